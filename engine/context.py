@@ -1,0 +1,96 @@
+"""What a node may ask for. A parameter annotated ``Context`` gets it; most nodes don't take one."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from engine.errors import Cancelled, FileError
+from engine.folders import Folders
+from engine.settings import Settings
+
+T = TypeVar("T")
+
+
+class Locator(Protocol):
+    """Knows which file has a fingerprint."""
+
+    def path_of(self, fingerprint: str) -> Path | None: ...
+
+
+class Environment:
+    """What the nodes of one engine share: settings, folders, files by fingerprint, and long-lived services."""
+
+    def __init__(self, settings: Settings, folders: Folders, locator: Locator) -> None:
+        self.settings = settings
+        self.folders = folders
+        self.locator = locator
+        self.services: dict[type, Any] = {}
+        self.lock = threading.RLock()
+
+    def use(self, service: Callable[["Environment"], T]) -> T:
+        """Return the one instance of a service class, made on first use."""
+        with self.lock:
+            if service not in self.services:
+                self.services[service] = service(self)  # type: ignore[index]
+            return self.services[service]  # type: ignore[index, no-any-return]
+
+    def path(self, folder: str, fingerprint: str) -> Path:
+        """Return the file with this fingerprint.
+
+        Raises:
+            FileError: no known file has it any more.
+        """
+        path = self.locator.path_of(fingerprint)
+        if path is None:
+            raise FileError(
+                f"The file that was used from the {folder} folder is gone or has changed.",
+                got=fingerprint,
+                hint="Put the file back, or run the workflow with a file that is there.",
+            )
+        return path
+
+
+class Context:
+    """One call of one node, seen from inside."""
+
+    def __init__(
+        self,
+        node: str,
+        environment: Environment,
+        report: Callable[[int, int, Callable[[], bytes] | None], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self.node = node
+        self.environment = environment
+        self._report = report
+        self._cancelled = cancelled
+
+    @property
+    def settings(self) -> Settings:
+        return self.environment.settings
+
+    @property
+    def folders(self) -> Folders:
+        return self.environment.folders
+
+    def use(self, service: Callable[[Environment], T]) -> T:
+        """Return the engine's one instance of a service, such as the pool of weights."""
+        return self.environment.use(service)
+
+    def check(self) -> None:
+        """Stop here if the run was cancelled.
+
+        Raises:
+            Cancelled: it was.
+        """
+        if self._cancelled():
+            raise Cancelled("The run was cancelled.", node=self.node)
+
+    def progress(self, value: int, maximum: int, preview: Callable[[], bytes] | None = None) -> None:
+        """Say that ``value`` of ``maximum`` steps are done; stop if the run was cancelled.
+
+        ``preview`` makes a JPEG or PNG. It is called only when somebody looks.
+        """
+        self.check()
+        self._report(value, maximum, preview)

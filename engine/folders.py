@@ -1,0 +1,96 @@
+"""Where models, inputs and outputs lie, and what is in there.
+
+Model folders are laid out as people have them: ``checkpoints/ loras/ vae/ ...`` under one or several roots. A name in
+a workflow is a path below its folder with either slash.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from engine.errors import FileError
+
+SUFFIXES = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin"})
+KINDS = (
+    "checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "clip_vision", "style_models", "embeddings",
+    "diffusers", "controlnet", "gligen", "upscale_models", "hypernetworks", "photomaker", "vae_approx",
+)  # fmt: skip
+SAME = {"unet": "diffusion_models", "clip": "text_encoders", "t2i_adapter": "controlnet"}
+"""Folders that are one under two names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders that every command shares.
+
+    ``models`` are roots in order of precedence. ``extra`` adds folders per kind, as ``extra_model_paths.yaml`` does.
+    """
+
+    models: tuple[Path, ...] = ()
+    input: Path = Path("input")
+    output: Path = Path("output")
+    temp: Path = Path("temp")
+    extra: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+
+    def roots(self, kind: str) -> list[Path]:
+        """Return the folders that hold files of a kind, in order of precedence."""
+        kind = SAME.get(kind, kind)
+        names = [kind, *(alias for alias, name in SAME.items() if name == kind)]
+        extra = [path for name in names for path in self.extra.get(name, ())]
+        return [*extra, *(root / name for root in self.models for name in names)]
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of the model files of a kind, sorted, with forward slashes."""
+        return sorted({name for root in self.roots(kind) for name in _files_below(root, SUFFIXES)})
+
+    def model(self, kind: str, name: str) -> Path | None:
+        """Return the model file that a workflow means by ``name``, or None when there is none."""
+        relative = confined(name)
+        for root in self.roots(kind):
+            path = root / relative
+            if path.suffix.lower() in SUFFIXES and path.is_file():
+                return path
+        return None
+
+    def inputs(self, suffixes: Iterable[str]) -> list[str]:
+        """Return the names of the files in the input folder."""
+        return sorted(_files_below(self.input, frozenset(suffixes)))
+
+    def input_file(self, name: str) -> Path | None:
+        """Return the file that ``name``, ``name [input]``, ``name [output]`` or ``name [temp]`` means, or None."""
+        root = self.input
+        for mark, folder in (("input", self.input), ("output", self.output), ("temp", self.temp)):
+            if name.endswith(f" [{mark}]"):
+                name, root = name[: -len(mark) - 3], folder
+        path = root / confined(name)
+        return path if path.is_file() else None
+
+    def destination(self, folder: str) -> Path:
+        """Return the folder that ``output`` or ``temp`` stands for."""
+        return self.temp if folder == "temp" else self.output
+
+
+def confined(name: str) -> Path:
+    """Return a name with either slash as a relative path.
+
+    Raises:
+        FileError: it is absolute, empty or leads out of its folder.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or "\0" in name:
+        raise FileError(
+            f"{name!r} leaves its folder.",
+            got=name,
+            expected="a path below the folder",
+            hint="Write it without a drive, a leading slash and '..'.",
+        )
+    return Path(path)
+
+
+def _files_below(root: Path, suffixes: frozenset[str]) -> list[str]:
+    found = []
+    for folder, _, files in os.walk(root, followlinks=True):
+        below = Path(folder).relative_to(root)
+        found += [(below / file).as_posix() for file in files if Path(file).suffix.lower() in suffixes]
+    return found

@@ -1,0 +1,89 @@
+"""The key of a call: what its result depends on, as one digest.
+
+key = blake3(type, version, profile, literals, file fingerprints, and per linked input the digests of its values)
+
+Keys hold content digests of what comes in, so the work is linear in the graph, node ids don't matter, and a change that
+leads to the same value stops there.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgpack
+from blake3 import blake3
+
+from engine.node import Files, InputFile, NodeSpec
+from engine.validate import BoundNode
+from engine.values import pack
+
+SCALARS = frozenset({int, float, str, bool, type(None)})
+Digests = tuple[bytes, ...]
+
+
+class CallInputs(NamedTuple):
+    """One call of a node: its key and, per linked input, the digests that it gets."""
+
+    key: bytes
+    inputs: Mapping[str, Digests]
+
+
+class Static(NamedTuple):
+    """The part of a node's keys that does not depend on its links. ``unique`` means that no key is like another."""
+
+    data: bytes
+    unique: bool = False
+
+
+def static_part(
+    node: BoundNode, profile: tuple[str, ...], fingerprint: Callable[[Files | InputFile, str], str]
+) -> Static:
+    """Return the part of a node's keys that is known before anything runs."""
+    spec = node.spec
+    head: list[Any] = [spec.type, spec.version, profile if spec.numeric else None]
+    for name, value in node.literals.items():
+        head += [name, value]
+        source = spec.ports[name].choices
+        if isinstance(source, Files | InputFile):
+            head.append(fingerprint(source, value))
+    if any(hidden.in_key and hidden.token == "UNIQUE_ID" for hidden in spec.hidden.values()):
+        head.append(node.id)
+    unique = not spec.pure
+    if spec.fingerprint is not None:
+        extra = spec.fingerprint(**node.literals)
+        unique = unique or extra != extra
+        head.append(extra)
+    if all(type(value) in SCALARS or type(value) is tuple for value in head):
+        return Static(msgpack.packb(head), unique)
+    return Static(pack(head).tree, unique)
+
+
+def calls(spec: NodeSpec, static: Static, known: Mapping[str, Digests], files: Mapping[str, Digests]) -> list[CallInputs]:
+    """Spread the values on a node's wires over its calls, as ComfyUI does.
+
+    A wire is a list of values, usually of one. A node that takes lists is called once. Any other is called as often as
+    its longest wire has values; shorter ones repeat their last value. A wire without values means no call.
+
+    ``files`` holds, for linked inputs that name files, fingerprints in the order of the values.
+    """
+    if spec.input_is_list or all(len(digests) == 1 for digests in known.values()):
+        return [CallInputs(_key(static, known, files), known)]
+    if not all(known.values()):
+        return []
+    result = []
+    for index in range(max(map(len, known.values()))):
+        inputs = {name: (digests[min(index, len(digests) - 1)],) for name, digests in known.items()}
+        marks = {name: (found[min(index, len(found) - 1)],) for name, found in files.items()}
+        result.append(CallInputs(_key(static, inputs, marks), inputs))
+    return result
+
+
+def _key(static: Static, inputs: Mapping[str, Digests], files: Mapping[str, Digests]) -> bytes:
+    if static.unique:
+        return os.urandom(32)
+    parts = [static.data]
+    for name, digests in sorted(inputs.items()):
+        parts += [name.encode(), b"\0", len(digests).to_bytes(4, "little"), *digests]
+    for name, marks in sorted(files.items()):
+        parts += [name.encode(), b"\1", *marks]
+    return blake3(b"".join(parts)).digest()

@@ -1,0 +1,50 @@
+"""Where nodes run: one long-lived thread per device, a pool for the processor, another for waiting, one event loop.
+
+Grad mode, CUDA stream and OpenMP pool belong to a thread, so a device lane keeps its own.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from engine.node import Resource
+
+IO_THREADS = 32
+
+
+class Lanes:
+    """The threads of an engine, started on first use. Several runs share them."""
+
+    def __init__(self, cpu_threads: int | None = None) -> None:
+        self._threads = {"gpu": 1, "cpu": cpu_threads or max(2, os.cpu_count() or 2), "io": IO_THREADS}
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+
+    def submit(self, resource: Resource, work: Callable[[], None]) -> None:
+        """Run ``work`` on a lane. It must not raise."""
+        pool = self._pools.get(resource)
+        if pool is None:
+            with self._lock:
+                if resource not in self._pools:
+                    self._pools[resource] = ThreadPoolExecutor(self._threads[resource], f"loomis-{resource}")
+                pool = self._pools[resource]
+        pool.submit(work)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> "Future[None]":
+        """Run a coroutine on the event loop. Cancelling the future cancels it at its next await."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="loomis-async", daemon=True).start()
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def close(self) -> None:
+        """Wait for what is running and end the threads."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)

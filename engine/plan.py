@@ -1,0 +1,237 @@
+"""What a run would do, before it does it: a pure function of the graph and a view of the memo.
+
+Every node that a wanted node needs is *remembered*, *runs* (and why), or *depends*: something above it runs, and an
+equal value would still be remembered.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+from blake3 import blake3
+
+from engine.keys import CallInputs, Digests, Static, calls, static_part
+from engine.node import Block, Files, InputFile
+from engine.store import Row
+from engine.validate import BoundGraph, BoundNode
+from engine.values import pack
+
+State = Literal["remembered", "runs", "depends"]
+BLOCKED = pack(Block()).digest
+"""The digest on the wires of a blocked node."""
+
+
+class MemoView(Protocol):
+    """What the planner asks of the memo."""
+
+    def row(self, key: bytes) -> Row | None: ...
+
+    def has(self, digest: bytes) -> bool: ...
+
+    def text(self, digest: bytes) -> str | None:
+        """Return the text with this digest, if it is there."""
+
+    def whole(self, key: bytes, row: Row) -> bool:
+        """Whether the files of an output node are on disk or can be written again."""
+
+    def seconds(self, type: str) -> tuple[float, float] | None:
+        """Return the range of seconds that this node type took, or None when it never ran."""
+
+    def traces(self, type: str) -> list[Mapping[str, Any]]:
+        """Return what went into the last runs of a node type, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens to one node. ``outputs`` are its digests where they are known, ``asked`` the lazy inputs it needs."""
+
+    node: str
+    state: State
+    why: str
+    calls: tuple[CallInputs, ...] = ()
+    rows: tuple[Row | None, ...] = ()
+    outputs: tuple[Digests, ...] | None = None
+    asked: frozenset[str] = frozenset()
+    seconds: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps by node id, sources first."""
+
+    steps: dict[str, Step]
+    statics: Mapping[str, Static]
+
+    def nodes(self, state: State) -> tuple[str, ...]:
+        """Return the ids of the nodes in a state."""
+        return tuple(id for id, step in self.steps.items() if step.state == state)
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Expected seconds of work, lowest and highest, as if nothing overlapped."""
+        steps = self.steps.values()
+        return sum(step.seconds[0] for step in steps), sum(step.seconds[1] for step in steps)
+
+
+@dataclass(slots=True)
+class Planner:
+    """The facts that a plan is made from."""
+
+    graph: BoundGraph
+    memo: MemoView
+    profile: tuple[str, ...]
+    fingerprint: Callable[[Files | InputFile, str], str]
+
+    def plan(self, want_values: Collection[str] = ()) -> Plan:
+        """Return what a run of the graph's targets would do.
+
+        ``want_values`` are nodes whose values are asked for, not only their files.
+        """
+        steps: dict[str, Step] = {}
+        statics: dict[str, Static] = {}
+        asked: dict[str, set[str]] = {}
+        stack = list(reversed(self.graph.targets))
+        while stack:
+            id = stack[-1]
+            if id in steps:
+                stack.pop()
+                continue
+            node = self.graph.nodes[id]
+            links = needed_links(node, asked.get(id, ()))
+            todo = [link.node for link in links.values() if link.node not in steps]
+            if todo:
+                stack += reversed(todo)
+                continue
+            if id not in statics:
+                statics[id] = static_part(node, self.profile, self.fingerprint)
+            step = self._step(node, statics[id], steps, frozenset(asked.get(id, ())))
+            if isinstance(step, set):
+                asked.setdefault(id, set()).update(step)
+                continue
+            steps[id] = step
+            stack.pop()
+        self._mark_evicted(steps, want_values)
+        return Plan(steps, statics)
+
+    def _step(self, node: BoundNode, static: Static, steps: Mapping[str, Step], asked: frozenset[str]) -> Step | set[str]:
+        """Return what happens to a node, or the lazy inputs that have to be looked at first."""
+        known = known_digests(node, steps, asked)
+        if known is None:
+            return Step(node.id, "depends", "something above it runs", asked=asked, seconds=(0.0, self._seconds(node)[1]))
+        found = calls(node.spec, static, known, file_marks(node, known, self.memo, self.fingerprint))
+        rows = tuple(blocked_row(node, call) or self.memo.row(call.key) for call in found)
+        more = {name for row in rows if row and row.asks for name in row.asks} - asked
+        if more:
+            return more
+        if all(row is not None and row.asks is None for row in rows):
+            return Step(node.id, "remembered", "", tuple(found), rows, joined(rows, len(node.spec.outputs)), asked)
+        why = "it always runs" if static.unique else self._why(node, known)
+        return Step(node.id, "runs", why, tuple(found), rows, asked=asked, seconds=self._seconds(node))
+
+    def _seconds(self, node: BoundNode) -> tuple[float, float]:
+        return self.memo.seconds(node.spec.type) or (0.0, 0.0)
+
+    def _why(self, node: BoundNode, known: Mapping[str, Digests]) -> str:
+        """Say what changed since the most similar earlier run of the node type."""
+        now = trace(node, known)
+        before = self.memo.traces(node.spec.type)
+        if not before:
+            return "never run"
+        changes = [[name for name in {**now, **then} if now.get(name) != then.get(name)] for then in before]
+        changed = min(changes, key=len)
+        if not changed:
+            return "its result is gone"
+        return f"{', '.join(changed)} changed"
+
+    def _mark_evicted(self, steps: dict[str, Step], want_values: Collection[str]) -> None:
+        """Let remembered nodes run again whose values are gone and needed."""
+        work = [id for id, step in steps.items() if step.state == "runs"]
+        for id in self.graph.targets:
+            step = steps[id]
+            gone = not all(self.memo.whole(call.key, row) for call, row in zip(step.calls, step.rows, strict=True) if row)
+            if step.state == "remembered" and (gone or id in want_values and not self._has_all(step)):
+                steps[id] = self._evicted(step)
+                work.append(id)
+        for id in work:
+            for link in needed_links(self.graph.nodes[id], steps[id].asked).values():
+                source = steps[link.node]
+                if source.state == "remembered" and not self._has_all(source, link.slot):
+                    steps[link.node] = self._evicted(source)
+                    work.append(link.node)
+
+    def _has_all(self, step: Step, slot: int | None = None) -> bool:
+        slots = step.outputs or ()
+        return all(self.memo.has(digest) for digests in (slots if slot is None else slots[slot : slot + 1]) for digest in digests)
+
+    def _evicted(self, step: Step) -> Step:
+        seconds = self._seconds(self.graph.nodes[step.node])
+        return replace(step, state="runs", why="its value is gone from the store", seconds=seconds)
+
+
+def needed_links(node: BoundNode, asked: Collection[str]) -> Mapping[str, Any]:
+    """Return the links that a node needs: all that are not lazy, and the lazy ones it asked for."""
+    if node.spec.lazy is None:
+        return node.links
+    return {name: link for name, link in node.links.items() if not node.spec.ports[name].lazy or name in asked}
+
+
+class HasOutputs(Protocol):
+    @property
+    def outputs(self) -> tuple[Digests, ...] | None: ...
+
+
+def known_digests(
+    node: BoundNode, sources: Mapping[str, HasOutputs], asked: Collection[str]
+) -> dict[str, Digests] | None:
+    """Return the digests on a node's needed links, or None when one is not known yet."""
+    known: dict[str, Digests] = {}
+    for name, link in needed_links(node, asked).items():
+        outputs = sources[link.node].outputs
+        if outputs is None:
+            return None
+        known[name] = outputs[link.slot]
+    return known
+
+
+def file_marks(
+    node: BoundNode,
+    known: Mapping[str, Digests],
+    memo: MemoView,
+    fingerprint: Callable[[Files | InputFile, str], str],
+) -> dict[str, Digests]:
+    """Return fingerprints for linked inputs that name files."""
+    marks: dict[str, Digests] = {}
+    for name, digests in known.items():
+        source = node.spec.ports[name].choices
+        if isinstance(source, Files | InputFile):
+            names = [memo.text(digest) for digest in digests]
+            marks[name] = tuple(fingerprint(source, text).encode() if text else b"?" for text in names)
+    return marks
+
+
+def blocked_row(node: BoundNode, call: CallInputs) -> Row | None:
+    """Return the result of a call that gets a block: it passes the block on. None for any other call."""
+    if any(BLOCKED in digests for digests in call.inputs.values()):
+        return Row(outputs=((BLOCKED,),) * len(node.spec.outputs))
+    return None
+
+
+def joined(rows: Collection[Row | None], slots: int) -> tuple[Digests, ...]:
+    """Return what lies on each output wire after all calls."""
+    if len(rows) == 1:
+        (row,) = rows
+        return row.outputs if row else ()
+    return tuple(tuple(digest for row in rows if row for digest in row.outputs[slot]) for slot in range(slots))
+
+
+def trace(node: BoundNode, known: Mapping[str, Digests]) -> dict[str, Any]:
+    """Return what goes into a node in few bytes, to say later what changed."""
+    literals = {name: _brief(value) for name, value in node.literals.items()}
+    return literals | {name: digests[0][:8] if digests else b"" for name, digests in known.items()}
+
+
+def _brief(value: Any) -> Any:
+    if isinstance(value, int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:60]} {blake3(text.encode()).hexdigest(8)}"

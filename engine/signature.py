@@ -1,0 +1,208 @@
+"""Read a node's schema off its function's signature, and refuse what can't be one with a sentence that helps."""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+
+from engine.context import Context
+from engine.errors import DefinitionError
+from engine.node import NO_DEFAULT, Expanded, Files, Hidden, InputFile, Lazy, NodeSpec, OptionalInput, Port, Shown
+from engine.node import Slot, Widget
+from engine.types import Socket
+from engine.values import wire_name
+
+WIDGETS: dict[Any, str] = {int: "INT", float: "FLOAT", str: "STRING", bool: "BOOLEAN"}
+
+
+def read_signature(function: Callable[..., Any], *, type: str, version: int | str, **facts: Any) -> NodeSpec:
+    """Return the schema of a node function.
+
+    Raises:
+        DefinitionError: a type hint is missing or unknown, a default does not fit its bounds or choices, ...
+    """
+    where = f"{type} ({function.__module__}.{function.__qualname__})"
+    hints = typing.get_type_hints(function, include_extras=True)
+    ports: list[Port] = []
+    hidden: dict[str, Hidden] = {}
+    context = None
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise DefinitionError(f"{where}: *{parameter.name} can't be an input.", hint="Name each input.")
+        if parameter.name not in hints:
+            raise DefinitionError(
+                f"{where}: no type hint for {parameter.name!r}.", hint=f"Write {parameter.name}: int, Image, ..."
+            )
+        hint = hints[parameter.name]
+        marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+        token = next((mark for mark in marks if isinstance(mark, Hidden)), None)
+        if hint is Context:
+            context = parameter.name
+        elif token:
+            hidden[parameter.name] = token
+        else:
+            ports.append(_port(where, parameter, hint, facts["input_is_list"]))
+    if "return" not in hints:
+        raise DefinitionError(f"{where}: the return type is missing.", hint="Write -> Image, or -> None.")
+    if not (isinstance(version, int) and version > 0 or isinstance(version, str) and version):
+        raise DefinitionError(f"{where}: version is {version!r}.", hint="Write a whole number from 1 on.")
+    spec = NodeSpec(
+        type=type,
+        version=version,
+        function=function,
+        description=inspect.getdoc(function) or "",
+        inputs=tuple(ports),
+        outputs=_outputs(where, hints["return"]),
+        hidden=hidden,
+        context=context,
+        is_async=inspect.iscoroutinefunction(function),
+        ports={port.name: port for port in ports},
+        **facts,
+    )
+    _check_hooks(where, spec)
+    return spec
+
+
+def _check_hooks(where: str, spec: NodeSpec) -> None:
+    lazy = [port.name for port in spec.inputs if port.lazy]
+    if lazy and not spec.lazy:
+        raise DefinitionError(
+            f"{where}: {lazy[0]!r} is lazy, and nothing says when it is needed.",
+            hint="Pass lazy=function; it gets the inputs known so far and returns the names it still needs.",
+        )
+    for name in spec.validate:
+        if name not in spec.ports:
+            raise DefinitionError(f"{where}: validate names {name!r}, which is no input.", expected=list(spec.ports))
+
+
+def _port(where: str, parameter: inspect.Parameter, hint: Any, as_list: bool) -> Port:
+    name = parameter.name
+    base, marks = _split(hint)
+    if as_list:
+        if get_origin(base) is not list:
+            raise DefinitionError(
+                f"{where}: {name!r} is not a list, and the node takes lists.", hint=f"Write {name}: list[...]."
+            )
+        base, more = _split(get_args(base)[0])
+        marks = (*marks, *more)
+    base, nullable = _without_none(base)
+    base, more = _split(base)
+    marks = (*marks, *more)
+    kind, choices = _kind(where, name, base, marks)
+    bounds = [item for mark in marks if isinstance(mark, FieldInfo) for item in mark.metadata]
+    options: dict[str, Any] = {}
+    for mark in marks:
+        if isinstance(mark, Widget):
+            options |= mark.options
+        if isinstance(mark, FieldInfo) and mark.description:
+            options["tooltip"] = mark.description
+    default = NO_DEFAULT if parameter.default is inspect.Parameter.empty else parameter.default
+    optional = nullable or any(isinstance(mark, OptionalInput) for mark in marks)
+    if optional and default is NO_DEFAULT:
+        raise DefinitionError(f"{where}: {name!r} may be left out and has no default.", hint=f"Write {name}: ... = None.")
+    port = Port(
+        name=name,
+        type=kind,
+        default=default,
+        required=not optional,
+        minimum=_bound(bounds, kind, lower=True),
+        maximum=_bound(bounds, kind, lower=False),
+        choices=choices,
+        lazy=any(isinstance(mark, Lazy) for mark in marks),
+        options=options,
+    )
+    _check_default(where, port)
+    return port
+
+
+def _split(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Take ``Annotated[X, ...]`` apart. A hint without marks is itself."""
+    if get_origin(hint) is Annotated:
+        base, *marks = get_args(hint)
+        return base, tuple(marks)
+    return hint, ()
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint):
+        rest = [part for part in get_args(hint) if part is not type(None)]
+        return (Union[tuple(rest)] if len(rest) > 1 else rest[0]), True  # noqa: UP007
+    return hint, False
+
+
+def _kind(where: str, name: str, base: Any, marks: tuple[Any, ...]) -> tuple[str, Any]:
+    """Return the type's name and its choices."""
+    for mark in marks:
+        if isinstance(mark, Socket):
+            return mark.name, None
+        if isinstance(mark, Files | InputFile):
+            return "COMBO", mark
+    if get_origin(base) is Literal:
+        return "COMBO", get_args(base)
+    if base in WIDGETS:
+        return WIDGETS[base], None
+    if base is list or get_origin(base) is list:
+        return "LIST", None
+    if get_origin(base) in (Union, types.UnionType):
+        return ",".join(_kind(where, name, *_split(part))[0] for part in get_args(base)), None
+    if (wire := wire_name(base)) is not None:
+        return wire, None
+    raise DefinitionError(
+        f"{where}: {name!r} has a type that is neither a widget nor a socket.",
+        got=base,
+        expected="int, float, str, bool, Literal[...], a @wire class or Annotated[..., Socket(NAME)]",
+    )
+
+
+def _bound(bounds: list[Any], kind: str, *, lower: bool) -> float | None:
+    for item in bounds:
+        if lower and isinstance(item, Ge):
+            return item.ge  # type: ignore[return-value]
+        if lower and isinstance(item, Gt) and kind == "INT":
+            return item.gt + 1  # type: ignore[operator, return-value]
+        if not lower and isinstance(item, Le):
+            return item.le  # type: ignore[return-value]
+        if not lower and isinstance(item, Lt) and kind == "INT":
+            return item.lt - 1  # type: ignore[operator, return-value]
+    return None
+
+
+def _check_default(where: str, port: Port) -> None:
+    value = port.default
+    if value is NO_DEFAULT or value is None:
+        return
+    if isinstance(port.choices, tuple) and value not in port.choices:
+        raise DefinitionError(f"{where}: the default of {port.name!r} is not a choice.", got=value, expected=port.choices)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low = port.minimum is not None and value < port.minimum
+        if low or (port.maximum is not None and value > port.maximum):
+            raise DefinitionError(
+                f"{where}: the default of {port.name!r} is out of bounds.",
+                got=value,
+                expected=f"{port.minimum} to {port.maximum}",
+            )
+
+
+def _outputs(where: str, hint: Any) -> tuple[Slot, ...]:
+    """Return the output slots of a return annotation."""
+    if get_origin(hint) in (Shown, Expanded):
+        hint = get_args(hint)[0]
+    if hint is None or hint is type(None):
+        return ()
+    if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
+        fields = typing.get_type_hints(hint, include_extras=True)
+        return tuple(_slot(where, name, fields[name]) for name in hint._fields)
+    return (_slot(where, None, hint),)
+
+
+def _slot(where: str, name: str | None, hint: Any) -> Slot:
+    base, marks = _split(hint)
+    is_list = get_origin(base) is list
+    if is_list:
+        base, marks = _split(get_args(base)[0])
+    kind, _ = _kind(where, name or "return", _without_none(base)[0], marks)
+    return Slot(name or kind, kind, is_list)
