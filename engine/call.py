@@ -116,7 +116,10 @@ def _outcome(node: BoundNode, call: CallInputs, result: Any) -> Outcome:
         results = () if result is None else tuple(result)
     if len(results) != len(spec.outputs):
         raise InputError(
-            f"The node gave {len(results)} outputs.", got=len(results), expected=len(spec.outputs), hint="Report this node."
+            f"The node gave {len(results)} outputs.",
+            got=len(results),
+            expected=len(spec.outputs),
+            hint="Report this node.",
         )
     slots = []
     for index, (slot, value) in enumerate(zip(spec.outputs, results, strict=True)):

@@ -79,9 +79,7 @@ def read_graph(prompt: object) -> Graph:
         parsed = _adapter().validate_python(prompt)
     except PydanticError as error:
         raise ValidationError([_fault(issue) for issue in error.errors(include_url=False)]) from None
-    nodes = {
-        id: Node(id, node.class_type, node.inputs, _title(node.meta)) for id, node in parsed.items()
-    }
+    nodes = {id: Node(id, node.class_type, node.inputs, _title(node.meta)) for id, node in parsed.items()}
     return Graph(nodes, prompt)
 
 
@@ -113,11 +111,16 @@ def read_file(path: Path) -> Any:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise WorkflowError(f"{path} is too large for a workflow.", got=f"{size} bytes", expected=f"{MAX_BYTES} bytes")
+            raise WorkflowError(
+                f"{path} is too large for a workflow.", got=f"{size} bytes", expected=f"{MAX_BYTES} bytes"
+            )
         return parse_json(path.read_bytes(), str(path))
     except OSError as error:
         raise WorkflowError(
-            f"{path} can't be read: {error.strerror}.", got=str(path), expected="a workflow file", hint="Check the path."
+            f"{path} can't be read: {error.strerror}.",
+            got=str(path),
+            expected="a workflow file",
+            hint="Check the path.",
         ) from None
 
 

@@ -58,7 +58,9 @@ def static_part(
     return Static(pack(head).tree, unique)
 
 
-def calls(spec: NodeSpec, static: Static, known: Mapping[str, Digests], files: Mapping[str, Digests]) -> list[CallInputs]:
+def calls(
+    spec: NodeSpec, static: Static, known: Mapping[str, Digests], files: Mapping[str, Digests]
+) -> list[CallInputs]:
     """Spread the values on a node's wires over its calls, as ComfyUI does.
 
     A wire is a list of values, usually of one. A node that takes lists is called once. Any other is called as often as

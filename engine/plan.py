@@ -113,11 +113,15 @@ class Planner:
         self._mark_evicted(steps, want_values)
         return Plan(steps, statics)
 
-    def _step(self, node: BoundNode, static: Static, steps: Mapping[str, Step], asked: frozenset[str]) -> Step | set[str]:
+    def _step(
+        self, node: BoundNode, static: Static, steps: Mapping[str, Step], asked: frozenset[str]
+    ) -> Step | set[str]:
         """Return what happens to a node, or the lazy inputs that have to be looked at first."""
         known = known_digests(node, steps, asked)
         if known is None:
-            return Step(node.id, "depends", "something above it runs", asked=asked, seconds=(0.0, self._seconds(node)[1]))
+            return Step(
+                node.id, "depends", "something above it runs", asked=asked, seconds=(0.0, self._seconds(node)[1])
+            )
         found = calls(node.spec, static, known, file_marks(node, known, self.memo, self.fingerprint))
         rows = tuple(blocked_row(node, call) or self.memo.row(call.key) for call in found)
         more = {name for row in rows if row and row.asks for name in row.asks} - asked
@@ -148,8 +152,10 @@ class Planner:
         work = [id for id, step in steps.items() if step.state == "runs"]
         for id in self.graph.targets:
             step = steps[id]
-            gone = not all(self.memo.whole(call.key, row) for call, row in zip(step.calls, step.rows, strict=True) if row)
-            if step.state == "remembered" and (gone or id in want_values and not self._has_all(step)):
+            gone = not all(
+                self.memo.whole(call.key, row) for call, row in zip(step.calls, step.rows, strict=True) if row
+            )
+            if step.state == "remembered" and (gone or (id in want_values and not self._has_all(step))):
                 steps[id] = self._evicted(step)
                 work.append(id)
         for id in work:
@@ -161,7 +167,11 @@ class Planner:
 
     def _has_all(self, step: Step, slot: int | None = None) -> bool:
         slots = step.outputs or ()
-        return all(self.memo.has(digest) for digests in (slots if slot is None else slots[slot : slot + 1]) for digest in digests)
+        return all(
+            self.memo.has(digest)
+            for digests in (slots if slot is None else slots[slot : slot + 1])
+            for digest in digests
+        )
 
     def _evicted(self, step: Step) -> Step:
         seconds = self._seconds(self.graph.nodes[step.node])

@@ -11,8 +11,20 @@ from pydantic.fields import FieldInfo
 
 from engine.context import Context
 from engine.errors import DefinitionError
-from engine.node import NO_DEFAULT, Expanded, Files, Hidden, InputFile, Lazy, NodeSpec, OptionalInput, Port, Shown
-from engine.node import Slot, Widget
+from engine.node import (
+    NO_DEFAULT,
+    Expanded,
+    Files,
+    Hidden,
+    InputFile,
+    Lazy,
+    NodeSpec,
+    OptionalInput,
+    Port,
+    Shown,
+    Slot,
+    Widget,
+)
 from engine.types import Socket
 from engine.values import wire_name
 
@@ -48,7 +60,7 @@ def read_signature(function: Callable[..., Any], *, type: str, version: int | st
             ports.append(_port(where, parameter, hint, facts["input_is_list"]))
     if "return" not in hints:
         raise DefinitionError(f"{where}: the return type is missing.", hint="Write -> Image, or -> None.")
-    if not (isinstance(version, int) and version > 0 or isinstance(version, str) and version):
+    if not ((isinstance(version, int) and version > 0) or (isinstance(version, str) and version)):
         raise DefinitionError(f"{where}: version is {version!r}.", hint="Write a whole number from 1 on.")
     spec = NodeSpec(
         type=type,
@@ -103,7 +115,9 @@ def _port(where: str, parameter: inspect.Parameter, hint: Any, as_list: bool) ->
     default = NO_DEFAULT if parameter.default is inspect.Parameter.empty else parameter.default
     optional = nullable or any(isinstance(mark, OptionalInput) for mark in marks)
     if optional and default is NO_DEFAULT:
-        raise DefinitionError(f"{where}: {name!r} may be left out and has no default.", hint=f"Write {name}: ... = None.")
+        raise DefinitionError(
+            f"{where}: {name!r} may be left out and has no default.", hint=f"Write {name}: ... = None."
+        )
     port = Port(
         name=name,
         type=kind,
@@ -176,7 +190,9 @@ def _check_default(where: str, port: Port) -> None:
     if value is NO_DEFAULT or value is None:
         return
     if isinstance(port.choices, tuple) and value not in port.choices:
-        raise DefinitionError(f"{where}: the default of {port.name!r} is not a choice.", got=value, expected=port.choices)
+        raise DefinitionError(
+            f"{where}: the default of {port.name!r} is not a choice.", got=value, expected=port.choices
+        )
     if isinstance(value, int | float) and not isinstance(value, bool):
         low = port.minimum is not None and value < port.minimum
         if low or (port.maximum is not None and value > port.maximum):

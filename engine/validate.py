@@ -7,7 +7,7 @@ whose links lead to outputs that exist and fit.
 import difflib
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import Fault, FileError, ValidationError, WorkflowError, shortened
@@ -88,7 +88,10 @@ def _wanted(graph: Graph, registry: Registry, targets: Collection[str] | None) -
         if id not in graph.nodes:
             near = nearest(id, graph.nodes)
             raise WorkflowError(
-                f"There is no node {id!r} to run.", got=id, expected=near or list(graph.nodes)[:20], hint="Name a node id."
+                f"There is no node {id!r} to run.",
+                got=id,
+                expected=near or list(graph.nodes)[:20],
+                hint="Name a node id.",
             )
     return tuple(dict.fromkeys(targets))
 
@@ -105,7 +108,7 @@ def _without_faults(
         hit.update(outputs)
         spread.append(_replace_outputs(fault, outputs))
     left = tuple(target for target in wanted if target not in hit)
-    if hit and not (partial and left) or not wanted:
+    if (hit and not (partial and left)) or not wanted:
         raise ValidationError([fault for fault in spread if fault.outputs] or spread)
     needed = set().union(*(reach[target] for target in left))
     return BoundGraph({id: bound[id] for id in bound if id in needed}, left, graph, tuple(spread))
@@ -113,7 +116,15 @@ def _without_faults(
 
 def _replace_outputs(fault: Fault, outputs: tuple[str, ...]) -> Fault:
     return Fault(
-        fault.code, fault.message, fault.node, fault.class_type, fault.input, fault.got, fault.expected, fault.hint, outputs
+        fault.code,
+        fault.message,
+        fault.node,
+        fault.class_type,
+        fault.input,
+        fault.got,
+        fault.expected,
+        fault.hint,
+        outputs,
     )
 
 
@@ -202,31 +213,49 @@ class BadInput(Exception):
 
 def _missing(node: Node, port: Port) -> Fault:
     what = "a value" if port.literal else "a link"
-    return BadInput("required_input_missing", "it is missing.", None, f"{what} of type {port.type}", f"Give it {what}.").fault(
-        node, port
-    )
+    return BadInput(
+        "required_input_missing", "it is missing.", None, f"{what} of type {port.type}", f"Give it {what}."
+    ).fault(node, port)
 
 
 def _link(value: list[Any], port: Port, nodes: Mapping[str, Node], registry: Registry) -> Link:
     if not is_link(value):
         raise BadInput(
-            "bad_linked_input", "the list is no link.", value, '["node id", slot]', 'Wrap a list that is meant as a value: {"__value__": [...]}.'
+            "bad_linked_input",
+            "the list is no link.",
+            value,
+            '["node id", slot]',
+            'Wrap a list that is meant as a value: {"__value__": [...]}.',
         )
     id, slot = value[0], value[1]
     if id not in nodes:
         near = nearest(id, nodes)
-        raise BadInput("bad_linked_input", f"it is linked to node {id!r}, which is not in the workflow.", value, near, "Link it to a node that is there.")
+        raise BadInput(
+            "bad_linked_input",
+            f"it is linked to node {id!r}, which is not in the workflow.",
+            value,
+            near,
+            "Link it to a node that is there.",
+        )
     source = registry.specs.get(nodes[id].class_type)
     if source is None:
         return Link(id, int(slot))
     if slot != int(slot) or not 0 <= slot < len(source.outputs):
         names = ", ".join(f"{index} ({output.name})" for index, output in enumerate(source.outputs))
-        raise BadInput("bad_linked_input", f"node {id!r} ({source.type}) has no output {slot}.", value, names or "no outputs", "Link it to an output that exists.")
+        raise BadInput(
+            "bad_linked_input",
+            f"node {id!r} ({source.type}) has no output {slot}.",
+            value,
+            names or "no outputs",
+            "Link it to an output that exists.",
+        )
     given = source.outputs[int(slot)].type
     if not compatible(given, port.type):
         fitting = [index for index, output in enumerate(source.outputs) if compatible(output.type, port.type)]
         hint = f"Output {fitting[0]} of node {id!r} fits." if fitting else f"Link it to a node that gives {port.type}."
-        raise BadInput("return_type_mismatch", f"it wants {port.type} and is linked to {given}.", given, port.type, hint)
+        raise BadInput(
+            "return_type_mismatch", f"it wants {port.type} and is linked to {given}.", given, port.type, hint
+        )
     return Link(id, int(slot))
 
 
@@ -247,19 +276,49 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
     if kind is None:
         if port.type == "*":
             return value
-        raise BadInput("bad_linked_input", f"it wants a link to a {port.type}.", value, f"a link to a {port.type}", "Link it to a node.")
+        raise BadInput(
+            "bad_linked_input",
+            f"it wants a link to a {port.type}.",
+            value,
+            f"a link to a {port.type}",
+            "Link it to a node.",
+        )
     try:
         result = kind(value)
     except (ValueError, TypeError, OverflowError):
-        raise BadInput("invalid_input_type", f"{shortened(value, 60)!r} is no {port.type}.", value, port.type, f"Give it a {port.type}.") from None
+        raise BadInput(
+            "invalid_input_type",
+            f"{shortened(value, 60)!r} is no {port.type}.",
+            value,
+            port.type,
+            f"Give it a {port.type}.",
+        ) from None
     if isinstance(result, float) and not math.isfinite(result):
-        raise BadInput("invalid_input_type", f"{result} is no number that can be used.", value, "a finite number", "Give it a number.")
+        raise BadInput(
+            "invalid_input_type",
+            f"{result} is no number that can be used.",
+            value,
+            "a finite number",
+            "Give it a number.",
+        )
     if port.choices is not None:
         return choices.check(result, port)
     if port.minimum is not None and result < port.minimum:
-        raise BadInput("value_smaller_than_min", f"{result} is smaller than {port.minimum}.", result, f"at least {port.minimum}", f"Use {port.minimum} or more.")
+        raise BadInput(
+            "value_smaller_than_min",
+            f"{result} is smaller than {port.minimum}.",
+            result,
+            f"at least {port.minimum}",
+            f"Use {port.minimum} or more.",
+        )
     if port.maximum is not None and result > port.maximum:
-        raise BadInput("value_bigger_than_max", f"{result} is bigger than {port.maximum}.", result, f"at most {port.maximum}", f"Use {port.maximum} or less.")
+        raise BadInput(
+            "value_bigger_than_max",
+            f"{result} is bigger than {port.maximum}.",
+            result,
+            f"at most {port.maximum}",
+            f"Use {port.maximum} or less.",
+        )
     return result
 
 
@@ -326,7 +385,9 @@ class Choices:
         near = nearest(value, options)
         raise BadInput(
             "value_not_in_list",
-            f"{shortened(value, 80)!r} is not there." if not isinstance(source, tuple) else f"{shortened(value, 80)!r} is no choice.",
+            f"{shortened(value, 80)!r} is not there."
+            if not isinstance(source, tuple)
+            else f"{shortened(value, 80)!r} is no choice.",
             value,
             near or (", ".join(options) if options else "an empty list: no such file was found"),
             f"Did you mean {near!r}?" if near else self._where(source),
@@ -339,7 +400,11 @@ class Choices:
 
     def _where(self, source: Files | InputFile | tuple[str, ...] | None) -> str | None:
         if isinstance(source, Files):
-            return "Put the file into one of: " + ", ".join(str(root) for root in self.folders.roots(source.folder)[:4]) + "."
+            return (
+                "Put the file into one of: "
+                + ", ".join(str(root) for root in self.folders.roots(source.folder)[:4])
+                + "."
+            )
         if isinstance(source, InputFile):
             return f"Put the file into {self.folders.input}."
         return "Use one of the choices."

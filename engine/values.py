@@ -147,6 +147,11 @@ def wire(name: str) -> Callable[[type[T]], type[T]]:
     return register
 
 
+def wire_name(cls: object) -> str | None:
+    """Return the name that a class was registered under with ``wire``, or None."""
+    return next((known.name for known in _wires.values() if known.cls is cls), None)
+
+
 # --- codecs of tensors and arrays ------------------------------------------------------------------------------------
 
 
