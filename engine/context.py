@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from engine.errors import Cancelled, FileError
 from engine.folders import Folders
-from engine.node import Files, InputFile
+from engine.schema import Files, InputFile
 from engine.settings import Settings
 
 T = TypeVar("T")

@@ -115,6 +115,11 @@ class Disk:
         found = self.index.read("SELECT cost FROM rows WHERE type = ? ORDER BY rowid DESC LIMIT ?", (type, count))
         return [cost for (cost,) in found]
 
+    def recent(self, type: str, count: int) -> list[Row]:
+        """Return the last ``count`` rows of a node type, newest first."""
+        found = self.index.read("SELECT key, body FROM rows WHERE type = ? ORDER BY rowid DESC LIMIT ?", (type, count))
+        return [row for key, body in found if (row := row_from_bytes(key, body)) is not None]
+
     # --- writing ---
 
     def commit(self, entries: Sequence[Entry], touched: Mapping[bytes, float]) -> None:

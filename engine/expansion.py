@@ -9,7 +9,8 @@ from engine.errors import InputError, ValidationError
 from engine.folders import Folders
 from engine.graph import Node, read_graph
 from engine.keys import Digests
-from engine.node import Expanded, LinkTo, Registry
+from engine.node import Registry
+from engine.schema import Expanded, LinkTo
 from engine.validate import BoundNode, Choices, bind, cycle_faults, unknown_type
 from engine.values import pack
 

@@ -11,8 +11,8 @@ from engine.call import Outcome
 from engine.errors import LoomisError
 from engine.fingerprints import fingerprint
 from engine.folders import Folders
-from engine.node import Files, InputFile, NodeSpec
 from engine.rows import Row
+from engine.schema import Files, InputFile, NodeSpec
 from engine.store import MISSING, Store
 from engine.values import Opaque, pack
 

@@ -152,4 +152,3 @@ def _json(value: Any) -> bytes:
 
 
 SPLICERS: Mapping[str, Callable[[bytes, Mapping[str, Any]], bytes]] = {".png": with_png_text}
-

@@ -194,7 +194,8 @@ class Run:
         stuck = {id: task for id, task in self.tasks.items() if not task.done}
         if stuck:
             waits = {
-                id: (task.sources() | {link.node for each in task.expansions.values() for link in each.links}) & stuck.keys()
+                id: (task.sources() | {link.node for each in task.expansions.values() for link in each.links})
+                & stuck.keys()
                 for id, task in stuck.items()
             }
             raise cycle_error(waits, {id: task.node for id, task in stuck.items()})

@@ -158,6 +158,10 @@ class Store:
         if len(self._rows) > ROWS_IN_MEMORY:
             self._rows.popitem(last=False)
 
+    def recent(self, type: str, count: int) -> list[Row]:
+        """Return the newest rows of a node type that are on disk."""
+        return self._guarded(lambda disk: disk.recent(type, count), [])
+
     def _used(self, key: bytes, row: Row, used: float) -> Row:
         """Note the use of a row and its values, unless that was done a short while ago."""
         now = self._clock()

@@ -13,7 +13,8 @@ from typing import Any
 from engine.errors import Fault, FileError, ValidationError, WorkflowError, shortened
 from engine.folders import Folders
 from engine.graph import Graph, Link, Node, is_link
-from engine.node import Files, InputFile, NodeSpec, Port, Registry
+from engine.node import Registry
+from engine.schema import Files, InputFile, NodeSpec, Port
 
 
 @dataclass(frozen=True, slots=True)
