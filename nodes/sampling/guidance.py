@@ -21,8 +21,9 @@ from nodes.sampling.seam import Guided
 class Part:
     """One conditioning: what the network gets beside x, and where and when it counts.
 
-    Tensors in ``inputs`` are (batch or 1, ...); they are repeated to the batch and concatenated between parts that share
-    a call; ``context`` is (batch or 1, tokens, width). Other values are handed on as they are, and parts share a call only if theirs are equal.
+    Tensors in ``inputs`` are (batch or 1, ...), ``context`` (batch or 1, tokens, width); they are repeated to the batch
+    and concatenated between parts that share a call. Other values are handed on as they are, and parts share a call
+    only if theirs are equal.
     """
 
     inputs: Inputs
@@ -190,9 +191,10 @@ def _repeated(value: Tensor, batch: int) -> Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Guidance:
-    """A denoiser under guidance. At ``scale`` 1 the negative side is not evaluated; a ``rule`` of its own always has it.
+    """A denoiser under guidance.
 
-    Sides are taken as they are: see ``paired`` for areas.
+    At ``scale`` 1 the negative side is not evaluated, unless a ``rule`` stands in for classifier-free guidance. Sides
+    are taken as they are: see ``paired`` for areas.
     """
 
     predict: Predictor

@@ -41,7 +41,7 @@ def _generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator
 def starting_noise(seed: int, shape: Sequence[int], batch_index: Sequence[int] | None = None) -> Tensor:
     """Unit noise of ``shape``, float32 on the CPU, in one draw for the whole batch.
 
-    With ``batch_index`` each picture k gets the noise that it would have as number ``batch_index[k]``, drawn one by one.
+    With ``batch_index`` picture k gets the noise of number ``batch_index[k]`` in a series of single draws.
     """
     generator = _generator(seed)
     if batch_index is None:
@@ -90,7 +90,7 @@ def brownian(seed: int, x: Tensor, sigmas: Tensor, on_device: bool = False) -> C
 
     def draw(sigma: Tensor, sigma_next: Tensor) -> Tensor:
         a, b = (min(max(s.item(), low), high) for s in (sigma, sigma_next))
-        increment = tree()(a, b) if a < b else -tree()(b, a)
+        increment: Tensor = tree()(a, b) if a < b else -tree()(b, a)
         return increment.to(x) / (sigma_next - sigma).abs().sqrt()
 
     return draw

@@ -73,19 +73,20 @@ def _simple(levels: NoiseLevels, n: int) -> Tensor:
     return _ending_in_zero(levels.table[[-(1 + int(i * stride)) for i in range(n)]])
 
 
-def _even_timesteps(levels: NoiseLevels, n: int) -> Tensor:
-    ends = levels.timestep(levels.table[[-1, 0]])
-    return torch.linspace(ends[0].item(), ends[1].item(), n)
+def _at_even_timesteps(levels: NoiseLevels, n: int, count: int) -> Tensor:
+    """The levels at the first ``count`` of ``n`` even timesteps."""
+    first, last = levels.timestep(levels.table[[-1, 0]]).tolist()
+    return _ending_in_zero(torch.stack([levels.sigma(t) for t in torch.linspace(first, last, n)[:count]]))
 
 
 def _sgm_uniform(levels: NoiseLevels, n: int) -> Tensor:
     """n even timesteps of n + 1: the last one is left out (Stability's generative-models)."""
-    return _ending_in_zero(levels.sigma(_even_timesteps(levels, n + 1)[:-1]))
+    return _at_even_timesteps(levels, n + 1, n)
 
 
 def _normal(levels: NoiseLevels, n: int) -> Tensor:
     """n even timesteps from the first to the last."""
-    return _ending_in_zero(levels.sigma(_even_timesteps(levels, n)))
+    return _at_even_timesteps(levels, n, n)
 
 
 def _ends(levels: NoiseLevels) -> tuple[float, float]:

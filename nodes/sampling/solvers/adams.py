@@ -6,7 +6,6 @@ from itertools import pairwise
 from math import prod
 from typing import TypeAlias
 
-import torch
 from scipy.special import roots_legendre
 from torch import Tensor
 
@@ -29,13 +28,9 @@ def multistep(denoise: Denoiser, x: Tensor, sigmas: Tensor, on_step: OnStep, wei
         ds.insert(0, (x - x0) / sigma)
         coefficients = weights(i, ts)
         ds = ds[: len(coefficients)]
-        x = x + torch.stack([c * d for c, d in zip(coefficients, ds, strict=True)]).sum(dim=0)
-        ds = ds[:MOST]
+        for weight, d in zip(coefficients, ds, strict=True):
+            x = x + weight * d
     return x
-
-
-MOST = 100
-"""Slopes that are remembered at most."""
 
 
 def _lagrange_weights(i: int, ts: Sequence[float], order: int) -> list[float]:
@@ -83,7 +78,7 @@ def ipndm_v(
 ) -> Tensor:
     """iPNDM for uneven levels with the coefficients of Zhou et al. (2024), arXiv 2312.00094 (diff-sampler).
 
-    Its authors' third-order term is exact for even levels only, so the order is 2 elsewhere; ``lms`` has the exact ones.
+    Its authors' third-order term is exact for even levels only: the order is 2 elsewhere. ``lms`` has the exact ones.
     Not compared with the reference.
     """
 

@@ -83,7 +83,7 @@ def _span(sigmas: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def dpm_fast(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, on_step: OnStep = ignore_step) -> Tensor:
-    """DPM-Solver-fast: ``len(sigmas) - 1`` model calls in steps of order 3 and a rest, evenly in log sigma (section 3.4).
+    """DPM-Solver-fast (section 3.4): ``len(sigmas) - 1`` model calls in steps of order 3 and a rest, even in log sigma.
 
     ``on_step`` is called at each model call. Not compared with the reference.
     """

@@ -1,7 +1,7 @@
 """SA-Solver: stochastic Adams methods, Xue et al. (2023), arXiv 2309.05019, data prediction.
 
-Between two levels x follows an SDE of strength tau, constant over the step; x0 is extrapolated in lambda by a polynomial
-through the latest predictions, and the integral of both is exact.
+Between two levels x follows an SDE of strength tau, constant over the step; x0 is extrapolated in lambda by a
+polynomial through the latest predictions, and the integral of both is exact.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ def stochastic_between(levels: NoiseLevels, eta: float = 1.0, start: float = 0.2
 
 
 def _adams(lambdas: Tensor, start: Tensor, end: Tensor, tau: float) -> list[float]:
-    """(1 + tau^2) * integral of exp(-(1 + tau^2) (end - lambda)) * l_j(lambda) from ``start`` to ``end``, for each node.
+    """For each node j the integral from ``start`` to ``end`` of a exp(-a (end - lambda)) l_j(lambda), a = 1 + tau^2.
 
     The moments of the weight, solved against the Vandermonde matrix of the nodes; float64.
     """

@@ -18,7 +18,9 @@ from nodes.sampling.seam import Denoiser, OnStep, ignore_step
 class _Stages:
     """One step cut at fractions c of h: the exact parts of its stages."""
 
-    def __init__(self, x: Tensor, sigma: Tensor, sigma_next: Tensor, cuts: Sequence[float], eta: float, p: Process):
+    def __init__(
+        self, x: Tensor, sigma: Tensor, sigma_next: Tensor, cuts: Sequence[float], eta: float, p: Process
+    ) -> None:
         start, end = p.half_log_snr(sigma), p.half_log_snr(sigma_next)
         self.x, self.sigma, self.eta = x, sigma, eta
         self.h = end - start

@@ -43,7 +43,7 @@ def _update(
 def _uni_pc(
     denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, on_step: OnStep, variant: Variant, order: int = 3
 ) -> Tensor:
-    """Predictor UniP-p and corrector UniC-p; orders rise at the start and fall at the end, where nothing is corrected."""
+    """Predictor UniP-p and corrector UniC-p. Orders rise at first and fall at the end; the last is not corrected."""
     if len(sigmas) < 2:
         return x
     sigmas = torch.cat([sigmas[:-1], sigmas[-1:].clamp(min=LAST_SIGMA)])
