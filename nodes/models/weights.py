@@ -9,7 +9,7 @@ import math
 import mmap
 import string
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -121,14 +121,18 @@ def _open_safetensors(path: Path, size: int) -> Weights:
     metadata = header.pop("__metadata__", {})
     try:
         infos = {name: TensorInfo(entry["dtype"], tuple(entry["shape"])) for name, entry in header.items()}
-        spans = {name: (start + entry["data_offsets"][0], start + entry["data_offsets"][1])
-                 for name, entry in header.items()}  # fmt: skip
+        spans = {name: _span(entry["data_offsets"], start) for name, entry in header.items()}
         for name, info in infos.items():
             _check_span(path, size, name, info, spans[name])
         metadata = {str(key): str(value) for key, value in metadata.items()}
-    except (AttributeError, IndexError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"the header of {path.name} is broken", got=repr(error), expected=EXPECTED) from error
     return Weights(path, metadata, infos, MappedTensors(path, infos, spans))
+
+
+def _span(offsets: Sequence[int], start: int) -> tuple[int, int]:
+    first, last = offsets
+    return start + first, start + last
 
 
 def _header(path: Path, size: int) -> tuple[dict[str, Any], int]:
@@ -179,7 +183,7 @@ def _truncated(path: Path, size: int, expected: int) -> FileError:
 
 
 class MappedTensors:
-    """Reads tensors of a safetensors file as views of the mapped file. The mapping is private: writes never reach it."""
+    """Reads tensors of a safetensors file as views of the mapped file. The mapping is private: no write reaches it."""
 
     def __init__(self, path: Path, infos: Mapping[str, TensorInfo], spans: Mapping[str, tuple[int, int]]) -> None:
         self.path = path
