@@ -1,5 +1,6 @@
 """Load, save, make and resize pictures."""
 
+import re
 from math import sqrt
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -48,9 +49,9 @@ def load_image(ctx: Context, image: Annotated[str, InputFile(), Widget(image_upl
 
 
 def prefix_fault(prefix: str) -> str | None:
-    """Return what is wrong with a file name prefix, or None."""
+    """Return what is wrong with a file name prefix, or None. What stands between % signs is filled in later."""
     try:
-        confined(prefix)
+        confined(re.sub(r"%[^%/\\]*%", "filled", prefix))
     except FileError as error:
         return error.message
     return None

@@ -2,7 +2,6 @@
 
 import re
 import struct
-import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import Tensor
 from engine.errors import FileError
 from nodes.inputs import MAX_SIDE
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 """What is read. Pillow would hand others (EPS) to programs outside."""
 
 MAX_PIXELS = 80_000_000
@@ -23,7 +22,7 @@ MAX_PIXELS = 80_000_000
 MAX_FRAME_PIXELS = 250_000_000
 """Pixels of all frames of an animation together: 3 GB once they are float32."""
 
-DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError, struct.error, zlib.error)
+DAMAGED = (OSError, SyntaxError, ValueError, TypeError, RuntimeError, struct.error)
 """What Pillow's decoders raise on damaged files."""
 
 

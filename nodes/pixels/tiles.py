@@ -41,15 +41,15 @@ def _enlarge(
 ) -> Tensor:
     height, width = images.shape[-2:]
     corners = list(product(starts(height, tile, overlap), starts(width, tile, overlap)))
-    total = len(images) * len(corners)
-    results = []
+    done, results = 0, []
     for index in range(len(images)):
         canvas = Canvas(height * scale, width * scale, overlap * scale)
-        for done, (y, x) in enumerate(corners, start=index * len(corners) + 1):
-            piece = images[index : index + 1, :, y : y + tile, x : x + tile]
-            canvas.add(model(piece), y * scale, x * scale)
-            report(done, total)
-        results.append(canvas.result().clamp_(0, 1))
+        for y, x in corners:
+            piece = model(images[index : index + 1, :, y : y + tile, x : x + tile])
+            canvas.add(piece, y * scale, x * scale)
+            done += 1
+            report(done, len(images) * len(corners))
+        results.append(canvas.result().clamp(0, 1))
     return torch.cat(results)
 
 
@@ -67,11 +67,13 @@ class Canvas:
         self.weight = torch.zeros(height, width)
 
     def add(self, piece: Tensor, y: int, x: int) -> None:
-        """Add (1, channels, height, width) at (y, x)."""
+        """Add (1, channels, height, width) at (y, x). A piece that fills the canvas keeps its exact values."""
         height, width = piece.shape[-2:]
         if self.sum is None:
             self.sum = piece.new_zeros(1, piece.shape[1], self.height, self.width)
-        weight = ramp(height, self.feather)[:, None] * ramp(width, self.feather)
+        whole = (height, width) == (self.height, self.width)
+        feather = 0 if whole else self.feather
+        weight = ramp(height, feather)[:, None] * ramp(width, feather)
         self.sum[..., y : y + height, x : x + width] += piece * weight
         self.weight[y : y + height, x : x + width] += weight
 
