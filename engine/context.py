@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from engine.errors import Cancelled, FileError
 from engine.folders import Folders
+from engine.schema import Files, FileSource
 from engine.settings import Settings
 
 T = TypeVar("T")
@@ -15,7 +16,9 @@ T = TypeVar("T")
 class Locator(Protocol):
     """Knows which file has a fingerprint."""
 
-    def path_of(self, fingerprint: str) -> Path | None: ...
+    def path_of(self, found: str) -> Path | None: ...
+
+    def fingerprint(self, source: FileSource, name: str) -> str: ...
 
 
 class Environment:
@@ -60,11 +63,14 @@ class Context:
         environment: Environment,
         report: Callable[[int, int, Callable[[], bytes] | None], None],
         cancelled: Callable[[], bool],
+        warn: Callable[[str], None],
     ) -> None:
         self.node = node
         self.environment = environment
         self._report = report
         self._cancelled = cancelled
+        self.warn = warn
+        """Tell the user something that costs no result."""
 
     @property
     def settings(self) -> Settings:
@@ -77,6 +83,10 @@ class Context:
     def use(self, service: Callable[[Environment], T]) -> T:
         """Return the engine's one instance of a service, such as the pool of weights."""
         return self.environment.use(service)
+
+    def fingerprint(self, folder: str, name: str) -> str:
+        """Return the fingerprint of a model file that is in its folder."""
+        return self.environment.locator.fingerprint(Files(folder), name)
 
     def check(self) -> None:
         """Stop here if the run was cancelled.

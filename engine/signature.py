@@ -11,13 +11,14 @@ from pydantic.fields import FieldInfo
 
 from engine.context import Context
 from engine.errors import DefinitionError
-from engine.node import (
+from engine.schema import (
     NO_DEFAULT,
     Expanded,
     Files,
     Hidden,
     InputFile,
     Lazy,
+    Mentions,
     NodeSpec,
     OptionalInput,
     Port,
@@ -127,6 +128,7 @@ def _port(where: str, parameter: inspect.Parameter, hint: Any, as_list: bool) ->
         maximum=_bound(bounds, kind, lower=False),
         choices=choices,
         lazy=any(isinstance(mark, Lazy) for mark in marks),
+        mentions=next((mark for mark in marks if isinstance(mark, Mentions)), None),
         options=options,
     )
     _check_default(where, port)
