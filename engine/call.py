@@ -9,7 +9,7 @@ from typing import Any
 from engine.context import Context
 from engine.errors import Cancelled, InputError, LoomisError, NodeFailure, OutOfMemory, shortened
 from engine.keys import CallInputs, Digests
-from engine.node import Artifact, Block, Expanded, Shown
+from engine.schema import Artifact, Block, Expanded, Shown
 from engine.validate import BoundNode
 from engine.values import NoByteForm, Opaque, Packed, opaque_identity, pack
 

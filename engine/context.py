@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from engine.errors import Cancelled, FileError
 from engine.folders import Folders
+from engine.schema import Files, InputFile
 from engine.settings import Settings
 
 T = TypeVar("T")
@@ -15,7 +16,9 @@ T = TypeVar("T")
 class Locator(Protocol):
     """Knows which file has a fingerprint."""
 
-    def path_of(self, fingerprint: str) -> Path | None: ...
+    def path_of(self, found: str) -> Path | None: ...
+
+    def fingerprint(self, source: Files | InputFile, name: str) -> str: ...
 
 
 class Environment:
@@ -77,6 +80,10 @@ class Context:
     def use(self, service: Callable[[Environment], T]) -> T:
         """Return the engine's one instance of a service, such as the pool of weights."""
         return self.environment.use(service)
+
+    def fingerprint(self, folder: str, name: str) -> str:
+        """Return the fingerprint of a model file that is in its folder."""
+        return self.environment.locator.fingerprint(Files(folder), name)
 
     def check(self) -> None:
         """Stop here if the run was cancelled.

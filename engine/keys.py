@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgpack
 from blake3 import blake3
 
-from engine.node import Files, InputFile, NodeSpec
+from engine.schema import Files, InputFile, NodeSpec
 from engine.validate import BoundNode
 from engine.values import pack
 

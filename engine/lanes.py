@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from engine.node import Resource
+from engine.schema import Resource
 
 IO_THREADS = 32
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from blake3 import blake3
 
 from engine.keys import CallInputs, Digests, Static, calls, static_part
-from engine.node import Block, Files, InputFile
+from engine.schema import Block, Files, InputFile
 from engine.store import Row
 from engine.validate import BoundGraph, BoundNode
 from engine.values import pack

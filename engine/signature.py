@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from engine.context import Context
 from engine.errors import DefinitionError
-from engine.node import (
+from engine.schema import (
     NO_DEFAULT,
     Expanded,
     Files,

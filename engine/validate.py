@@ -13,7 +13,8 @@ from typing import Any
 from engine.errors import Fault, FileError, ValidationError, WorkflowError, shortened
 from engine.folders import Folders
 from engine.graph import Graph, Link, Node, is_link
-from engine.node import Files, InputFile, NodeSpec, Port, Registry
+from engine.node import Registry
+from engine.schema import Files, InputFile, NodeSpec, Port
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,13 @@ def validate(
     for node in graph.nodes.values():
         spec = registry.specs.get(node.class_type)
         if spec is None:
-            faults.append(_unknown_type(node, registry))
+            faults.append(unknown_type(node, registry))
             continue
         literals, links, found = bind(node, spec, graph.nodes, registry, choices)
         faults += found
         bound[node.id] = BoundNode(node.id, spec, literals, links)
     wanted = _wanted(graph, registry, targets)
-    faults += _cycles(bound)
+    faults += cycle_faults(bound)
     if not faults:
         return BoundGraph(bound, wanted, graph)
     return _without_faults(graph, bound, wanted, faults, partial)
@@ -144,7 +145,7 @@ def _ancestors(target: str, nodes: Mapping[str, Node], bound: Mapping[str, Bound
     return seen
 
 
-def _unknown_type(node: Node, registry: Registry) -> Fault:
+def unknown_type(node: Node, registry: Registry) -> Fault:
     near = nearest(node.class_type, registry.specs)
     return Fault(
         code="missing_node_type",
@@ -433,7 +434,7 @@ def nearest(value: str, options: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
-def _cycles(bound: Mapping[str, BoundNode]) -> list[Fault]:
+def cycle_faults(bound: Mapping[str, BoundNode]) -> list[Fault]:
     """Return one fault per node of a cycle; its message is the cycle, a -> b -> a."""
     waiting = {id: {link.node for link in node.links.values() if link.node in bound} for id, node in bound.items()}
     users: dict[str, list[str]] = {}
@@ -447,7 +448,7 @@ def _cycles(bound: Mapping[str, BoundNode]) -> list[Fault]:
             if not waiting[user]:
                 free.append(user)
     left = {id: sources for id, sources in waiting.items() if sources}
-    return [fault for cycle in find_cycles(left) for fault in _cycle_faults(cycle, bound)]
+    return [fault for cycle in find_cycles(left) for fault in _faults_of_cycle(cycle, bound)]
 
 
 def find_cycles(sources: Mapping[str, Collection[str]]) -> list[list[str]]:
@@ -467,7 +468,7 @@ def find_cycles(sources: Mapping[str, Collection[str]]) -> list[list[str]]:
     return found
 
 
-def _cycle_faults(cycle: list[str], bound: Mapping[str, BoundNode]) -> list[Fault]:
+def _faults_of_cycle(cycle: list[str], bound: Mapping[str, BoundNode]) -> list[Fault]:
     names = [f"{id} ({bound[id].spec.type})" for id in [*cycle, cycle[0]]]
     return [
         Fault(
@@ -481,3 +482,8 @@ def _cycle_faults(cycle: list[str], bound: Mapping[str, BoundNode]) -> list[Faul
         )
         for id in cycle
     ]
+
+
+def cycle_error(waits: Mapping[str, Collection[str]], bound: Mapping[str, BoundNode]) -> ValidationError:
+    """Return the error for nodes that wait for each other, which an expansion can bring about."""
+    return ValidationError([fault for cycle in find_cycles(waits) for fault in _faults_of_cycle(cycle, bound)])

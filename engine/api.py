@@ -1,0 +1,169 @@
+"""Run workflows from Python. See ``Engine``."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from engine.context import Environment
+from engine.events import Event
+from engine.flights import Flights
+from engine.folders import Folders
+from engine.graph import read_file, read_graph
+from engine.lanes import Lanes
+from engine.memo import Memo
+from engine.node import Registry
+from engine.outputs import check_writable
+from engine.parameters import find_node, set_parameters
+from engine.plan import Plan, Planner
+from engine.run import Run, Shared
+from engine.settings import Settings
+from engine.store import Store
+from engine.validate import BoundGraph, validate
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an output node has to show. A file is ``{filename, subfolder, type, kind, path}``."""
+
+    files: tuple[Mapping[str, Any], ...]
+    notes: Mapping[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run: per output node its files and texts, and the values that were asked for.
+
+    ``values[node][slot]`` is the list of values on that output, usually of one.
+    """
+
+    job: str
+    outputs: Mapping[str, Shown]
+    values: Mapping[str, tuple[list[Any], ...]]
+    seconds: float
+    faults: tuple[Any, ...] = field(default=())
+
+
+class Engine:
+    """Runs workflows over one registry of nodes, one set of folders and one store.
+
+    ``data`` is the folder whose ``store`` remembers results; without it they are remembered until ``close``.
+    ``run`` may be called from several threads at once.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        folders: Folders | None = None,
+        settings: Settings | None = None,
+        data: Path | None = None,
+        memory_bytes: int = 2 * 2**30,
+        disk_bytes: int = 20 * 2**30,
+    ) -> None:
+        self.registry = registry
+        self.folders = folders or Folders()
+        self.settings = settings or Settings()
+        self.store = Store(data / "store" if data else None, memory_bytes=memory_bytes, disk_bytes=disk_bytes)
+        self.memo = Memo(self.store, self.folders)
+        environment = Environment(self.settings, self.folders, self.memo)
+        self._shared = Shared(registry, environment, self.memo, Lanes(), Flights())
+
+    def check(
+        self,
+        workflow: Path | str | Mapping[str, Any],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        targets: Collection[str] | None = None,
+        partial: bool = False,
+    ) -> BoundGraph:
+        """Read a workflow (a file or its API-format JSON) and check it. ``targets`` are ids, titles or types.
+
+        Raises:
+            WorkflowError: it can't be read.
+            ValidationError: it is not valid; ``faults`` lists everything that is wrong.
+        """
+        graph = read_graph(read_file(Path(workflow)) if isinstance(workflow, Path | str) else workflow)
+        if parameters:
+            graph = read_graph(set_parameters(graph, parameters))
+        wanted = None if targets is None else [find_node(graph, target) for target in targets]
+        return validate(graph, self.registry, self.folders, targets=wanted, partial=partial)
+
+    def plan(
+        self,
+        workflow: Path | str | Mapping[str, Any],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        targets: Collection[str] | None = None,
+        partial: bool = False,
+    ) -> Plan:
+        """Return what ``run`` would do. Raises what ``check`` raises."""
+        bound = self.check(workflow, parameters, targets=targets, partial=partial)
+        self.memo.refresh()
+        return Planner(bound, self.memo, self.settings.profile, self.memo.fingerprint).plan()
+
+    def run(
+        self,
+        workflow: Path | str | Mapping[str, Any],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        targets: Collection[str] | None = None,
+        partial: bool = False,
+        values: Collection[str] = (),
+        on_event: Callable[[Event], None] | None = None,
+        cancel: threading.Event | None = None,
+        job: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Result:
+        """Run a workflow and return its outputs.
+
+        ``parameters`` replaces inputs (``{"KSampler.seed": 7}``); ``targets`` runs only what these nodes need;
+        ``partial`` leaves out what is not valid; ``values`` names nodes whose outputs are wanted as values;
+        ``on_event`` gets every event as it happens, from any thread; setting ``cancel`` stops the run; ``extra`` goes
+        into the files beside the prompt (``{"workflow": ...}``).
+
+        Raises:
+            LoomisError: what ``check`` raises, or what went wrong in a node; Cancelled when it was stopped.
+        """
+        began = time.perf_counter()
+        wanted_values = list(values)
+        bound = self.check(workflow, parameters, targets=targets, partial=partial)
+        wanted = [find_node(bound.graph, name) for name in wanted_values]
+        if wanted and targets is None:
+            bound = self.check(workflow, parameters, targets=[*bound.targets, *wanted], partial=partial)
+        if any(bound.nodes[id].spec.output_node for id in bound.targets):
+            check_writable(self.folders.output)
+        self.memo.refresh()
+        run = Run(
+            self._shared,
+            bound,
+            job or uuid.uuid4().hex,
+            wanted=wanted,
+            on_event=on_event or (lambda event: None),
+            cancel=cancel or threading.Event(),
+            extra=extra or {},
+        )
+        run.execute()
+        outputs = {
+            id: Shown(tuple(file for each in placed for file in each.files), run.notes[id])
+            for id, placed in run.placed.items()
+        }
+        found = {name: run.values(id) for name, id in zip(wanted_values, wanted, strict=True)}
+        return Result(run.job, outputs, found, time.perf_counter() - began, bound.faults)
+
+    def close(self) -> None:
+        """Write what waits to be remembered and end the threads."""
+        self._shared.lanes.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

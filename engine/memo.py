@@ -1,0 +1,155 @@
+"""The memo: what the planner and the scheduler ask of the store, in their words."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.call import Outcome
+from engine.errors import LoomisError
+from engine.fingerprints import fingerprint
+from engine.folders import Folders
+from engine.rows import Row
+from engine.schema import Files, InputFile, NodeSpec
+from engine.store import MISSING, Store
+from engine.values import Opaque, pack
+
+LEASE_SECONDS = 10.0
+TRACES = 8
+"""How many earlier runs of a node type a change is looked for in."""
+
+
+class Lost(LoomisError):
+    """Values that are needed are gone from the store. The run makes them again."""
+
+    def __init__(self, digests: tuple[bytes, ...]) -> None:
+        super().__init__("A value is gone from the store.")
+        self.digests = digests
+
+
+class Memo:
+    """Rows and values, fingerprints of files, what things cost and what went into them."""
+
+    def __init__(self, store: Store, folders: Folders) -> None:
+        self.store = store
+        self.folders = folders
+        self._owner = f"{os.getpid()}-{os.urandom(6).hex()}"
+        self._leases: set[bytes] = set()
+        self._seconds: dict[str, tuple[float, float] | None] = {}
+        self._traces: dict[str, deque[Mapping[str, Any]]] = {}
+        self._paths: dict[str, Path] = {}
+        self._lock = threading.Lock()
+
+    def row(self, key: bytes) -> Row | None:
+        """Return what a key stands for."""
+        return self.store.row(key)
+
+    def has(self, digest: bytes) -> bool:
+        """Whether a value can be had without computing."""
+        return self.store.has(digest)
+
+    def value(self, digest: bytes) -> Any:
+        """Return a value.
+
+        Raises:
+            Lost: it is gone.
+        """
+        value = self.store.get(digest)
+        if value is MISSING:
+            raise Lost((digest,))
+        return value.value if isinstance(value, Opaque) else value
+
+    def text(self, digest: bytes) -> str | None:
+        """Return the text with this digest, if it is there."""
+        value = self.store.get(digest)
+        return value if isinstance(value, str) else None
+
+    def whole(self, key: bytes, row: Row) -> bool:
+        """Whether the files of an output node are on disk or can be written again."""
+        return all(
+            self.store.has(file[0]) or self._on_disk(key, index, file[3]) for index, file in enumerate(row.files)
+        )
+
+    def _on_disk(self, key: bytes, index: int, kind: str) -> bool:
+        folder = self.folders.destination(kind).resolve()
+        path = self.store.reserved(key, index, str(folder))
+        return path is not None and (folder / path).is_file()
+
+    def remember(
+        self, spec: NodeSpec, key: bytes, outcome: Outcome, trace: Mapping[str, Any], *, keep: bool = True
+    ) -> Row:
+        """Put the result of a call into the store, unless its key is like no other; return its row."""
+        values = dict(outcome.values)
+        files = []
+        for file in outcome.files:
+            packed = pack(file.data)
+            values[packed.digest] = (file.data, packed)
+            files.append((packed.digest, file.prefix, file.suffix, file.folder, file.kind, file.width, file.height))
+        note: dict[str, Any] = {"trace": dict(trace)}
+        if outcome.notes:
+            note["notes"] = {name: list(items) for name, items in outcome.notes.items()}
+        row = Row(outcome.outputs, tuple(files), outcome.asks or None, outcome.seconds, note)
+        if keep:
+            self.store.put(key, row, values, type=spec.type)
+            self._traces_of(spec.type).appendleft(note["trace"])
+        return row
+
+    def seconds(self, type: str) -> tuple[float, float] | None:
+        """Return the range of seconds that a node type took lately, as known at the last ``refresh``."""
+        if type not in self._seconds:
+            costs = self.store.costs(type)
+            self._seconds[type] = None if costs is None else (costs.low, costs.high)
+        return self._seconds[type]
+
+    def refresh(self) -> None:
+        """Work out anew how long things take."""
+        self._seconds = {}
+
+    def traces(self, type: str) -> list[Mapping[str, Any]]:
+        """Return what went into the last runs of a node type, newest first."""
+        return list(self._traces_of(type))
+
+    def _traces_of(self, type: str) -> deque[Mapping[str, Any]]:
+        found = self._traces.get(type)
+        if found is None:
+            rows = self.store.recent(type, TRACES)
+            with self._lock:
+                stored = deque((row.note["trace"] for row in rows if row.note.get("trace")), TRACES)
+                found = self._traces.setdefault(type, stored)
+        return found
+
+    def fingerprint(self, source: Files | InputFile, name: str) -> str:
+        """Return the fingerprint of the file that an input names; empty when there is none."""
+        path = self.folders.model(source.folder, name) if isinstance(source, Files) else self.folders.input_file(name)
+        if path is None:
+            return ""
+        found = fingerprint(path, self.store)
+        self._paths[found] = path
+        return found
+
+    def path_of(self, found: str) -> Path | None:
+        """Return a file that has this fingerprint now."""
+        candidates = [*([self._paths[found]] if found in self._paths else []), *map(Path, self.store.paths_of(found))]
+        for path in candidates:
+            if path.is_file() and fingerprint(path, self.store) == found:
+                return path
+        return None
+
+    def lease(self, keys: Sequence[bytes]) -> bool:
+        """Tell other processes that these keys are being computed. False when one of them computes the first."""
+        if self.store.folder is None:
+            return True
+        if not self.store.lease(keys[0], self._owner, LEASE_SECONDS):
+            return False
+        self._leases.add(keys[0])
+        return True
+
+    def release(self, keys: Sequence[bytes]) -> None:
+        """Give the keys back; their rows are on disk before others look."""
+        for key in keys:
+            if key in self._leases:
+                self.store.flush()
+                self._leases.discard(key)
+                self.store.release(key)

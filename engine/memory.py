@@ -1,0 +1,65 @@
+"""The memory tier: the values used last, under a budget of bytes."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from engine.values import Packed
+
+OPAQUE_BYTES = 64 * 1024
+"""What a value without a byte form counts: nothing can measure it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A value in memory; ``packed`` is None where it has no byte form. The two may share their bytes."""
+
+    value: Any
+    packed: Packed | None
+
+    @property
+    def nbytes(self) -> int:
+        return self.packed.nbytes if self.packed else OPAQUE_BYTES
+
+
+class Memory:
+    """Values by digest. Whoever adds beyond ``budget`` bytes pushes out the values used longest ago."""
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.nbytes = 0
+        self._held: OrderedDict[bytes, Held] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._held
+
+    def add(self, digest: bytes, held: Held) -> None:
+        """Keep a value as the one used last. One that is larger than the whole budget is not kept."""
+        self.drop(digest)
+        if held.nbytes > self.budget:
+            return
+        self._held[digest] = held
+        self.nbytes += held.nbytes
+        while self.nbytes > self.budget:
+            self.nbytes -= self._held.popitem(last=False)[1].nbytes
+
+    def get(self, digest: bytes) -> Held | None:
+        """Return a value and make it the one used last."""
+        held = self._held.get(digest)
+        if held is not None:
+            self._held.move_to_end(digest)
+        return held
+
+    def drop(self, digest: bytes) -> None:
+        """Forget a value, if it is here."""
+        held = self._held.pop(digest, None)
+        if held is not None:
+            self.nbytes -= held.nbytes
+
+    def clear(self) -> None:
+        """Forget every value."""
+        self._held.clear()
+        self.nbytes = 0

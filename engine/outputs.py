@@ -1,0 +1,154 @@
+"""Write the files of output nodes: name them, add the workflow, and do it again when a remembered file is gone.
+
+A name is reserved in the store before the file is written, so a node that is repeated after a kill replaces its own
+file. The workflow goes into the file at each write; it is not part of what is remembered.
+"""
+
+import json
+import os
+import re
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.call import Outcome
+from engine.errors import FileError
+from engine.folders import Folders, confined
+from engine.memo import Memo
+from engine.rows import Row
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where the files of one call are; ``written`` is false when all were there already."""
+
+    files: tuple[Mapping[str, Any], ...]
+    written: bool
+
+
+class Outputs:
+    """The output folders of one run."""
+
+    def __init__(self, memo: Memo, folders: Folders, prompt: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+        self.memo = memo
+        self.folders = folders
+        self.texts = {"prompt": prompt, **extra}
+
+    def place(self, key: bytes, row: Row, outcome: Outcome | None = None) -> Placed:
+        """See that the files of a call are on disk.
+
+        Raises:
+            FileError: the folder can't be written.
+            Lost: a file is gone, and so is what it was made from.
+        """
+        files = []
+        written = False
+        for index, (digest, prefix, suffix, kind, group, width, height) in enumerate(row.files):
+            folder = self.folders.destination(kind).resolve()
+            fill = filler(index, width, height)
+            name = self.memo.store.reserve(key, index, str(folder), numbered(folder, fill(prefix), suffix))
+            path = folder / name
+            if not path.is_file() or path.stat().st_size == 0:
+                data = outcome.files[index].data if outcome else self.memo.value(digest)
+                write(path, SPLICERS.get(suffix, lambda data, texts: data)(data, self.texts))
+                written = True
+            where = Path(name)
+            subfolder = where.parent.as_posix()
+            files.append(
+                {
+                    "filename": where.name,
+                    "subfolder": "" if subfolder == "." else subfolder,
+                    "type": kind,
+                    "kind": group,
+                    "path": str(path),
+                }
+            )
+        return Placed(tuple(files), written)
+
+
+def filler(index: int, width: int, height: int) -> Callable[[str], str]:
+    """Return a function that fills ``%year%``, ``%width%``, ``%batch_num%`` and their like into a prefix."""
+    now = time.localtime()
+    fields = {
+        "year": f"{now.tm_year}", "month": f"{now.tm_mon:02}", "day": f"{now.tm_mday:02}", "hour": f"{now.tm_hour:02}",
+        "minute": f"{now.tm_min:02}", "second": f"{now.tm_sec:02}", "width": str(width), "height": str(height),
+        "batch_num": str(index),
+    }  # fmt: skip
+    return lambda prefix: re.sub(r"%(\w+)%", lambda found: fields.get(found[1], found[0]), prefix)
+
+
+def numbered(folder: Path, prefix: str, suffix: str) -> Callable[[int], str]:
+    """Return a function from attempts to names: ``prefix_00001_.png``, one above the highest that is there."""
+    relative = confined(prefix)
+    pattern = re.compile(re.escape(relative.name) + r"_(\d+)_")
+    highest: list[int] = []
+
+    def name(attempt: int) -> str:
+        if not highest:
+            place = folder / relative.parent
+            found = [pattern.match(entry) for entry in os.listdir(place)] if place.is_dir() else []  # noqa: PTH208
+            highest.append(max((int(match[1]) for match in found if match), default=0))
+        return (relative.parent / f"{relative.name}_{highest[0] + attempt + 1:05}_{suffix}").as_posix()
+
+    return name
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        FileError: the folder can't be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(data)
+        beside.replace(path)
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
+
+
+def check_writable(folder: Path) -> None:
+    """See that a folder can be written before anything runs.
+
+    Raises:
+        FileError: it can't.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    if not os.access(folder, os.W_OK):
+        raise unwritable(folder, PermissionError(13, "permission denied"))
+
+
+def unwritable(folder: Path, error: OSError) -> FileError:
+    return FileError(
+        f"The folder {folder} can't be written: {error.strerror}.",
+        got=str(folder),
+        expected="a folder that can be written, on a disk with room",
+        hint="Choose another with --out.",
+    )
+
+
+def with_png_text(data: bytes, texts: Mapping[str, Any]) -> bytes:
+    """Return a PNG with texts in it, as JSON in tEXt chunks behind the header (PNG specification, 11.3.4.3)."""
+    header_end = len(PNG_SIGNATURE) + 25
+    chunks = [_png_chunk(b"tEXt", name.encode("latin-1") + b"\0" + _json(value)) for name, value in texts.items()]
+    return b"".join([data[:header_end], *chunks, data[header_end:]])
+
+
+def _png_chunk(kind: bytes, body: bytes) -> bytes:
+    return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode("ascii")
+
+
+SPLICERS: Mapping[str, Callable[[bytes, Mapping[str, Any]], bytes]] = {".png": with_png_text}

@@ -1,0 +1,169 @@
+"""What a node is, as data: inputs, outputs, and the marks that an annotation may carry."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+from engine.values import wire
+
+R = TypeVar("R")
+Resource = Literal["gpu", "cpu", "io"]
+Token = Literal["UNIQUE_ID", "PROMPT", "EXTRA_PNGINFO", "DYNPROMPT"]
+NO_DEFAULT: Any = object()
+
+
+# What an annotation may add to a type.
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The input is the name of a file in a models folder (``checkpoints``, ``loras``, ...). Its content is in the key."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """The input is the name of a file in the input folder, or of another with `` [output]`` or `` [temp]`` behind it."""
+
+    suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """The input is made only when the node's ``lazy`` function names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalInput:
+    """The input may be left out; the function's default is used then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """The parameter is filled by the engine and is no input. It is not part of the key unless ``in_key``."""
+
+    token: Token
+    in_key: bool = False
+
+
+class Widget:
+    """What an editor should know about an input (``multiline``, ``step``, ``tooltip``, ...), as it expects it."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+
+# What a function may return besides its outputs.
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that an output node made. The engine names and writes it, and adds the workflow to it.
+
+    ``data`` is the encoded file without text chunks; ``prefix`` a path below the folder that may hold ``%width%``,
+    ``%height%`` and ``%batch_num%`` besides the date; ``folder`` is ``output`` or ``temp``; ``kind`` is the list that
+    clients find it in.
+    """
+
+    data: bytes
+    prefix: str
+    suffix: str = ".png"
+    folder: Literal["output", "temp"] = "output"
+    kind: str = "images"
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Generic[R]):
+    """Outputs, and what a person gets to see: files to write and texts. ``-> Shown[None]`` has no outputs."""
+
+    result: R
+    files: tuple[Artifact, ...] = ()
+    notes: Mapping[str, list[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTo:
+    """In an expansion: the output ``slot`` of the node ``node`` stands for a value."""
+
+    node: str
+    slot: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded(Generic[R]):
+    """A graph (API format) that takes the node's place; ``result`` holds a value or a LinkTo per output."""
+
+    graph: Mapping[str, Any]
+    result: tuple[Any, ...]
+
+
+@wire("Block")
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Stops its consumers: they are not called and pass it on. A message is reported once as an error."""
+
+    message: str | None = None
+
+
+# The schema.
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One input. ``type`` is INT, FLOAT, STRING, BOOLEAN, COMBO or the name of a socket (``A,B`` for either)."""
+
+    name: str
+    type: str
+    default: Any = NO_DEFAULT
+    required: bool = True
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] | Files | InputFile | None = None
+    lazy: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def literal(self) -> bool:
+        """Whether a value may stand in the workflow itself, not only on a wire."""
+        return self.type in LITERALS
+
+
+LITERALS = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "LIST"})
+
+
+class Slot(NamedTuple):
+    """One output."""
+
+    name: str
+    type: str
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """A node type: its function and everything the engine and editors know about it."""
+
+    type: str
+    function: Callable[..., Any]
+    version: int | str
+    category: str
+    display_name: str
+    description: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Slot, ...]
+    hidden: Mapping[str, Hidden]
+    context: str | None
+    output_node: bool
+    pure: bool
+    resource: Resource
+    is_async: bool
+    input_is_list: bool
+    numeric: bool
+    lazy: Callable[..., list[str]] | None
+    fingerprint: Callable[..., object] | None
+    validate: Mapping[str, Callable[..., str | None]]
+    flags: Mapping[str, bool]
+    ports: Mapping[str, Port] = field(default_factory=dict)

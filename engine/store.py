@@ -1,0 +1,391 @@
+"""The store of remembered results: key -> row, digest -> value, in memory and on disk.
+
+::
+
+    with Store(folder, memory_bytes=2**30, disk_bytes=20 * 2**30) as store:
+        packed = pack(value)
+        store.put(key, Row(outputs=((packed.digest,),), cost=1.5), {packed.digest: (value, packed)}, type="KSampler")
+        store.row(key)               # at once
+        store.get(packed.digest)     # the value, or MISSING
+
+Several processes share a folder. A damaged or missing object is a miss. When the disk is full or can't be written,
+remembering pauses with one warning; nothing is raised and no result is lost.
+"""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from statistics import quantiles
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeVar
+
+from engine import upkeep
+from engine.disk import Disk, Entry
+from engine.errors import StoreError
+from engine.fingerprints import FileRecord, FileTable
+from engine.index import Index, is_damage
+from engine.leases import Leases
+from engine.memory import Held, Memory
+from engine.names import Names
+from engine.rows import Row, row_to_bytes
+from engine.upkeep import Report, Stats
+from engine.values import MalformedValue, Packed, unpack
+from engine.writer import Writer
+
+T = TypeVar("T")
+
+ROWS_IN_MEMORY = 65_536
+LONG = 0.05
+"""Seconds of computing after which a result is written at once."""
+
+PAUSE_SECONDS = 60.0
+"""How long remembering pauses after the disk failed."""
+
+TOUCH_SECONDS = 600.0
+"""A last use is noted again after this long."""
+
+MOST_TOUCHED = 50_000
+SMALLEST_QUEUE = 256 * 2**20
+SAMPLES = 101
+
+
+class Missing(Enum):
+    """What `Store.get` returns where there is no value."""
+
+    MISSING = "missing"
+
+
+MISSING: Final = Missing.MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """How many seconds recent results of a node type took: the 10th, 50th and 90th percentile."""
+
+    low: float
+    median: float
+    high: float
+
+
+class Store:
+    """Rows and values under two budgets of bytes. Without a folder it forgets everything when it is closed.
+
+    Every method may be called from any thread. ``warn`` gets one sentence when the disk can't be used.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        memory_bytes: int,
+        disk_bytes: int,
+        clock: Callable[[], float] = time.time,
+        warn: Callable[[str], None] = logging.getLogger("loomis.store").warning,
+    ) -> None:
+        self.folder = folder
+        self._clock = clock
+        self._warn = warn
+        self._warned = False
+        self._paused_until = 0.0
+        self._lock = threading.Lock()
+        self._memory = Memory(memory_bytes)
+        self._rows: OrderedDict[bytes, tuple[Row, float]] = OrderedDict()
+        self._touched: dict[bytes, float] = {}
+        self._recent: dict[str, deque[float]] = {}
+        self._disk = self._open(folder, disk_bytes)
+        self._index = self._disk.index if self._disk else Index(None)
+        self._leases = Leases(self._index, clock)
+        self._names = Names(self._index)
+        self._spare_names = self._names if self._disk is None else Names(Index(None))
+        self._files = FileTable(self._index)
+        self._next_beat = 0.0
+        self._writer = Writer(self._commit, max(memory_bytes, SMALLEST_QUEUE), self._beat, self._leases.heartbeat)
+
+    def _open(self, folder: Path | None, limit: int) -> Disk | None:
+        try:
+            return Disk(folder, limit, self._clock) if folder else None
+        except (OSError, sqlite3.Error, StoreError) as error:
+            self._pause(error)
+            return None
+
+    # --- rows ---
+
+    def row(self, key: bytes) -> Row | None:
+        """Return what a key stands for."""
+        with self._lock:
+            found = self._rows.get(key)
+            if found is not None:
+                self._rows.move_to_end(key)
+                return self._used(key, *found)
+        waiting = self._writer.rows.get(key)
+        if waiting is not None or self._disk is None:
+            return waiting
+        stored = self._guarded(lambda disk: disk.row(key), None)
+        if stored is None:
+            return None
+        with self._lock:
+            self._mirror(key, *stored)
+            return self._used(key, *stored)
+
+    def rows(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
+        """Return what each key stands for, of those that are here."""
+        found: dict[bytes, Row] = {}
+        missing = []
+        with self._lock:
+            for key in keys:
+                here = self._rows.get(key)
+                if here is not None:
+                    found[key] = self._used(key, *here)
+                else:
+                    missing.append(key)
+        waiting = {key: row for key in missing if (row := self._writer.rows.get(key))}
+        rest = [key for key in missing if key not in waiting]
+        stored: list[tuple[bytes, Row, float]] = self._guarded(lambda disk: list(disk.rows(rest)), [])
+        with self._lock:
+            for key, row, used in stored:
+                self._mirror(key, row, used)
+                found[key] = self._used(key, row, used)
+        return found | waiting
+
+    def _mirror(self, key: bytes, row: Row, used: float) -> None:
+        self._rows[key] = (row, used)
+        if len(self._rows) > ROWS_IN_MEMORY:
+            self._rows.popitem(last=False)
+
+    def recent(self, type: str, count: int) -> list[Row]:
+        """Return the newest rows of a node type that are on disk."""
+        return self._guarded(lambda disk: disk.recent(type, count), [])
+
+    def _used(self, key: bytes, row: Row, used: float) -> Row:
+        """Note the use of a row and its values, unless that was done a short while ago."""
+        now = self._clock()
+        if now - used > TOUCH_SECONDS and len(self._touched) < MOST_TOUCHED:
+            self._rows[key] = (row, now)
+            self._touched[key] = now
+            self._touched.update((digest, now) for slot in row.outputs for digest in slot)
+        return row
+
+    # --- values ---
+
+    def has(self, digest: bytes) -> bool:
+        """Return whether a value is here, without reading it."""
+        with self._lock:
+            if digest in self._memory:
+                return True
+        return digest in self._writer.values or self._guarded(lambda disk: disk.has(digest), False)
+
+    def get(self, digest: bytes) -> Any | Literal[Missing.MISSING]:
+        """Return a value, or MISSING. What comes from disk was checked against its digest."""
+        held = self._held(digest)
+        if held is None:
+            packed = self._read(digest)
+            if packed is None:
+                return MISSING
+            try:
+                held = Held(unpack(packed), packed)
+            except MalformedValue:
+                return MISSING
+            with self._lock:
+                self._memory.add(digest, held)
+        return held.value
+
+    def packed(self, digest: bytes) -> Packed | None:
+        """Return a value's byte form without decoding it; None where it is missing or has none."""
+        held = self._held(digest)
+        return held.packed if held else self._read(digest)
+
+    def _held(self, digest: bytes) -> Held | None:
+        with self._lock:
+            held = self._memory.get(digest)
+        return held or self._writer.values.get(digest)
+
+    def _read(self, digest: bytes) -> Packed | None:
+        found = self._guarded(lambda disk: disk.read(digest), None)
+        if found is None:
+            return None
+        packed, used = found
+        now = self._clock()
+        if now - used > TOUCH_SECONDS:
+            with self._lock:
+                self._touched[digest] = now
+        return packed
+
+    # --- writing ---
+
+    def put(
+        self,
+        key: bytes,
+        row: Row,
+        values: Mapping[bytes, tuple[Any, Packed | None]],
+        *,
+        type: str = "",
+        at_once: bool = False,
+    ) -> None:
+        """Remember a result: in memory at once, on disk within 50 ms, sooner where it took longer than that.
+
+        ``values`` holds the outputs by digest; a value without a byte form comes with None and stays in memory.
+        """
+        held = {digest: Held(value, packed) for digest, (value, packed) in values.items()}
+        with self._lock:
+            self._mirror(key, row, self._clock())
+            for digest, each in held.items():
+                self._memory.add(digest, each)
+        self._costs_of(type).append(row.cost)
+        if self._disk is not None:
+            storable = tuple((digest, each.packed) for digest, each in held.items() if each.packed is not None)
+            entry = Entry(key, type, row, row_to_bytes(key, row), storable)
+            self._writer.add(entry, held, urgent=at_once or row.cost > LONG)
+
+    def _commit(self, batch: Sequence[Entry]) -> None:
+        """Write a group. Called by the writer thread."""
+        if self._clock() < self._paused_until:
+            return
+        with self._lock:
+            touched, self._touched = self._touched, {}
+        self._guarded(lambda disk: disk.commit(batch, touched), None)
+
+    def flush(self) -> None:
+        """Return when everything put so far is on disk, as far as it is stored at all."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what waits, give back the leases and close the index."""
+        self._writer.close()
+        if self._touched:
+            self._commit(())
+        self._guarded(lambda disk: self._leases.release_all(), None)
+        self._index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- when the disk fails ---
+
+    def _guarded(self, action: Callable[[Disk], T], otherwise: T) -> T:
+        """Do something on disk; on failure, and without a disk, return ``otherwise``."""
+        if self._disk is None:
+            return otherwise
+        try:
+            return action(self._disk)
+        except (OSError, sqlite3.Error) as error:
+            self._pause(error)
+            return otherwise
+
+    def _pause(self, error: Exception) -> None:
+        if not (isinstance(error, sqlite3.Error) and is_damage(error)):
+            self._paused_until = self._clock() + PAUSE_SECONDS
+        if not self._warned:
+            self._warned = True
+            self._warn(f"Results are not remembered on disk for now: {error} ({self.folder})")
+
+    # --- what things cost ---
+
+    def costs(self, type: str) -> Costs | None:
+        """Return how long recent results of a node type took; None where there are none."""
+        samples = self._costs_of(type)
+        if not samples:
+            return None
+        if len(samples) == 1:
+            return Costs(samples[0], samples[0], samples[0])
+        tenths = quantiles(samples, n=10, method="inclusive")
+        return Costs(tenths[0], tenths[4], tenths[8])
+
+    def _costs_of(self, type: str) -> deque[float]:
+        samples = self._recent.get(type)
+        if samples is None:
+            stored: list[float] = self._guarded(lambda disk: disk.costs(type, SAMPLES), [])
+            samples = self._recent.setdefault(type, deque(reversed(stored), SAMPLES))
+        return samples
+
+    # --- leases, names, files ---
+
+    def lease(self, key: bytes, owner: str, seconds: float) -> bool:
+        """Take or renew the right to compute a key; it is renewed until released. False where another has it."""
+        taken = self._shared(lambda: self._leases.take(key, owner, seconds), True)
+        self._writer.wake()
+        return taken
+
+    def release(self, key: bytes) -> None:
+        """Give back a lease of this process."""
+        self._shared(lambda: self._leases.release(key), None)
+
+    def leased(self, key: bytes) -> str | None:
+        """Return the owner of a lease that is not over."""
+        return self._shared(lambda: self._leases.owner(key), None)
+
+    def _beat(self) -> None:
+        interval, now = self._leases.heartbeat(), self._clock()
+        if interval is not None and now >= self._next_beat:
+            self._shared(self._leases.renew, None)
+            self._next_beat = now + interval / 2
+
+    def reserve(self, key: bytes, slot: int, folder: str, make: Callable[[int], str]) -> str:
+        """Return the path of an output file, the same each time; ``make(0), make(1), ...`` offer new ones."""
+        path = self._shared(lambda: self._names.reserve(key, slot, folder, make), None)
+        return self._spare_names.reserve(key, slot, folder, make) if path is None else path
+
+    def reserved(self, key: bytes, slot: int, folder: str) -> str | None:
+        """Return the path that `reserve` gave before."""
+        return self._shared(lambda: self._names.reserved(key, slot, folder), None)
+
+    def known_file(self, path: str) -> FileRecord | None:
+        """Return what is known of a file."""
+        return self._shared(lambda: self._files.known_file(path), None)
+
+    def keep_file(self, record: FileRecord) -> None:
+        """Remember what is known of a file."""
+        self._shared(lambda: self._files.keep_file(record), None)
+
+    def paths_of(self, fingerprint: str) -> list[str]:
+        """Return the paths where a file with this fingerprint was last seen."""
+        return self._shared(lambda: self._files.paths_of(fingerprint), [])
+
+    def _shared(self, action: Callable[[], T], otherwise: T) -> T:
+        try:
+            return action()
+        except sqlite3.Error as error:
+            self._pause(error)
+            return otherwise
+
+    # --- upkeep ---
+
+    def stats(self) -> Stats:
+        """Return what is here."""
+        rows, values, nbytes = self._guarded(upkeep.totals, (len(self._rows), 0, 0))
+        return Stats(
+            rows,
+            values,
+            nbytes,
+            self._disk.limit if self._disk else 0,
+            len(self._memory),
+            self._memory.nbytes,
+            self._memory.budget,
+            self._guarded(upkeep.type_stats, {}),
+        )
+
+    def verify(self) -> Report:
+        """Hash every stored value again and drop the bad ones."""
+        self.flush()
+        return self._guarded(upkeep.verify, Report(0, 0, (), (), ()))
+
+    def clear(self, *, older_than: float | None = None, type: str | None = None) -> int:
+        """Forget everything, or what was not used for ``older_than`` seconds, or one node type. Return bytes freed."""
+        self.flush()
+        with self._lock:
+            self._memory.clear()
+            self._rows.clear()
+            self._touched.clear()
+        self._recent.clear()
+        before = None if older_than is None else self._clock() - older_than
+        return self._guarded(lambda disk: upkeep.clear(disk, before=before, type=type), 0)

@@ -1,0 +1,82 @@
+"""One node in one run, and the values that the run keeps in memory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.call import Outcome
+from engine.expansion import Expansion
+from engine.keys import CallInputs, Digests, Static
+from engine.plan import needed_links
+from engine.rows import Row
+from engine.validate import BoundNode
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A node on its way: ``outputs`` are set when its digests are known, ``done`` when its values can be had too.
+
+    ``pending`` counts the users that are not done; ``forced`` means that it must run though its row is there.
+    """
+
+    node: BoundNode
+    why: str = ""
+    static: Static | None = None
+    asked: set[str] = field(default_factory=set)
+    calls: Sequence[CallInputs] = ()
+    rows: list[Row | None] = field(default_factory=list)
+    outputs: tuple[Digests, ...] | None = None
+    expansions: dict[int, Expansion] = field(default_factory=dict)
+    users: list["Task"] = field(default_factory=list)
+    held: list[bytes] = field(default_factory=list)
+    pending: int = 0
+    busy: bool = False
+    done: bool = False
+    forced: bool = False
+
+    def missing(self, whole: Callable[[bytes, Row], bool]) -> tuple[int, ...]:
+        """Return the calls that must be made: those without a row, or whose files are gone, or all when forced."""
+        output_node = self.node.spec.output_node
+        return tuple(
+            index
+            for index, (call, row) in enumerate(zip(self.calls, self.rows, strict=True))
+            if self.forced or row is None or row.asks or (output_node and not whole(call.key, row))
+        )
+
+    def asks(self) -> set[str]:
+        """Return the lazy inputs that its rows ask for and that it does not have yet."""
+        return {name for row in self.rows if row and row.asks for name in row.asks} - self.asked
+
+    def sources(self) -> set[str]:
+        """Return the ids of the nodes it needs."""
+        return {link.node for link in needed_links(self.node, self.asked).values()}
+
+
+class Held:
+    """The values that a run keeps because somebody will need them, with how many producers gave each."""
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, tuple[Any, int]] = {}
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._values
+
+    def get(self, digest: bytes, otherwise: Callable[[bytes], Any]) -> Any:
+        """Return a value, or ask for it elsewhere."""
+        found = self._values.get(digest)
+        return found[0] if found is not None else otherwise(digest)
+
+    def hold(self, task: Task, outcome: Outcome) -> None:
+        """Keep what a call gave until ``release``."""
+        for digest, (value, _) in outcome.values.items():
+            _, count = self._values.get(digest, (None, 0))
+            self._values[digest] = (value, count + 1)
+            task.held.append(digest)
+
+    def release(self, task: Task) -> None:
+        """Let go of what a task gave."""
+        for digest in task.held:
+            value, count = self._values.pop(digest)
+            if count > 1:
+                self._values[digest] = (value, count - 1)
+        task.held.clear()

@@ -1,0 +1,117 @@
+"""What happens on a lane: the calls of a node that are not remembered, one after the other."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine import events
+from engine.call import Outcome, arguments, invoke, invoke_async, located
+from engine.context import Context, Environment
+from engine.errors import Cancelled, LoomisError
+from engine.memo import Lost, Memo
+from engine.outputs import Outputs, Placed
+from engine.plan import trace
+from engine.rows import Row
+from engine.task import Held, Task
+from engine.values import Opaque
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a node's calls: outcomes and rows by call, files, or what went wrong, or values that were gone."""
+
+    done: dict[int, tuple[Outcome, Row | None]]
+    placed: list[Placed]
+    error: LoomisError | None = None
+    lost: tuple[bytes, ...] = ()
+
+    def failed(self, failure: BaseException, task: Task) -> None:
+        """Note a failure. Lost values are no failure: they are made again."""
+        if isinstance(failure, Lost):
+            self.lost = failure.digests
+        else:
+            self.error = located(failure, task.node)
+
+
+class Work:
+    """What the lanes need to know of a run."""
+
+    def __init__(
+        self,
+        memo: Memo,
+        environment: Environment,
+        held: Held,
+        outputs: Outputs,
+        hidden: Mapping[str, Any],
+        emit: Callable[..., None],
+    ) -> None:
+        self.memo = memo
+        self.environment = environment
+        self.held = held
+        self.outputs = outputs
+        self.hidden = hidden
+        self.emit = emit
+        self.stop = threading.Event()
+
+    def do(self, task: Task, missing: Sequence[int]) -> Report:
+        """Make the calls of a node whose function is not async."""
+        report = Report({}, [])
+        try:
+            for index in missing:
+                context = self._context(task)
+                context.check()
+                given = self._arguments(task, index, context)
+                self._keep(task, index, invoke(task.node, task.calls[index], given, frozenset(task.asked)), report)
+        except Exception as failure:
+            report.failed(failure, task)
+        return report
+
+    async def do_async(self, task: Task, missing: Sequence[int]) -> Report:
+        """Make the calls of an ``async def`` node."""
+        report = Report({}, [])
+        try:
+            for index in missing:
+                given = self._arguments(task, index, self._context(task))
+                outcome = await invoke_async(task.node, task.calls[index], given, frozenset(task.asked))
+                self._keep(task, index, outcome, report)
+        except Exception as failure:
+            report.failed(failure, task)
+        return report
+
+    def cancelled(self, task: Task) -> Report:
+        """Return the report of a node that was stopped at an await."""
+        return Report({}, [], Cancelled("The run was cancelled.", node=task.node.id))
+
+    def _context(self, task: Task) -> Context:
+        id = task.node.id
+
+        def report(value: int, maximum: int, preview: Callable[[], bytes] | None) -> None:
+            self.emit(events.Progress, node=id, value=value, maximum=maximum, preview=preview)
+
+        return Context(id, self.environment, report, self.stop.is_set)
+
+    def _arguments(self, task: Task, index: int, context: Context) -> dict[str, Any]:
+        hidden = {**self.hidden, "UNIQUE_ID": task.node.id} if task.node.spec.hidden else {}
+        return arguments(task.node, task.calls[index], self.value, hidden, context)
+
+    def value(self, digest: bytes) -> Any:
+        """Return a value from this run or from the store.
+
+        Raises:
+            Lost: it is gone.
+        """
+        found = self.held.get(digest, self.memo.value)
+        return found.value if isinstance(found, Opaque) else found
+
+    def _keep(self, task: Task, index: int, outcome: Outcome, report: Report) -> None:
+        """Remember a call's result and write its files. An expanded call has no result yet."""
+        if outcome.expanded:
+            report.done[index] = (outcome, None)
+            return
+        call = task.calls[index]
+        keep = task.static is None or not task.static.unique
+        row = self.memo.remember(task.node.spec, call.key, outcome, trace(task.node, call.inputs), keep=keep)
+        if task.node.spec.output_node and not row.asks:
+            report.placed.append(self.outputs.place(call.key, row, outcome))
+        report.done[index] = (outcome, row)

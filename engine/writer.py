@@ -1,0 +1,119 @@
+"""The thread that writes results to the disk, in groups, so that no node waits for it."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from engine.disk import Entry
+from engine.memory import Held
+from engine.rows import Row
+
+DELAY = 0.05
+"""Seconds that a result waits for others at most."""
+
+
+class Writer:
+    """Queues entries and hands them to ``commit`` in groups, from one thread.
+
+    What waits is found in ``rows`` and ``values`` until it is written. When more than ``budget`` bytes wait because
+    the disk is slow, further values are left out; their rows are still written. ``beat`` is called now and then, when
+    ``interval`` says so.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Entry]], None],
+        budget: int,
+        beat: Callable[[], None],
+        interval: Callable[[], float | None],
+    ) -> None:
+        self.rows: dict[bytes, Row] = {}
+        self.values: dict[bytes, Held] = {}
+        self._commit = commit
+        self._budget = budget
+        self._beat = beat
+        self._interval = interval
+        self._queue: list[Entry] = []
+        self._waiting_bytes = 0
+        self._urgent = False
+        self._busy = False
+        self._closing = False
+        self._condition = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def add(self, entry: Entry, values: dict[bytes, Held], *, urgent: bool) -> None:
+        """Queue a result; ``urgent`` ones do not wait for others."""
+        with self._condition:
+            nbytes = sum(packed.nbytes for _, packed in entry.values)
+            if self._waiting_bytes and self._waiting_bytes + nbytes > self._budget:
+                entry = Entry(entry.key, entry.type, entry.row, entry.body, ())
+                values, nbytes = {}, 0
+            self._waiting_bytes += nbytes
+            self.rows[entry.key] = entry.row
+            self.values.update(values)
+            self._queue.append(entry)
+            if urgent and not self._urgent:
+                self._urgent = True
+                self._condition.notify_all()
+            elif len(self._queue) == 1:
+                self._condition.notify_all()
+        self.start()
+
+    def start(self) -> None:
+        """Start the thread, or wake it so that it asks for the interval again."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="loomis-store", daemon=True)
+            self._thread.start()
+
+    def wake(self) -> None:
+        """Have the thread look at ``interval`` again."""
+        self.start()
+        with self._condition:
+            self._condition.notify_all()
+
+    def flush(self) -> None:
+        """Return when everything queued so far was handed to ``commit``."""
+        with self._condition:
+            self._urgent = True
+            self._condition.notify_all()
+            self._condition.wait_for(lambda: not self._queue and not self._busy)
+            self._urgent = False
+
+    def close(self) -> None:
+        """Write what is queued and end the thread."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            batch = self._next_batch()
+            if batch:
+                self._commit(batch)
+                self._forget(batch)
+            elif self._closing:
+                return
+            self._beat()
+
+    def _next_batch(self) -> list[Entry]:
+        with self._condition:
+            if not self._queue and not self._closing:
+                self._condition.wait(self._interval())
+            if self._queue:
+                self._condition.wait_for(lambda: self._urgent or self._closing, DELAY)
+            batch, self._queue = self._queue, []
+            self._busy = bool(batch)
+            self._urgent = False
+            return batch
+
+    def _forget(self, batch: Sequence[Entry]) -> None:
+        with self._condition:
+            for entry in batch:
+                if self.rows.get(entry.key) is entry.row:
+                    del self.rows[entry.key]
+                for digest, packed in entry.values:
+                    self._waiting_bytes -= packed.nbytes
+                    self.values.pop(digest, None)
+            self._busy = False
+            self._condition.notify_all()

@@ -1,0 +1,86 @@
+"""Weights in torch's own format: a zip or a stream around a pickle, of which only tensors are ever made."""
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.errors import FileError, ModelError
+from nodes.models.weights import DTYPES, EXPECTED, TensorInfo, Weights
+
+WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict")
+"""Keys that people's files hide the tensors under."""
+
+NAMES: Mapping[torch.dtype, str] = {getattr(torch, name): key for key, (name, _) in DTYPES.items()}
+
+
+def open_pickled(path: Path) -> Weights:
+    """Open weights saved by torch. Raises ModelError where the pickle holds code, FileError where it is broken."""
+    tensors = _tensors(_load(path))
+    if not tensors:
+        raise FileError(f"{path.name} holds no tensors", got="a pickle of something else", expected=EXPECTED)
+    infos = {name: TensorInfo(NAMES[tensor.dtype], tuple(tensor.shape)) for name, tensor in tensors.items()}
+    return Weights(path, {}, infos, tensors.__getitem__)
+
+
+def _load(path: Path) -> Any:
+    is_zip = zipfile.is_zipfile(path)
+    with path.open("rb") as file:
+        if file.read(2) == b"PK" and not is_zip:
+            raise FileError(
+                f"{path.name} is truncated",
+                got="a zip without its end",
+                expected=EXPECTED,
+                hint="download or copy the file again",
+            )
+    if is_zip and not _is_torch_zip(path):
+        raise FileError(f"{path.name} is not a weights file", got="a zip archive", expected=EXPECTED)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+    except pickle.UnpicklingError as error:
+        raise _refused(path, error) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        raise FileError(f"{path.name} is broken", got=str(error).split("\n")[0], expected=EXPECTED) from error
+
+
+def _is_torch_zip(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("data.pkl") for name in archive.namelist())
+
+
+def _refused(path: Path, error: pickle.UnpicklingError) -> ModelError | FileError:
+    named = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if "Unsupported" not in str(error) and named is None:
+        return FileError(f"{path.name} is broken", got="a pickle that can't be read", expected=EXPECTED)
+    return ModelError(
+        f"{path.name} wants to run code when it is opened, so it was not opened",
+        got=f"a pickle that calls {named[1]}" if named else "a pickle with more than tensors",
+        expected=EXPECTED,
+        hint="convert it to safetensors with a tool you trust, or look for the safetensors file of the same model",
+    )
+
+
+def _tensors(value: Any) -> dict[str, Tensor]:
+    """Return the tensors of a loaded pickle by name; those one level down are named ``outer.inner``."""
+    while isinstance(value, Mapping) and (inner := _wrapped(value)) is not None:
+        value = inner
+    if isinstance(value, Tensor):
+        return {"tensor": value.detach()}
+    if not isinstance(value, Mapping):
+        return {}
+    found: dict[str, Tensor] = {}
+    for key, item in value.items():
+        if isinstance(item, Tensor):
+            found[str(key)] = item.detach()
+        elif isinstance(item, Mapping):
+            found |= {f"{key}.{name}": tensor.detach() for name, tensor in item.items() if isinstance(tensor, Tensor)}
+    return {name: tensor for name, tensor in found.items() if tensor.dtype in NAMES}
+
+
+def _wrapped(value: Mapping[Any, Any]) -> Mapping[Any, Any] | None:
+    return next((value[key] for key in WRAPPERS if isinstance(value.get(key), Mapping)), None)

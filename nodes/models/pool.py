@@ -1,0 +1,235 @@
+"""The model pool: the only owner of weights. Recipes go in, ready modules come out."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import ModelError
+from nodes.models import families, lora
+from nodes.models.assemble import assemble
+from nodes.models.families.checkpoint import Checkpoint, Network
+from nodes.models.lora import Patch
+from nodes.models.memory import Resident, held, victims
+from nodes.models.precision import Casts, Precision, policy
+from nodes.models.text import Text, TextModel, embedding
+from nodes.models.unet import Unet
+from nodes.models.upscaler import Upscaler, build_upscaler
+from nodes.models.vae import Autoencoder
+from nodes.models.weights import Weights, open_weights
+from nodes.recipes import Clip, FileRef, LoraPatch, Model, UpscaleModel, Vae
+
+Built = TypeVar("Built")
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where one recipe's modules are kept. The lock is held while they are built."""
+
+    building: Lock = field(default_factory=Lock)
+    value: Any = None
+    modules: Sequence[nn.Module] = ()
+    last_use: int = 0
+
+
+class Pool:
+    """Builds modules from recipes and keeps those used last, up to a budget of bytes.
+
+    ``device`` is as torch names it. ``locate`` finds the file of a reference and raises FileError where it is gone.
+    Safe to use from several threads: a recipe is built once, different ones side by side. What a caller holds stays
+    valid after it is evicted. Every method raises FileError or ModelError where a file is not what the recipe wants.
+    """
+
+    def __init__(self, device: str, precision: Precision, budget_bytes: int, locate: Callable[[FileRef], Path]) -> None:
+        self.device = torch.device(device)
+        has_bf16 = self.device.type != "cuda" or torch.cuda.is_bf16_supported()
+        self.policy = policy(precision, self.device.type, has_bf16)
+        self.budget_bytes = budget_bytes
+        self._locate = locate
+        self._files: dict[FileRef, tuple[Weights, Checkpoint | None]] = {}
+        self._places: dict[Hashable, _Place] = {}
+        self._lock = Lock()
+        self._uses = count(1)
+
+    def weights(self, file: FileRef) -> Weights:
+        """Return the opened file of a reference."""
+        with self._lock:
+            known = self._files.get(file)
+        if known:
+            return known[0]
+        opened = open_weights(self._locate(file))
+        with self._lock:
+            return self._files.setdefault(file, (opened, None))[0]
+
+    def checkpoint(self, file: FileRef) -> Checkpoint:
+        """Return what a file holds. Reads its header only."""
+        weights = self.weights(file)
+        with self._lock:
+            known = self._files.get(file, (weights, None))[1]
+        if known:
+            return known
+        found = families.detect(weights)
+        with self._lock:
+            self._files[file] = (weights, found)
+        return found
+
+    def unet(self, model: Model) -> Unet:
+        """Return the diffusion network of a recipe, its LoRAs merged in."""
+        checkpoint = self.checkpoint(model.file)
+        network = self._part(model.file, checkpoint.unet, "diffusion network")
+        return self._get(
+            model,
+            self._bytes(model.file, [network], self.policy.unet),
+            lambda: Unet(self._assembled(model, network, self.policy.unet), checkpoint.prediction, checkpoint.latent),
+            lambda unet: [unet.module],
+        )
+
+    def text(self, clip: Clip) -> Text:
+        """Return the text encoders of a recipe, their LoRAs merged in. ``clip.layer`` is an argument of ``encode``."""
+        encoders = self.checkpoint(clip.file).text
+        networks = [encoder.network for encoder in encoders]
+        self._part(clip.file, networks[0] if networks else None, "text encoder")
+        recipe = Clip(clip.file, clip.patches)
+        return self._get(
+            recipe,
+            self._bytes(clip.file, networks, self.policy.text),
+            lambda: Text(tuple(TextModel(e, self._assembled(recipe, e.network, self.policy.text)) for e in encoders)),
+            lambda text: [model.module for model in text.models],
+        )
+
+    def vae(self, vae: Vae) -> Autoencoder:
+        """Return the image autoencoder of a recipe."""
+        checkpoint = self.checkpoint(vae.file)
+        network = self._part(vae.file, checkpoint.vae, "VAE")
+        return self._get(
+            vae,
+            self._bytes(vae.file, [network], self.policy.vae),
+            lambda: Autoencoder(
+                assemble(network, self.weights(vae.file), self.device, self.policy.vae), checkpoint.latent
+            ),
+            lambda autoencoder: [autoencoder.module],
+        )
+
+    def upscaler(self, model: UpscaleModel) -> Upscaler:
+        """Return the upscaler of a recipe, in float32."""
+        weights = self.weights(model.file)
+        needed = sum(info.numbers * 4 for info in weights.infos.values())
+        return self._get(model, needed, lambda: build_upscaler(weights, self.device), lambda found: [found.module])
+
+    def embedding(self, file: FileRef) -> Tensor:
+        """Return the vectors (rows, width) of a textual inversion, float32, on the CPU."""
+        return embedding(self.weights(file))
+
+    def unused(self, patch: LoraPatch, files: Sequence[FileRef]) -> tuple[str, ...]:
+        """Return the tensors of a LoRA that change none of the networks of the files. Reads headers only.
+
+        Raises ModelError where it changes nothing, or is made for another family.
+        """
+        parts = [(self.weights(file), network) for file in files for network in _networks(self.checkpoint(file))]
+        return lora.check(self.weights(patch.file), parts)
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes of all modules that are kept; weights that two of them share count once."""
+        with self._lock:
+            return held(self._residents())
+
+    def drop(self) -> None:
+        """Forget every module and every opened file."""
+        with self._lock:
+            self._places.clear()
+            self._files.clear()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _part(self, file: FileRef, network: Network | None, name: str) -> Network:
+        if network is None:
+            holds = [kind for kind, part in _parts(self.checkpoint(file)) if part]
+            path = self.weights(file).path
+            raise ModelError(f"{path.name} holds no {name}", got=", ".join(holds), expected=f"a file with a {name}")
+        return network
+
+    def _bytes(self, file: FileRef, networks: Sequence[Network], casts: Casts) -> int:
+        infos = self.weights(file).infos
+        return sum(infos[key].numbers for network in networks for key in network.keys.values()) * casts[-1].itemsize
+
+    def _assembled(self, recipe: Model | Clip, network: Network, casts: Casts) -> nn.Module:
+        """Assemble a network under the patches of its recipe; it shares what they leave alone if that is in memory."""
+        base = self.weights(recipe.file)
+        patches = [self._fitted(patch, base, network) for patch in recipe.patches]
+        shared = self._shared(type(recipe)(recipe.file), network) if patches else None
+        return assemble(network, base, self.device, casts, patches, shared)
+
+    def _fitted(self, patch: LoraPatch, base: Weights, network: Network) -> Patch:
+        weights = self.weights(patch.file)
+        return Patch(weights, lora.fit(weights, base, network), patch.strength)
+
+    def _shared(self, recipe: Model | Clip, network: Network) -> Mapping[str, Tensor] | None:
+        with self._lock:
+            place = self._places.get(recipe)
+            match place.value if place else None:
+                case Unet(module=module):
+                    return dict(module.state_dict())
+                case Text(models=models):
+                    return next(dict(m.module.state_dict()) for m in models if m.encoder.network is network)
+        return None
+
+    def _get(
+        self,
+        recipe: Hashable,
+        needed: int,
+        build: Callable[[], Built],
+        modules: Callable[[Built], Sequence[nn.Module]],
+    ) -> Built:
+        with self._lock:
+            place = self._places.setdefault(recipe, _Place())
+            place.last_use = next(self._uses)
+        with place.building:
+            if place.value is None:
+                self._make_room(needed)
+                place.value = self._built(recipe, build)
+                place.modules = modules(place.value)
+            built: Built = place.value
+            return built
+
+    def _built(self, recipe: Hashable, build: Callable[[], Built]) -> Built:
+        try:
+            return build()
+        except BaseException:
+            with self._lock:
+                self._places.pop(recipe, None)
+            raise
+
+    def _make_room(self, needed: int) -> None:
+        with self._lock:
+            for key in victims(self._residents(), needed, self.budget_bytes):
+                del self._places[key]
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _residents(self) -> list[Resident]:
+        return [
+            Resident(key, _storages(place.modules), place.last_use)
+            for key, place in self._places.items()
+            if place.modules
+        ]
+
+
+def _networks(checkpoint: Checkpoint) -> list[Network]:
+    return [network for kind, network in _parts(checkpoint) if network and kind != "a VAE"]
+
+
+def _parts(checkpoint: Checkpoint) -> list[tuple[str, Network | None]]:
+    text = [("a text encoder", encoder.network) for encoder in checkpoint.text]
+    return [("a diffusion network", checkpoint.unet), ("a VAE", checkpoint.vae), *text]
+
+
+def _storages(modules: Sequence[nn.Module]) -> dict[int, int]:
+    """Return the storages of modules by address, with their bytes."""
+    storages = [parameter.untyped_storage() for module in modules for parameter in module.parameters()]
+    return {storage.data_ptr(): storage.nbytes() for storage in storages}

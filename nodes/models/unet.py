@@ -1,0 +1,34 @@
+"""A diffusion UNet as a function."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nodes.models.families.checkpoint import LatentFormat, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Unet:
+    """A UNet with what a sampler has to know of it."""
+
+    module: nn.Module
+    prediction: Prediction
+    latent: LatentFormat
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.module.parameters()).device
+
+    def __call__(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Any] | None = None) -> Tensor:
+        """Return the network's raw prediction, float32, of the shape of ``x``.
+
+        ``x`` (B, channels, h, w) is scaled to unit variance, ``timestep`` (B,) counts 0 to 999, ``context`` is
+        (B, tokens, width). ``added`` goes to the module as it is, by name (``added_cond_kwargs``, residuals ...).
+        """
+        dtype = next(self.module.parameters()).dtype
+        out = self.module(x.to(dtype), timestep, context.to(dtype), return_dict=False, **(added or {}))
+        prediction: Tensor = out[0]
+        return prediction.float()

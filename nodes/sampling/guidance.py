@@ -1,0 +1,214 @@
+"""Classifier-free guidance over any number of conditionings, each with its region.
+
+``Guidance`` turns a ``Predictor`` into the denoiser that a solver calls. Both sides go through the network in one batch
+where their shapes allow.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from nodes.sampling.prediction import Inputs, Predictor
+from nodes.sampling.regions import EVERYWHERE, Region, weights
+from nodes.sampling.seam import Guided
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One conditioning: what the network gets beside x, and where and when it counts.
+
+    Tensors in ``inputs`` are (batch or 1, ...), ``context`` (batch or 1, tokens, width); they are repeated to the batch
+    and concatenated between parts that share a call. Other values are handed on as they are, and parts share a call
+    only if theirs are equal.
+    """
+
+    inputs: Inputs
+    region: Region = EVERYWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What a guidance rule gets: x, its noise level, and x0 as predicted with and without the positive side."""
+
+    x: Tensor
+    sigma: Tensor
+    cond: Tensor
+    uncond: Tensor
+
+
+Rule: TypeAlias = Callable[[Sides], Tensor]
+
+
+def classifier_free(scale: float) -> Rule:
+    """uncond + (cond - uncond) * scale on x0: Ho and Salimans (2022), arXiv 2207.12598."""
+    return lambda s: s.uncond + (s.cond - s.uncond) * scale
+
+
+def rescaled(scale: float, multiplier: float) -> Rule:
+    """Classifier-free guidance in v space whose spread is pulled back to cond's by ``multiplier`` (0..1).
+
+    Lin et al. (2023), arXiv 2305.08891, section 3.4. Not compared with the reference.
+    """
+
+    def rule(s: Sides) -> Tensor:
+        norm = (s.sigma**2 + 1) ** 0.5
+        x = s.x / (s.sigma**2 + 1)
+        cond, uncond = ((x - side) * norm / s.sigma for side in (s.cond, s.uncond))
+        guided = uncond + (cond - uncond) * scale
+        dims = tuple(range(1, s.x.ndim))
+        pulled = guided * (cond.std(dim=dims, keepdim=True) / guided.std(dim=dims, keepdim=True))
+        v = multiplier * pulled + (1 - multiplier) * guided
+        return x - v * s.sigma / norm
+
+    return rule
+
+
+def paired(positive: Sequence[Part], negative: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    """Give each area on one side a counterpart on the other.
+
+    A part with an area that the other side lacks is copied there (area, mask, strength, range) with the inputs of the
+    smallest part of that side that covers it, or of a part without an area.
+    """
+    with_areas = _answered(negative, positive)
+    return _answered(positive, with_areas), with_areas
+
+
+def _answered(side: Sequence[Part], other: Sequence[Part]) -> tuple[Part, ...]:
+    answered = list(side)
+    for part in other:
+        host = _host(answered, part) if part.region.area else None
+        if host and host.region.area != part.region.area:
+            answered.append(replace(part, inputs=host.inputs))
+    return tuple(answered)
+
+
+def _host(side: Iterable[Part], part: Part) -> Part | None:
+    """The part of ``side`` with the smallest area around ``part``'s; parts without an area come last."""
+    area = part.region.area
+    hosts = [p for p in side if p.region.area is None or (area and p.region.area.covers(area))]
+
+    def size(p: Part) -> float:
+        return p.region.area.height * p.region.area.width if p.region.area else math.inf
+
+    return min(hosts, key=size, default=None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    """One part at work on its cut of x. ``side`` says which sum it goes into."""
+
+    side: int
+    part: Part
+    x: Tensor
+    weight: Tensor
+
+
+def blended(predict: Predictor, sides: Sequence[Sequence[Part]], x: Tensor, sigma: Tensor) -> list[Tensor]:
+    """x0 of each side: sum(prediction * weight) / sum(weight) over its active parts, 0 where there is none."""
+    sums = [torch.zeros_like(x) for _ in sides]
+    totals = [torch.full_like(x, TINY) for _ in sides]
+    level = sigma.item()
+    calls = [_call(i, part, x) for i, side in enumerate(sides) for part in side if part.region.active(level)]
+    for group in _groups(calls):
+        for call, prediction in zip(group, _predicted(predict, group, sigma), strict=True):
+            area = call.part.region.area
+            cut = area.within(*x.shape[-2:]).of if area else _whole
+            cut(sums[call.side]).add_(prediction * call.weight)
+            cut(totals[call.side]).add_(call.weight)
+    return [total / weight for total, weight in zip(sums, totals, strict=True)]
+
+
+TINY = 1e-37
+"""Keeps 0 / 0 from being NaN where no part of a side is active."""
+
+
+def _whole(x: Tensor) -> Tensor:
+    return x
+
+
+def _call(side: int, part: Part, x: Tensor) -> _Call:
+    area = part.region.area
+    cut = area.within(*x.shape[-2:]).of(x) if area else x
+    return _Call(side, part, cut, weights(part.region, x))
+
+
+def _groups(calls: Iterable[_Call]) -> list[list[_Call]]:
+    """Calls that can share one pass through the network, in order of their first."""
+    groups: list[list[_Call]] = []
+    for call in calls:
+        for group in groups:
+            if _shareable(group[0], call):
+                group.append(call)
+                break
+        else:
+            groups.append([call])
+    return groups
+
+
+def _shareable(a: _Call, b: _Call) -> bool:
+    left, right = a.part.inputs, b.part.inputs
+    return a.x.shape == b.x.shape and left.keys() == right.keys() and all(_fit(k, left[k], right[k]) for k in left)
+
+
+def _fit(name: str, a: Any, b: Any) -> bool:
+    if not (torch.is_tensor(a) and torch.is_tensor(b)):
+        return bool(a is b or a == b)
+    if name == CONTEXT and a.shape[2:] == b.shape[2:]:
+        return math.lcm(a.shape[1], b.shape[1]) <= LONGEST_REPEAT * min(a.shape[1], b.shape[1])
+    return a.shape[1:] == b.shape[1:]
+
+
+CONTEXT = "context"
+"""The input (batch, tokens, width) that is attended to: repeating all its tokens changes nothing under softmax, so
+contexts of different length can share a call."""
+
+LONGEST_REPEAT = 4
+
+
+def _predicted(predict: Predictor, group: Sequence[_Call], sigma: Tensor) -> Sequence[Tensor]:
+    batch = group[0].x.shape[0]
+    inputs = {name: _joined(name, [call.part.inputs[name] for call in group], batch) for name in group[0].part.inputs}
+    return predict(torch.cat([call.x for call in group]), sigma, inputs).chunk(len(group))
+
+
+def _joined(name: str, values: Sequence[Any], batch: int) -> Any:
+    if not torch.is_tensor(values[0]):
+        return values[0]
+    if name == CONTEXT:
+        tokens = math.lcm(*(value.shape[1] for value in values))
+        values = [value.repeat(1, tokens // value.shape[1], 1) for value in values]
+    return torch.cat([_repeated(value, batch) for value in values])
+
+
+def _repeated(value: Tensor, batch: int) -> Tensor:
+    """``value`` repeated round and round, or cut, to the batch."""
+    return value.repeat(math.ceil(batch / len(value)), *[1] * (value.ndim - 1))[:batch]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guidance:
+    """A denoiser under guidance.
+
+    At ``scale`` 1 the negative side is not evaluated, unless a ``rule`` stands in for classifier-free guidance. Sides
+    are taken as they are: see ``paired`` for areas.
+    """
+
+    predict: Predictor
+    positive: Sequence[Part]
+    negative: Sequence[Part]
+    scale: float = 1.0
+    rule: Rule | None = None
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        if self.rule is None and math.isclose(self.scale, 1.0):
+            return blended(self.predict, [self.positive], x, sigma)[0]
+        return self.both(x, sigma).denoised
+
+    def both(self, x: Tensor, sigma: Tensor) -> Guided:
+        cond, uncond = blended(self.predict, [self.positive, self.negative], x, sigma)
+        rule = self.rule or classifier_free(self.scale)
+        return Guided(rule(Sides(x, sigma, cond, uncond)), uncond)
