@@ -7,7 +7,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from engine import events
-from server.telling import Shown, Story, show_outputs
+from engine.api import Result
+from server.telling import Story, show_result
 from server.text import seconds_text
 
 
@@ -89,8 +90,8 @@ class Bars:
             at = self._done + sum(part for node, part in self._parts.items() if node in self._waiting)
             self.progress.update(self._total, completed=at, count=f"{self._done}/{total} nodes")
 
-    def finish(self, outputs: Mapping[str, Shown], seconds: float) -> None:
-        show_outputs(outputs)
+    def finish(self, result: Result) -> None:
+        show_result(result)
 
     def close(self) -> None:
         self.progress.stop()

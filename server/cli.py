@@ -8,27 +8,36 @@ from typing import Annotated
 import typer
 
 from server.commands import cache, models, nodes, plan, run
+from server.report import EXIT_CODES
 
 HELP = """Run diffusion workflows: a workflow file becomes pictures, and what was computed once is remembered.
 
 Examples:
-
-\b
   loomis run workflows/portrait.json
   loomis run workflows/portrait.json --set "6.text=a portrait of a man"
   loomis plan workflows/portrait.json
   loomis nodes KSampler
 
-Exit codes: 0 done, 1 the run failed, 2 wrong usage, a wrong setting or an invalid workflow, 3 a file or a model can't be
-used, 130 cancelled by Ctrl-C.
+Exit codes:
+{codes}
 
-A setting comes from a flag, else from an environment variable (LOOMIS_MODELS, LOOMIS_DEVICE, ...), else from the settings
-file (TOML: models, input, out, data, device, precision, ancestral_noise, extra_model_paths, memory_gb, disk_gb, ram_gb,
-vram_gb), else it has its default. Each has a variable; LOOMIS_MODELS holds several folders like PATH does.
+A setting comes from the first of these that has it:
+  1. a flag, such as --device cpu
+  2. an environment variable, such as LOOMIS_DEVICE=cpu;
+     LOOMIS_MODELS holds several folders the way PATH does
+  3. a line of the settings file (TOML), such as device = "cpu"
+  4. its default
+
+Settings, with the names that the file uses:
+  models, input, out, data, extra_model_paths   folders and a file
+  device, precision
+  ancestral_noise    next-seed or same-seed
+  memory_gb, disk_gb what is remembered, default 2 and 20
+  ram_gb, vram_gb    what models may take, default: what is there
 """
 
 app = typer.Typer(
-    help=HELP,
+    help=HELP.format(codes="\n".join(f"  {code:<3} {what}" for code, what in EXIT_CODES.items())),
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -51,7 +60,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def options(
     show_version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+        bool, typer.Option("--version", metavar="", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
     """Take the options that come before a command."""

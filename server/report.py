@@ -44,11 +44,12 @@ def report(error: LoomisError, as_json: bool) -> None:
 def error_data(error: LoomisError) -> dict[str, Any]:
     """Return an error as plain data; an invalid workflow lists its ``faults``."""
     if isinstance(error, ValidationError):
-        return error.as_dict() | {"faults": [_fault_data(fault) for fault in error.faults]}
+        return error.as_dict() | {"faults": [fault_data(fault) for fault in error.faults]}
     return error.as_dict()
 
 
-def _fault_data(fault: Fault) -> dict[str, Any]:
+def fault_data(fault: Fault) -> dict[str, Any]:
+    """Return a fault as plain data, without the fields that are empty."""
     fields = {name: getattr(fault, name) for name in Fault.__dataclass_fields__}
     return {name: value for name, value in fields.items() if value not in (None, ())}
 
@@ -69,7 +70,8 @@ def blocks(error: LoomisError) -> Iterator[str]:
 def _details(part: Fault | LoomisError) -> Iterator[tuple[str, str | None]]:
     node = f"node {part.node}" + (f" ({part.class_type})" if part.class_type else "")
     where = [node if part.node else "", f"input {part.input}" if part.input else ""]
-    yield "where", ", ".join(text for text in where if text)
+    told = part.message.startswith(f"Node {part.node}")
+    yield "where", None if told else ", ".join(text for text in where if text)
     yield "got", None if part.got is None else shortened(part.got)
     yield "expected", None if part.expected is None else shortened(part.expected)
     yield "do", part.hint

@@ -5,6 +5,7 @@ file (TOML, ``device = "cpu"``), the default.
 """
 
 import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -149,8 +150,6 @@ def _below(file: Path, name: str, value: Any) -> Any:
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    import tomllib
-
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

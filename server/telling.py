@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import typer
 
 from engine import events
-from server.report import printable
+from engine.api import Result
+from server.report import fault_data, printable
 from server.text import path_text, range_text, seconds_text
 from server.workflow import typed
 
@@ -21,21 +22,12 @@ QUIET_SECONDS = 5.0
 """A node that is slow says how far it is this often, where there are no bars."""
 
 
-class Shown(Protocol):
-    """What an output node wrote and said."""
-
-    @property
-    def files(self) -> tuple[Mapping[str, Any], ...]: ...
-    @property
-    def notes(self) -> Mapping[str, list[Any]]: ...
-
-
 class Teller(Protocol):
     """Tells a run as it goes on. Called from any thread, one event at a time."""
 
     def __call__(self, event: events.Event) -> None: ...
 
-    def finish(self, outputs: Mapping[str, Shown], seconds: float) -> None:
+    def finish(self, result: Result) -> None:
         """Tell the result."""
 
     def close(self) -> None:
@@ -60,8 +52,8 @@ class Story:
                 self.types[node] = type
                 self.whys[node] = why
             case events.NodeFinished(node=node, seconds=seconds):
-                why = self.whys.get(node)
-                return self._of_node(node, f"ran {seconds_text(seconds)}" + (f" ({why})" if why else ""))
+                reason = f" ({self.whys[node]})" if self.whys.get(node) else ""
+                return self._of_node(node, f"ran {seconds_text(seconds)}{reason}")
             case events.Remembered(node=node):
                 return self._of_node(node, "remembered")
             case events.Warned(message=message):
@@ -106,11 +98,32 @@ class Lines:
             self._spoke = now
             typer.echo(line, err=True)
 
-    def finish(self, outputs: Mapping[str, Shown], seconds: float) -> None:
-        show_outputs(outputs)
+    def finish(self, result: Result) -> None:
+        show_result(result)
 
     def close(self) -> None:
         pass
+
+
+class OnTerminal:
+    """Lines, and bars above the rest of the work when there is some."""
+
+    def __init__(self, types: Mapping[str, str]) -> None:
+        self._teller: Teller = Lines(types)
+        self._types = types
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.Planned) and (event.runs or event.depends):
+            from server.bars import Bars
+
+            self._teller = Bars(self._types)
+        self._teller(event)
+
+    def finish(self, result: Result) -> None:
+        self._teller.finish(result)
+
+    def close(self) -> None:
+        self._teller.close()
 
 
 class FilesOnly:
@@ -120,8 +133,8 @@ class FilesOnly:
         if isinstance(event, events.Warned):
             typer.echo(printable(f"warning: {event.message}"), err=True)
 
-    def finish(self, outputs: Mapping[str, Shown], seconds: float) -> None:
-        show_outputs(outputs)
+    def finish(self, result: Result) -> None:
+        show_result(result)
 
     def close(self) -> None:
         pass
@@ -133,13 +146,15 @@ class JsonLines:
     def __call__(self, event: events.Event) -> None:
         typer.echo(json.dumps(event_data(event), default=str))
 
-    def finish(self, outputs: Mapping[str, Shown], seconds: float) -> None:
-        result = {
-            "outputs": {node: [file["path"] for file in shown.files] for node, shown in outputs.items()},
-            "notes": {node: shown.notes for node, shown in outputs.items() if shown.notes},
-            "seconds": seconds,
+    def finish(self, result: Result) -> None:
+        outputs = result.outputs.items()
+        data = {
+            "outputs": {node: [file["path"] for file in shown.files] for node, shown in outputs},
+            "notes": {node: shown.notes for node, shown in outputs if shown.notes},
+            "faults": [fault_data(fault) for fault in result.faults],
+            "seconds": result.seconds,
         }
-        typer.echo(json.dumps({"result": result}, default=str))
+        typer.echo(json.dumps({"result": data}, default=str))
 
     def close(self) -> None:
         pass
@@ -152,9 +167,11 @@ def event_data(event: events.Event) -> dict[str, Any]:
     return {"event": kind} | data
 
 
-def show_outputs(outputs: Mapping[str, Shown]) -> None:
-    """Print the texts and the paths of the files, one a line."""
-    for shown in outputs.values():
+def show_result(result: Result) -> None:
+    """Print what had to be left out, then the texts and the paths of the files, one a line."""
+    for fault in result.faults:
+        typer.echo(printable(f"left out: {fault.message}"), err=True)
+    for shown in result.outputs.values():
         for text in shown.notes.get("text", ()):
             typer.echo(printable(str(text)))
         for file in shown.files:

@@ -10,7 +10,9 @@ from server.report import printable
 
 
 def seconds_text(seconds: float) -> str:
-    """Return a time as a person says it: ``0.3 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    """Return a time as a person says it: ``30 ms``, ``1.3 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -26,6 +26,7 @@ Only: TypeAlias = Annotated[
     ),
 ]
 Partial: TypeAlias = Annotated[
-    bool, typer.Option("--partial", help="Leave out outputs that a fault makes impossible, and run the rest.")
+    bool,
+    typer.Option("--partial", metavar="", help="Leave out outputs that a fault makes impossible, and run the rest."),
 ]
-Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]

@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import asdict
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import typer
-from engine.store import Store
 
+from engine.store import Store
 from server.command import command
 from server.commands.arguments import Json
 from server.settings import GB, Options
@@ -16,7 +16,7 @@ from server.text import bytes_text, path_text, show_table
 DAY = 86_400.0
 
 
-class What(str, Enum):
+class What(StrEnum):
     """What to do with the store."""
 
     info = "info"
@@ -44,8 +44,6 @@ def cache(
     verify reads every value, drops the damaged ones and exits with 1 when there were any.
 
     Examples:
-
-    \b
       loomis cache
       loomis cache clear --type KSampler --older-than 30
     """

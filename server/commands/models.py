@@ -36,8 +36,6 @@ def models(
     """List the model files by kind, and where they were found.
 
     Examples:
-
-    \b
       loomis models
       loomis models loras --models ~/models --models /shared/models
     """

@@ -29,8 +29,6 @@ def nodes(
     """List the node types by category, or describe one: its inputs with bounds and defaults, its outputs.
 
     Examples:
-
-    \b
       loomis nodes
       loomis nodes KSampler
     """

@@ -11,7 +11,7 @@ from server.commands.arguments import File, Only, Partial, Set
 from server.opening import open_engine
 from server.settings import Options
 from server.signals import cancelled_by_ctrl_c
-from server.telling import FilesOnly, JsonLines, Lines, Teller
+from server.telling import FilesOnly, JsonLines, Lines, OnTerminal, Teller
 from server.workflow import node_types, parse_values, read_workflow
 
 
@@ -23,19 +23,23 @@ def run(
     only: Only = None,
     partial: Partial = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line: every event, then the result or the error.")
+        bool,
+        typer.Option(
+            "--json", metavar="", help="Print one JSON object a line: every event, then the result or the error."
+        ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the paths of the files.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", metavar="", help="Print nothing but the paths of the files.")
+    ] = False,
 ) -> None:
     """Run a workflow. What was computed before is remembered; only what changed runs.
 
-    The paths of the files go to standard output, everything else to standard error.
+    The paths of the files go to standard output, the rest to standard error.
 
     Examples:
-
-    \b
       loomis run workflows/portrait.json
-      loomis run workflows/portrait.json --set "6.text=a portrait of a man" --set KSampler.seed=7
+      loomis run workflows/portrait.json --set KSampler.seed=7
+      loomis run workflows/portrait.json --set "6.text=a man" --only 9 --json
     """
     workflow = read_workflow(file)
     parameters = parse_values(values or ())
@@ -47,7 +51,7 @@ def run(
             )
         finally:
             teller.close()
-    teller.finish(result.outputs, result.seconds)
+        teller.finish(result)
 
 
 def make_teller(as_json: bool, quiet: bool, types: Mapping[str, str]) -> Teller:
@@ -56,8 +60,4 @@ def make_teller(as_json: bool, quiet: bool, types: Mapping[str, str]) -> Teller:
         return JsonLines()
     if quiet:
         return FilesOnly()
-    if not sys.stderr.isatty():
-        return Lines(types)
-    from server.bars import Bars
-
-    return Bars(types)
+    return OnTerminal(types) if sys.stderr.isatty() else Lines(types)
