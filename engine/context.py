@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from engine.errors import Cancelled, FileError
 from engine.folders import Folders
-from engine.schema import Files, InputFile
+from engine.schema import Files, FileSource
 from engine.settings import Settings
 
 T = TypeVar("T")
@@ -18,7 +18,7 @@ class Locator(Protocol):
 
     def path_of(self, found: str) -> Path | None: ...
 
-    def fingerprint(self, source: Files | InputFile, name: str) -> str: ...
+    def fingerprint(self, source: FileSource, name: str) -> str: ...
 
 
 class Environment:
@@ -63,11 +63,14 @@ class Context:
         environment: Environment,
         report: Callable[[int, int, Callable[[], bytes] | None], None],
         cancelled: Callable[[], bool],
+        warn: Callable[[str], None],
     ) -> None:
         self.node = node
         self.environment = environment
         self._report = report
         self._cancelled = cancelled
+        self.warn = warn
+        """Tell the user something that costs no result."""
 
     @property
     def settings(self) -> Settings:

@@ -53,6 +53,15 @@ class Folders:
                 return path
         return None
 
+    def named(self, kind: str, name: str) -> str | None:
+        """Return the name with its suffix of a model file that is called ``name``, less commas behind it, or None."""
+        while name:
+            for candidate in (name, *(name + suffix for suffix in sorted(SUFFIXES))):
+                if self.model(kind, candidate) is not None:
+                    return candidate
+            name = name[:-1] if name.endswith(",") else ""
+        return None
+
     def inputs(self, suffixes: Iterable[str]) -> list[str]:
         """Return the names of the files in the input folder."""
         return sorted(_files_below(self.input, frozenset(suffixes)))

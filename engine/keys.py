@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgpack
 from blake3 import blake3
 
-from engine.schema import Files, InputFile, NodeSpec
+from engine.schema import FileSource, NodeSpec
 from engine.validate import BoundNode
 from engine.values import pack
 
@@ -36,15 +36,15 @@ class Static(NamedTuple):
 
 
 def static_part(
-    node: BoundNode, profile: tuple[str, ...], fingerprint: Callable[[Files | InputFile, str], str]
+    node: BoundNode, profile: tuple[str, ...], fingerprint: Callable[[FileSource, str], str]
 ) -> Static:
     """Return the part of a node's keys that is known before anything runs."""
     spec = node.spec
     head: list[Any] = [spec.type, spec.version, profile if spec.numeric else None]
     for name, value in node.literals.items():
         head += [name, value]
-        source = spec.ports[name].choices
-        if isinstance(source, Files | InputFile):
+        source = spec.ports[name].files
+        if source is not None:
             head.append(fingerprint(source, value))
     if any(hidden.in_key and hidden.token == "UNIQUE_ID" for hidden in spec.hidden.values()):
         head.append(node.id)

@@ -1,6 +1,7 @@
 """The memo: what the planner and the scheduler ask of the store, in their words."""
 
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from engine.errors import LoomisError
 from engine.fingerprints import fingerprint
 from engine.folders import Folders
 from engine.rows import Row
-from engine.schema import Files, InputFile, NodeSpec
+from engine.schema import Files, FileSource, Mentions, NodeSpec
 from engine.store import MISSING, Store
 from engine.values import Opaque, pack
 
@@ -120,8 +121,11 @@ class Memo:
                 found = self._traces.setdefault(type, stored)
         return found
 
-    def fingerprint(self, source: Files | InputFile, name: str) -> str:
-        """Return the fingerprint of the file that an input names; empty when there is none."""
+    def fingerprint(self, source: FileSource, name: str) -> str:
+        """Return the fingerprint of the file that an input names, or of those that a text mentions; empty for none."""
+        if isinstance(source, Mentions):
+            named = [self.folders.named(source.folder, found) for found in re.findall(source.pattern, name)]
+            return " ".join(self.fingerprint(Files(source.folder), found) for found in named if found)
         path = self.folders.model(source.folder, name) if isinstance(source, Files) else self.folders.input_file(name)
         if path is None:
             return ""

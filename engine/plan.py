@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from blake3 import blake3
 
 from engine.keys import CallInputs, Digests, Static, calls, static_part
-from engine.schema import Block, Files, InputFile
+from engine.schema import Block, FileSource
 from engine.store import Row
 from engine.validate import BoundGraph, BoundNode
 from engine.values import pack
@@ -80,7 +80,7 @@ class Planner:
     graph: BoundGraph
     memo: MemoView
     profile: tuple[str, ...]
-    fingerprint: Callable[[Files | InputFile, str], str]
+    fingerprint: Callable[[FileSource, str], str]
 
     def plan(self, want_values: Collection[str] = ()) -> Plan:
         """Return what a run of the graph's targets would do.
@@ -207,13 +207,13 @@ def file_marks(
     node: BoundNode,
     known: Mapping[str, Digests],
     memo: MemoView,
-    fingerprint: Callable[[Files | InputFile, str], str],
+    fingerprint: Callable[[FileSource, str], str],
 ) -> dict[str, Digests]:
     """Return fingerprints for linked inputs that name files."""
     marks: dict[str, Digests] = {}
     for name, digests in known.items():
-        source = node.spec.ports[name].choices
-        if isinstance(source, Files | InputFile):
+        source = node.spec.ports[name].files
+        if source is not None:
             names = [memo.text(digest) for digest in digests]
             marks[name] = tuple(fingerprint(source, text).encode() if text else b"?" for text in names)
     return marks

@@ -30,6 +30,17 @@ class InputFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Mentions:
+    """The input is a text that may name files of a models folder. Their content is in the key.
+
+    ``pattern`` is a regular expression with one group: the name, with or without suffix.
+    """
+
+    folder: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lazy:
     """The input is made only when the node's ``lazy`` function names it."""
 
@@ -52,6 +63,9 @@ class Widget:
 
     def __init__(self, **options: Any) -> None:
         self.options = options
+
+
+FileSource = Files | InputFile | Mentions
 
 
 # What a function may return besides its outputs.
@@ -123,7 +137,13 @@ class Port:
     maximum: float | None = None
     choices: tuple[str, ...] | Files | InputFile | None = None
     lazy: bool = False
+    mentions: Mentions | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def files(self) -> "FileSource | None":
+        """Where the files come from that its value names, if it names any."""
+        return self.choices if isinstance(self.choices, Files | InputFile) else self.mentions
 
     @property
     def literal(self) -> bool:

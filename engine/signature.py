@@ -18,6 +18,7 @@ from engine.schema import (
     Hidden,
     InputFile,
     Lazy,
+    Mentions,
     NodeSpec,
     OptionalInput,
     Port,
@@ -127,6 +128,7 @@ def _port(where: str, parameter: inspect.Parameter, hint: Any, as_list: bool) ->
         maximum=_bound(bounds, kind, lower=False),
         choices=choices,
         lazy=any(isinstance(mark, Lazy) for mark in marks),
+        mentions=next((mark for mark in marks if isinstance(mark, Mentions)), None),
         options=options,
     )
     _check_default(where, port)

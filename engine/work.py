@@ -89,7 +89,10 @@ class Work:
         def report(value: int, maximum: int, preview: Callable[[], bytes] | None) -> None:
             self.emit(events.Progress, node=id, value=value, maximum=maximum, preview=preview)
 
-        return Context(id, self.environment, report, self.stop.is_set)
+        def warn(message: str) -> None:
+            self.emit(events.Warned, message=message, node=id)
+
+        return Context(id, self.environment, report, self.stop.is_set, warn)
 
     def _arguments(self, task: Task, index: int, context: Context) -> dict[str, Any]:
         hidden = {**self.hidden, "UNIQUE_ID": task.node.id} if task.node.spec.hidden else {}

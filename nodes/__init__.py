@@ -1,5 +1,22 @@
-"""The vocabulary of nodes. Importing it imports no torch: the codec of tensors is loaded when the first one is met."""
+"""The vocabulary of nodes. Importing it imports no torch: what computes is loaded when a node first runs."""
 
+from importlib import import_module
+from pathlib import Path
+
+from engine.node import Registry, registry
 from engine.values import register_codec
 
 register_codec("torch.Tensor", "nodes.tensors")
+
+EMBEDDED = Path(__file__).parent / "data" / "models"
+"""The models that ship with Loomis. They come last on every model path."""
+
+MODULES = ("loaders", "text", "latent", "sampler", "vae", "image", "mask", "upscale", "primitive")
+"""The modules that declare nodes."""
+
+
+def vocabulary() -> Registry:
+    """Return all node types."""
+    for name in MODULES:
+        import_module(f"nodes.{name}")
+    return registry

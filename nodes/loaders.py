@@ -1,0 +1,67 @@
+"""Load models. What these nodes give are recipes: only the header of a file is read."""
+
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+from engine.context import Context
+from engine.node import Field, Files, Widget, node
+from nodes.lazy import lazy
+from nodes.recipes import Clip, FileRef, LoraPatch, Model, Vae
+
+if TYPE_CHECKING:
+    from nodes.models import files, service
+else:
+    files = lazy("nodes.models.files")
+    service = lazy("nodes.models.service")
+
+Strength = Annotated[float, Field(ge=-100.0, le=100.0), Widget(step=0.01)]
+
+
+class LoadedCheckpoint(NamedTuple):
+    MODEL: Model
+    CLIP: Clip
+    VAE: Vae
+
+
+class Patched(NamedTuple):
+    MODEL: Model
+    CLIP: Clip
+
+
+@node("CheckpointLoaderSimple", category="loaders", display_name="Load Checkpoint", resource="io")
+def load_checkpoint(
+    ctx: Context,
+    ckpt_name: Annotated[str, Files("checkpoints"), Widget(tooltip="The name of the checkpoint (model) to load.")],
+) -> LoadedCheckpoint:
+    """Load a checkpoint: a diffusion model with its text encoder and VAE."""
+    files.detected(ctx, "checkpoints", ckpt_name)
+    file = FileRef("checkpoints", ctx.fingerprint("checkpoints", ckpt_name))
+    return LoadedCheckpoint(Model(file), Clip(file), Vae(file))
+
+
+@node("VAELoader", category="loaders", display_name="Load VAE", resource="io")
+def load_vae(ctx: Context, vae_name: Annotated[str, Files("vae")]) -> Vae:
+    """Load an image autoencoder."""
+    files.detected(ctx, "vae", vae_name)
+    return Vae(FileRef("vae", ctx.fingerprint("vae", vae_name)))
+
+
+@node("LoraLoader", category="loaders", display_name="Load LoRA", resource="io")
+def load_lora(
+    ctx: Context,
+    model: Model,
+    clip: Clip,
+    lora_name: Annotated[str, Files("loras"), Widget(tooltip="The name of the LoRA.")],
+    strength_model: Strength = 1.0,
+    strength_clip: Strength = 1.0,
+) -> Patched:
+    """Lay a LoRA over a model and its text encoder. Strength 0 leaves a part as it is."""
+    file = FileRef("loras", ctx.fingerprint("loras", lora_name))
+    unused = ctx.use(service.pool).unused(LoraPatch(file, 1.0), [model.file, clip.file])
+    if unused:
+        shown = ", ".join(unused[:3])
+        ctx.warn(f"{lora_name}: {len(unused)} of its tensors fit nothing in the model and are not used ({shown} ...).")
+    if strength_model:
+        model = Model(model.file, (*model.patches, LoraPatch(file, strength_model)))
+    if strength_clip:
+        clip = Clip(clip.file, (*clip.patches, LoraPatch(file, strength_clip)), clip.layer)
+    return Patched(model, clip)

@@ -1,0 +1,39 @@
+"""Encode a prompt with the text encoders of a recipe and the embeddings in the models folder."""
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor
+
+from engine.context import Context
+from nodes.models.service import pool
+from nodes.models.text import Encoded
+from nodes.recipes import Clip, FileRef
+
+
+class FolderEmbeddings(Mapping[str, Tensor]):
+    """The textual inversions in the models folder, by the name that a prompt writes (with or without suffix)."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+
+    def __getitem__(self, name: str) -> Tensor:
+        found = self.ctx.folders.named("embeddings", name)
+        if found is None:
+            raise KeyError(name)
+        file = FileRef("embeddings", self.ctx.fingerprint("embeddings", found))
+        return self.ctx.use(pool).embedding(file)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ctx.folders.names("embeddings"))
+
+    def __len__(self) -> int:
+        return len(self.ctx.folders.names("embeddings"))
+
+
+def encode(ctx: Context, text: str, clip: Clip) -> Encoded:
+    """Return the context of a prompt, (1, 77 n, width).
+
+    Raises:
+        InputError: the prompt is too long, or a layer or embedding is not there.
+    """
+    return ctx.use(pool).text(clip).encode(text, clip.layer, FolderEmbeddings(ctx))

@@ -1,0 +1,135 @@
+"""Put a model, prompts and a latent behind the seam of the solvers, and run one."""
+
+import io
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, cast
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from engine.context import Context
+from engine.errors import InputError, ModelError
+from nodes.models.families.checkpoint import LatentFormat
+from nodes.models.service import pool
+from nodes.models.unet import Unet
+from nodes.recipes import Conditioning, Latent, Model
+from nodes.sampling import inpaint, noise, prediction, steps
+from nodes.sampling.guidance import Guidance, Part
+from nodes.sampling.noise_levels import DiscreteLevels, stable_diffusion
+from nodes.sampling.schedules import SCHEDULES
+from nodes.sampling.seam import GuidedDenoiser
+from nodes.sampling.solvers import SOLVERS
+
+PREDICTORS: Mapping[str, Callable[..., prediction.Predictor]] = {
+    "eps": prediction.eps, "v": prediction.v, "flow": prediction.flow,
+}  # fmt: skip
+PREVIEW_PIXELS = 256
+
+
+@cache
+def noise_levels() -> DiscreteLevels:
+    """Return the noise levels of Stable Diffusion 1."""
+    return stable_diffusion()
+
+
+@torch.no_grad()
+def sample(
+    ctx: Context,
+    model: Model,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent: Latent,
+    *,
+    seed: int,
+    cfg: float,
+    solver: str,
+    scheduler: str,
+    step_count: int,
+    denoise: float = 1.0,
+    first_step: int = 0,
+    last_step: int | None = None,
+    add_noise: bool = True,
+    leftover_noise: bool = False,
+) -> Latent:
+    """Denoise a latent and return it, with everything else that it carries.
+
+    Raises:
+        InputError: the latent has channels that the model does not know.
+        ModelError: a prompt was encoded for another family.
+    """
+    levels, solve = noise_levels(), SOLVERS[solver]
+    sigmas = steps.run_sigmas(SCHEDULES[scheduler], levels, step_count, denoise, solve.drops_penultimate)
+    sigmas = steps.cut(sigmas, first_step, last_step, leftover_noise)
+    if len(sigmas) < 2:
+        return latent
+    unet = ctx.use(pool).unet(model)
+    start = _entered(latent.samples, unet.latent).to(unet.device)
+    drawn = noise.starting_noise(seed, start.shape, latent.batch_index) if add_noise else torch.zeros(start.shape)
+    drawn = drawn.to(unet.device)
+    predict = PREDICTORS[unet.prediction](_network(unet), levels)
+    guided: GuidedDenoiser = Guidance(predict, _parts(positive, unet), _parts(negative, unet), cfg)
+    if latent.noise_mask is not None:
+        background = noise.background_noise(seed, start.shape).to(start) if solve.fresh_background else drawn
+        guided = inpaint.Inpaint(guided, inpaint.latent_mask(latent.noise_mask, start), start, background)
+    x = noise.start(start, drawn, sigmas[0], levels)
+    rule = cast(noise.AncestralNoise, ctx.settings.ancestral_noise)
+    source = noise.noise_for(solve.noise, seed, x, sigmas, rule)
+
+    def on_step(step: int, denoised: Tensor) -> None:
+        ctx.progress(step + 1, len(sigmas) - 1, lambda: preview(denoised, unet.latent))
+
+    x = solve.run(guided, x, sigmas, source, on_step)
+    samples = x.cpu() / unet.latent.scale + unet.latent.shift
+    return Latent(samples, latent.noise_mask, latent.batch_index, latent.extra)
+
+
+def _entered(samples: Tensor, form: LatentFormat) -> Tensor:
+    """Return a latent in the model's own scale. An empty one fits every model."""
+    if not samples.any():
+        return torch.zeros(samples.shape[0], form.channels, *samples.shape[2:])
+    if samples.shape[1] != form.channels:
+        raise InputError(
+            "The latent is not of the model's family.",
+            input="latent_image",
+            got=f"{samples.shape[1]} channels",
+            expected=f"{form.channels} channels",
+            hint="Make it with the VAE that belongs to the model.",
+        )
+    return (samples.float() - form.shift) * form.scale
+
+
+def _network(unet: Unet) -> prediction.Network:
+    def call(x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
+        return unet(x, timestep, inputs["context"])
+
+    return call
+
+
+def _parts(conditioning: Conditioning, unet: Unet) -> tuple[Part, ...]:
+    width = cast(Any, unet.module).config.cross_attention_dim
+    parts = []
+    for cond in conditioning.entries:
+        if cond.context.shape[-1] != width:
+            raise ModelError(
+                "A prompt was encoded for another family of models.",
+                got=f"width {cond.context.shape[-1]}",
+                expected=f"width {width}",
+                hint="Encode it with the text encoder that belongs to the model.",
+            )
+        parts.append(Part({"context": cond.context.to(unet.device)}))
+    return tuple(parts)
+
+
+def preview(denoised: Tensor, form: LatentFormat) -> bytes:
+    """Return the first picture of a batch as a JPEG, by a linear map from latent channels to colours."""
+    matrix = torch.tensor(form.rgb, dtype=torch.float32, device=denoised.device)
+    colours = torch.einsum("chw,cr->hwr", denoised[0].float(), matrix)
+    pixels = ((colours + 1) * 127.5).clamp(0, 255).byte().cpu().numpy()
+    picture = Image.fromarray(pixels)
+    scale = max(1, PREVIEW_PIXELS // max(picture.size))
+    picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BILINEAR)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

@@ -1,0 +1,35 @@
+"""Encode prompts."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from engine.context import Context
+from engine.node import Field, Mentions, Widget, node
+from nodes.lazy import lazy
+from nodes.recipes import Clip, Cond, Conditioning
+
+if TYPE_CHECKING:
+    from nodes.models import encode
+else:
+    encode = lazy("nodes.models.encode")
+
+EMBEDDING = r"(?:^|(?<=\s))embedding:([^\s()]+)"
+"""How a prompt names a textual inversion."""
+
+Prompt = Annotated[str, Mentions("embeddings", EMBEDDING), Widget(multiline=True, dynamicPrompts=True)]
+
+
+@node(
+    "CLIPTextEncode", category="conditioning", display_name="CLIP Text Encode (Prompt)", resource="gpu", numeric=True
+)
+def clip_text_encode(ctx: Context, text: Prompt, clip: Clip) -> Conditioning:
+    """Encode a prompt. ``(words:1.2)`` weighs words, ``embedding:name`` puts in a textual inversion."""
+    encoded = encode.encode(ctx, text, clip)
+    return Conditioning((Cond(encoded.context, encoded.pooled),))
+
+
+@node("CLIPSetLastLayer", category="conditioning", display_name="CLIP Set Last Layer")
+def clip_set_last_layer(
+    clip: Clip, stop_at_clip_layer: Annotated[int, Field(ge=-24, le=-1), Widget(step=1)] = -1
+) -> Clip:
+    """Take an earlier hidden state of the text encoder (clip skip)."""
+    return Clip(clip.file, clip.patches, stop_at_clip_layer)
