@@ -1,6 +1,7 @@
 """Progress bars of a run: one for each node that runs, and one for the whole with the time left."""
 
 from collections.abc import Mapping
+from math import ceil
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
@@ -17,7 +18,9 @@ class Left(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         left = time_left(task.elapsed or 0.0, task.completed, task.total, task.fields.get("expected", 0.0))
-        return Text(f"{seconds_text(left)} left" if left else "")
+        if left is None:
+            return Text("")
+        return Text(f"{ceil(left)} s left" if left < 59 else f"{seconds_text(left)} left")
 
 
 def time_left(elapsed: float, done: float, total: float | None, expected: float) -> float | None:
