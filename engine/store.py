@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from statistics import quantiles
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -292,13 +291,11 @@ class Store:
 
     def costs(self, type: str) -> Costs | None:
         """Return how long recent results of a node type took; None where there are none."""
-        samples = self._costs_of(type)
+        samples = sorted(self._costs_of(type))
         if not samples:
             return None
-        if len(samples) == 1:
-            return Costs(samples[0], samples[0], samples[0])
-        tenths = quantiles(samples, n=10, method="inclusive")
-        return Costs(tenths[0], tenths[4], tenths[8])
+        last = len(samples) - 1
+        return Costs(*(samples[round(last * share)] for share in (0.1, 0.5, 0.9)))
 
     def _costs_of(self, type: str) -> deque[float]:
         samples = self._recent.get(type)
