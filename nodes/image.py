@@ -1,6 +1,5 @@
 """Load, save, make and resize pictures."""
 
-import re
 from math import sqrt
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -49,9 +48,9 @@ def load_image(ctx: Context, image: Annotated[str, InputFile(), Widget(image_upl
 
 
 def prefix_fault(prefix: str) -> str | None:
-    """Return what is wrong with a file name prefix, or None. What stands between % signs is filled in later."""
+    """Return what is wrong with a file name prefix, or None."""
     try:
-        confined(re.sub(r"%[^%/\\]*%", "filled", prefix))
+        confined(prefix)
     except FileError as error:
         return error.message
     return None
@@ -67,7 +66,10 @@ def prefix_fault(prefix: str) -> str | None:
 def save_image(
     images: Image,
     filename_prefix: Annotated[
-        str, Widget(tooltip="How file names begin; folders, %date:yyyy-MM-dd% and %NodeName.input% may be part of it.")
+        str,
+        Widget(
+            tooltip="How file names begin. Folders, %year%, %month%, %day%, %width% and %height% may be part of it."
+        ),
     ] = "ComfyUI",
 ) -> Shown[None]:
     """Save pictures as PNG files in the output folder, with the workflow inside."""

@@ -1,6 +1,6 @@
 """Enlarge pictures with a network."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from engine.context import Context
 from engine.errors import InputError
@@ -9,13 +9,17 @@ from engine.types import Image
 from nodes.lazy import lazy
 from nodes.recipes import FileRef, UpscaleModel
 
-pools = lazy("nodes.models.pool")
-tiles = lazy("nodes.pixels.tiles")
+if TYPE_CHECKING:
+    from nodes.models import service
+    from nodes.pixels import tiles
+else:
+    service = lazy("nodes.models.service")
+    tiles = lazy("nodes.pixels.tiles")
 
 FOLDER = "upscale_models"
 
 
-@node("UpscaleModelLoader", category="loaders", display_name="Load Upscale Model")
+@node("UpscaleModelLoader", category="loaders", display_name="Load Upscale Model", resource="io")
 def upscale_model_loader(ctx: Context, model_name: Annotated[str, Files(FOLDER)]) -> UpscaleModel:
     """Name a network that enlarges pictures; its weights are read when a node uses it."""
     return UpscaleModel(FileRef(FOLDER, ctx.fingerprint(FOLDER, model_name)))
@@ -38,5 +42,5 @@ def image_upscale_with_model(ctx: Context, upscale_model: UpscaleModel, image: I
             expected="3 channels",
             hint="Leave the alpha channel out and scale it on its own.",
         )
-    model = ctx.use(pools.open_pool).upscaler(upscale_model)
+    model = ctx.use(service.pool).upscaler(upscale_model)
     return tiles.enlarge(model, image.movedim(-1, 1), model.scale, ctx.progress).movedim(1, -1).contiguous()

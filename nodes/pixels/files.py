@@ -80,11 +80,11 @@ def _check_size(name: str, width: int, height: int, frames: int) -> None:
 
 
 def _too_large(name: str, size: str) -> FileError:
-    limit = f"at most {MAX_SIDE} pixels a side and {MAX_PIXELS:,} in all"
+    limit = f"{MAX_SIDE} pixels a side and {MAX_PIXELS:,} in all"
     return FileError(
         f"The picture {name!r} is too large: it has {size}, and the limit is {limit}.",
         got=size,
-        expected=limit,
+        expected=f"at most {limit}",
         hint="Make it smaller first.",
     )
 

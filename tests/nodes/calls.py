@@ -4,22 +4,21 @@ from pathlib import Path
 
 from engine.context import Context, Environment
 from engine.folders import Folders
+from engine.schema import FileSource
 from engine.settings import Settings
 
 
 class Nowhere:
-    """Knows no files."""
+    """Knows no model files."""
 
-    def path_of(self, fingerprint: str) -> Path | None:
+    def path_of(self, found: str) -> Path | None:
         return None
 
+    def fingerprint(self, source: FileSource, name: str) -> str:
+        return ""
 
-def context(folders: Folders, steps: list[tuple[int, int]] | None = None) -> Context:
-    """Return a context whose progress is appended to ``steps``."""
-    seen = [] if steps is None else steps
-    return Context(
-        "1",
-        Environment(Settings(), folders, Nowhere()),
-        lambda value, maximum, preview: seen.append((value, maximum)),
-        lambda: False,
-    )
+
+def context(folders: Folders) -> Context:
+    """Return a context that finds pictures in folders, and no models."""
+    environment = Environment(Settings(), folders, Nowhere())
+    return Context("1", environment, lambda value, maximum, preview: None, lambda: False, lambda text: None)

@@ -62,9 +62,7 @@ def test_center_crop_cuts_one_axis_evenly(height, width, new_height, new_width):
 
 def test_crop_comes_before_resizing():
     picture = noise(1, 3, 4, 8)
-    assert torch.equal(
-        resize(picture, 2, 2, "area", "center"), resize(picture[..., 2:6].contiguous(), 2, 2, "area")
-    )
+    assert torch.equal(resize(picture, 2, 2, "area", "center"), resize(picture[..., 2:6].contiguous(), 2, 2, "area"))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
