@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 from blake3 import blake3
 
 from engine.keys import CallInputs, Digests, Static, calls, static_part
+from engine.rows import Row
 from engine.schema import Block, FileSource
-from engine.store import Row
 from engine.validate import BoundGraph, BoundNode
 from engine.values import pack
 
@@ -43,7 +43,7 @@ class MemoView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happens to one node. ``outputs`` are its digests where they are known, ``asked`` the lazy inputs it needs."""
+    """What happens to one node: its ``outputs`` where they are known, ``asked`` the lazy inputs that it needs."""
 
     node: str
     state: State

@@ -287,7 +287,7 @@ class Run:
         if not self._shared.flights.take(keys, landed):
             self._parked.add(task)
         elif not task.forced and any(
-            (row := self._memo.row(call.key)) != task.rows[index] for index, call in enumerate(task.calls)
+            self._memo.row(call.key) != row for call, row in zip(task.calls, task.rows, strict=True)
         ):
             self._shared.flights.land(keys)
             self._todo.append(task)

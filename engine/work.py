@@ -26,7 +26,7 @@ class Report:
     error: LoomisError | None = None
     lost: tuple[bytes, ...] = ()
 
-    def failed(self, failure: BaseException, task: Task) -> None:
+    def failed(self, failure: Exception, task: Task) -> None:
         """Note a failure. Lost values are no failure: they are made again."""
         if isinstance(failure, Lost):
             self.lost = failure.digests

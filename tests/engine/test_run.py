@@ -367,7 +367,12 @@ def test_a_waiting_run_takes_over_from_one_that_was_cancelled():
     graph = {"1": n("Device", seconds=1.0), "2": n("Show", value=("1", 0))}
     cancel = threading.Event()
     with engine(words) as e:
-        first = threading.Thread(target=lambda: pytest.raises(Cancelled, e.run, graph, cancel=cancel))
+
+        def run_and_be_cancelled() -> None:
+            with pytest.raises(Cancelled):
+                e.run(graph, cancel=cancel)
+
+        first = threading.Thread(target=run_and_be_cancelled)
         first.start()
         time.sleep(0.2)
         threading.Timer(0.2, cancel.set).start()
