@@ -34,6 +34,8 @@ Settings, with the names that the file uses:
   ancestral_noise    next-seed or same-seed
   memory_gb, disk_gb what is remembered, default 2 and 20
   ram_gb, vram_gb    what models may take, default: what is there
+
+With LOOMIS_TRACEBACK=1 in the environment, errors come with a traceback.
 """
 
 app = typer.Typer(

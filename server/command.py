@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import traceback
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -12,6 +13,9 @@ import typer
 from engine.errors import Cancelled, LoomisError
 from server.report import exit_code, report
 from server.settings import read_options
+
+TRACEBACK = "LOOMIS_TRACEBACK"
+"""The environment variable that adds tracebacks to errors, for those who look for the cause."""
 
 PANEL = "Folders and device (every command)"
 
@@ -77,19 +81,14 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         shared = {name: given.pop(name) for name in SHARED}
         try:
             function(read_options(shared), **given)
-        except LoomisError as error:
-            report(error, given.get("as_json", False))
-            raise typer.Exit(exit_code(error)) from None
-        except KeyboardInterrupt:
-            report(Cancelled("Cancelled."), given.get("as_json", False))
-            raise typer.Exit(130) from None
         except (typer.Exit, BrokenPipeError):
             raise
-        except Exception as error:
-            if "LOOMIS_TRACEBACK" in os.environ:
-                raise
-            report(_unexpected(error), given.get("as_json", False))
-            raise typer.Exit(1) from None
+        except (Exception, KeyboardInterrupt) as error:
+            if TRACEBACK in os.environ:
+                traceback.print_exception(error)
+            told = _told(error)
+            report(told, given.get("as_json", False))
+            raise typer.Exit(exit_code(told)) from None
 
     own = list(inspect.signature(function).parameters.values())[1:]
     kind = inspect.Parameter.KEYWORD_ONLY
@@ -98,8 +97,12 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _unexpected(error: Exception) -> LoomisError:
+def _told(error: BaseException) -> LoomisError:
+    if isinstance(error, LoomisError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Cancelled("Cancelled.")
     return LoomisError(
         f"Loomis made a mistake: {type(error).__name__}: {error}",
-        hint="Set LOOMIS_TRACEBACK=1, run it again and report what it prints.",
+        hint=f"Set {TRACEBACK}=1, run it again and report what it prints.",
     )

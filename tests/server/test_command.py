@@ -56,6 +56,14 @@ def test_a_mistake_of_ours_is_one_block(loomis, monkeypatch):
     ]
 
 
+def test_tracebacks_are_there_for_those_who_ask(loomis, monkeypatch):
+    monkeypatch.setenv("LOOMIS_TRACEBACK", "1")
+    ran = loomis("nodes", "Ksampler")
+    assert ran.code == 2
+    assert ran.err.startswith("Traceback")
+    assert "Did you mean KSampler?" in ran.err
+
+
 def test_ctrl_c_outside_a_run(loomis, monkeypatch):
     def interrupted() -> None:
         raise KeyboardInterrupt
