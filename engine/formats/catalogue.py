@@ -90,9 +90,8 @@ def inputs_of(declared: Any, order: Any = None) -> list[InputInfo]:
     found = []
     for section in ("required", "optional"):
         specs = _mapping(_mapping(declared).get(section))
-        listed = _mapping(order).get(section)
-        names = [name for name in listed if name in specs] if _is_names(listed) else []
-        names = list(dict.fromkeys([*names, *specs]))
+        listed = _names(_mapping(order).get(section))
+        names = dict.fromkeys([*(name for name in listed if name in specs), *specs])
         found += [_input_info(name, specs[name], required=section == "required") for name in names]
     return found
 
@@ -108,14 +107,12 @@ def _input_info(name: str, spec: Any, *, required: bool) -> InputInfo:
 def _outputs(types: Any, names: Any) -> list[OutputInfo]:
     listed = [type_name(item) for item in types] if isinstance(types, list | tuple) else []
     labels = list(names) if isinstance(names, list | tuple) else []
-    return [
-        OutputInfo(str(labels[index]) if index < len(labels) else kind, kind) for index, kind in enumerate(listed)
-    ]
+    return [OutputInfo(str(labels[index]) if index < len(labels) else kind, kind) for index, kind in enumerate(listed)]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+def _names(value: Any) -> list[str]:
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []

@@ -54,13 +54,24 @@ class Node:
         return self.mode not in (MUTED, BYPASSED)
 
 
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The frame of a group, in canvas units."""
+
+    title: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """Nodes and links of the root or of one subgraph; ``boxes`` are the group frames (x, y, width, height)."""
+    """Nodes, links and group frames of the root or of one subgraph."""
 
     nodes: Mapping[str, Node]
     links: Mapping[str, Link]
-    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ def tiff_strings(block: bytes) -> list[str]:
         return []
     endian = "<" if block[:2] == b"II" else ">"
     texts: list[str] = []
-    pending, seen = [struct.unpack_from(endian + "I", block, 4)[0]], set()
+    pending = [struct.unpack_from(endian + "I", block, 4)[0]]
+    seen: set[int] = set()
     while pending and len(seen) < 8:
         offset = pending.pop(0)
         if offset in seen:

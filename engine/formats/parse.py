@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.formats.catalogue import type_name
 from engine.formats.diagnostics import Report
-from engine.formats.document import Definition, Document, Graph, Link, Node, Port, Slot
+from engine.formats.document import Box, Definition, Document, Graph, Link, Node, Port, Slot
 
 MAX_ID_LENGTH = 200
 MAX_SLOT = 100_000
@@ -158,9 +158,11 @@ def _port(raw: Any) -> Port:
     return Port(_text(item.get("name")) or "", type_name(item.get("type")), tuple(link for link in links if link))
 
 
-def _boxes(raw: Any) -> tuple[tuple[float, float, float, float], ...]:
-    boxes = (as_list(as_object(item).get("bounding")) for item in as_list(raw))
-    return tuple((*_point(box[:2]), *_point(box[2:4])) for box in boxes if len(box) == 4)
+def _boxes(raw: Any) -> tuple[Box, ...]:
+    boxes = ((as_object(item), as_list(as_object(item).get("bounding"))) for item in as_list(raw))
+    return tuple(
+        Box(_text(item.get("title")) or "", *_point(box[:2]), *_point(box[2:4])) for item, box in boxes if len(box) == 4
+    )
 
 
 def _point(raw: Any) -> tuple[float, float]:

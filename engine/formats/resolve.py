@@ -4,7 +4,6 @@ A walk alternates between inputs and outputs: an input leads along its link to a
 bypassed node or a subgraph instance leads on to another input. Each step has one successor, so a walk is a loop.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from engine.formats.catalogue import ANY
@@ -17,13 +16,6 @@ from engine.formats.virtual import Kind, kind_of
 from engine.formats.vocabulary import Vocabulary, compatible
 
 Source = Wire | Literal
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The setters of one graph by the name that they set."""
-
-    setters: dict[str, Node]
 
 
 class Resolver:

@@ -5,7 +5,7 @@ what to do with a seed after a run, upload buttons, players.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,9 +14,35 @@ from engine.formats.catalogue import ClassInfo, InputInfo, inputs_of
 NUMBERS = ("INT", "FLOAT")
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 WIDGET_TYPES = frozenset(
-    """INT FLOAT STRING BOOLEAN COMBO COLOR CURVE BOUNDING_BOX MARKDOWN TEXTAREA IMAGEUPLOAD AUDIOUPLOAD AUDIO_UI
-    AUDIO_RECORD WEBCAM LOAD_3D LOAD_3D_ANIMATION PREVIEW_3D PREVIEW_3D_ANIMATION IMAGECROP IMAGECOMPARE GALLERIA
-    CHART MULTISELECT SELECTBUTTON TREESELECT COMFY_DYNAMICCOMBO_V3""".split()
+    {
+        "INT",
+        "FLOAT",
+        "STRING",
+        "BOOLEAN",
+        "COMBO",
+        "COLOR",
+        "CURVE",
+        "BOUNDING_BOX",
+        "MARKDOWN",
+        "TEXTAREA",
+        "IMAGEUPLOAD",
+        "AUDIOUPLOAD",
+        "AUDIO_UI",
+        "AUDIO_RECORD",
+        "WEBCAM",
+        "LOAD_3D",
+        "LOAD_3D_ANIMATION",
+        "PREVIEW_3D",
+        "PREVIEW_3D_ANIMATION",
+        "IMAGECROP",
+        "IMAGECOMPARE",
+        "GALLERIA",
+        "CHART",
+        "MULTISELECT",
+        "SELECTBUTTON",
+        "TREESELECT",
+        "COMFY_DYNAMICCOMBO_V3",
+    }
 )
 DEFAULTS: Mapping[str, Any] = {"INT": 0, "FLOAT": 0.0, "STRING": "", "BOOLEAN": False}
 
@@ -100,16 +126,19 @@ def children_of(widget: Widget, value: Any) -> list[Widget]:
     ]
 
 
-def pair(layout: Iterable[Widget], values: Sequence[Any]) -> list[tuple[Widget, int | None]]:
-    """Return each slot with the position of its value, or None past the end of the values."""
+def walk(layout: Iterable[Widget], value_of: Callable[[Widget, int], Any]) -> list[tuple[Widget, Any]]:
+    """Return every slot with its value; ``value_of`` gives the value of a slot at a position, None where it has none.
+
+    The slots of a dynamic combo follow from its value, so the length is known only at the end.
+    """
     pending = deque(layout)
-    paired: list[tuple[Widget, int | None]] = []
+    walked: list[tuple[Widget, Any]] = []
     while pending:
         widget = pending.popleft()
-        at = len(paired) if len(paired) < len(values) else None
-        paired.append((widget, at))
-        pending.extendleft(reversed(children_of(widget, widget.default if at is None else values[at])))
-    return paired
+        value = value_of(widget, len(walked))
+        walked.append((widget, value))
+        pending.extendleft(reversed(children_of(widget, widget.default if value is None else value)))
+    return walked
 
 
 def is_control(value: Any) -> bool:
