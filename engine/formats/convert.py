@@ -17,6 +17,7 @@ from engine.formats.groupnodes import unfold_group_nodes
 from engine.formats.parse import parse_document
 from engine.formats.resolve import Resolver
 from engine.formats.scopes import Scope, build_scopes
+from engine.formats.seeds import resolve_seeds
 from engine.formats.texts import Prefixes, resolve_prompts
 from engine.formats.vocabulary import Vocabulary
 
@@ -37,8 +38,8 @@ def convert(saved: Mapping[str, Any], catalogue: Catalogue, *, seed: int, now: d
     vocabulary = Vocabulary(catalogue, document.definitions)
     scopes = build_scopes(document, vocabulary, report)
     entries = _entries(scopes, vocabulary, report)
-    for entry in entries.values():
-        resolve_prompts(entry, seed, report)
+    resolve_seeds(entries.values(), seed, report)
+    resolve_prompts(entries.values(), seed, report)
     prefixes = Prefixes(scopes, entries.values(), vocabulary, now, report)
     for entry in entries.values():
         prefixes.resolve(entry)

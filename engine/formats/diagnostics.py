@@ -8,6 +8,7 @@ from engine.errors import shortened
 Level = Literal["error", "warning", "info"]
 
 MAX_DIAGNOSTICS = 1_000
+MAX_MESSAGE = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Report:
             self.left_out += 1
             return
         text = None if got is None else told(got)
-        self.entries.append(Diagnostic(code, message, got=text, level=level, **where))
+        short = {name: None if value is None else shortened(value) for name, value in where.items()}
+        self.entries.append(Diagnostic(code, shortened(message, MAX_MESSAGE), got=text, level=level, **short))
 
     def finish(self) -> tuple[Diagnostic, ...]:
         if not self.left_out:

@@ -18,13 +18,17 @@ PACK_FIELDS = ("cnr_id", "aux_id", "ver")
 
 @dataclass(slots=True)
 class Entry:
-    """A node on its way into the API graph. ``wires`` and ``literals`` are kept apart until texts are resolved."""
+    """A node on its way into the API graph. ``wires`` and ``literals`` are kept apart until texts are resolved.
+
+    ``marked`` names the inputs whose text comes from a primitive node that asks for text replacement.
+    """
 
     path: str
     node: Node
     values: Values
     literals: dict[str, Any]
     wires: dict[str, Wire] = field(default_factory=dict)
+    marked: set[str] = field(default_factory=set)
 
 
 def runs(node: Node, vocabulary: Vocabulary) -> bool:
@@ -37,7 +41,8 @@ def make_entry(scope: Scope, node: Node, vocabulary: Vocabulary, resolver: Resol
     path = scope.path(node)
     values = values_of(node, path, vocabulary, report)
     literals = dict(values.sent)
-    literals.update({name: scope.inner[node.id, name] for name in literals if (node.id, name) in scope.inner})
+    given = scope.inner.get(node.id, {})
+    literals.update({name: given[name] for name in literals if name in given})
     entry = Entry(path, node, values, literals)
     for index, live in enumerate(vocabulary.inputs(node)):
         source = resolver.source(scope, node, index)
@@ -45,6 +50,8 @@ def make_entry(scope: Scope, node: Node, vocabulary: Vocabulary, resolver: Resol
             entry.wires[live.name] = source
         elif isinstance(source, Literal) and _takes_value(live):
             literals[live.name] = source.value
+            if source.marked:
+                entry.marked.add(live.name)
     return entry
 
 

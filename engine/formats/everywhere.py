@@ -7,6 +7,7 @@ priorities decide between several; a tie connects nothing. The rules are those o
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from engine.formats.catalogue import ANY
@@ -23,6 +24,7 @@ SEED_NAMES = "seed|随机种"
 PROMPT_NAMES = (r"(_|\b)pos(itive|_|\b)|^prompt|正面", r"(_|\b)neg(ative|_|\b)|负面")
 SAME, DIFFERENT = 1, 2
 
+MAX_OFFERS = 500
 MAX_PATTERN = 200
 MAX_SUBJECT = 100
 MAX_REPEATS = 3
@@ -79,7 +81,8 @@ class Broadcasts:
         key = id(scope.graph)
         if key not in self._offers:
             self._offers[key] = {}
-            for offer in (offer for node in scope.graph.nodes.values() for offer in self._offers_of(scope, node)):
+            offers = (offer for node in scope.graph.nodes.values() for offer in self._offers_of(scope, node))
+            for offer in islice(offers, MAX_OFFERS):
                 self._offers[key].setdefault(offer.type, []).append(offer)
         return self._offers[key]
 

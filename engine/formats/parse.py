@@ -9,6 +9,7 @@ from engine.formats.diagnostics import Report
 from engine.formats.document import Box, Definition, Document, Graph, Link, Node, Port, Slot
 
 MAX_ID_LENGTH = 200
+MAX_TYPE_LENGTH = 1_000
 MAX_SLOT = 100_000
 
 
@@ -69,7 +70,7 @@ def _items(value: Any) -> Iterable[Any]:
 def _node(raw: Any, report: Report) -> Node | None:
     item = as_object(raw)
     node_id, kind = id_text(item.get("id")), item.get("type")
-    if node_id is None or not isinstance(kind, str) or not kind:
+    if node_id is None or not isinstance(kind, str) or not 0 < len(kind) <= MAX_TYPE_LENGTH:
         report.add(
             "bad_node",
             "An entry of nodes is not a node and is left out.",

@@ -18,10 +18,10 @@ INSTANCE = "-1"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What an instance gives: values of its own inputs by name, and values of inner widgets by (node id, widget)."""
+    """What an instance gives: values of its own inputs by name, and of inner widgets by node id, then by name."""
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    inner: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    inner: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Promotions:
@@ -81,7 +81,7 @@ def is_promoted(definition: Definition, index: int, vocabulary: Vocabulary) -> b
             inner = vocabulary.definition(target)
             if inner is not None:
                 pending += [(inner, place) for place, port in enumerate(inner.inputs) if port.name == name]
-            elif widget or any(live.name == name and live.widget for live in vocabulary.inputs(target)):
+            elif widget or vocabulary.has_widget(target, name):
                 return True
     return False
 
@@ -106,7 +106,7 @@ def _slot(node: Node, link: Link) -> Slot | None:
 def _by_proxies(entries: list[Any], values: list[Any]) -> Given:
     """The way of 2025: value i belongs to entry i, ``[inner node id or "-1", widget name, ...]``."""
     inputs: dict[str, Any] = {}
-    inner: dict[tuple[str, str], Any] = {}
+    inner: dict[str, dict[str, Any]] = {}
     for entry, value in zip(entries, values, strict=False):
         match entry:
             case [owner, str() as name, *_] if value is not None and not name.startswith("$$"):
@@ -115,7 +115,7 @@ def _by_proxies(entries: list[Any], values: list[Any]) -> Given:
                 if node_id == INSTANCE:
                     inputs[bare] = value
                 elif node_id is not None:
-                    inner[node_id, bare] = value
+                    inner.setdefault(node_id, {})[bare] = value
     return Given(inputs, inner)
 
 
@@ -131,5 +131,8 @@ def _ordered(node: Node, path: str, order: tuple[tuple[str, str], ...], report: 
             level="error",
         )
         return Given()
-    values = zip(order, node.value_list, strict=False)
-    return Given(inner={place: value for place, value in values if value is not None})
+    inner: dict[str, dict[str, Any]] = {}
+    for (owner, name), value in zip(order, node.value_list, strict=False):
+        if value is not None:
+            inner.setdefault(owner, {})[name] = value
+    return Given(inner=inner)

@@ -15,6 +15,8 @@ from engine.formats.steps import Dead, InputStep, Literal, OutputStep, Step, Wir
 from engine.formats.virtual import Kind, kind_of
 from engine.formats.vocabulary import Vocabulary, compatible
 
+REPLACING = "Run widget replace on values"
+
 Source = Wire | Literal
 
 
@@ -100,10 +102,11 @@ class Resolver:
         return Dead()
 
     def _value(self, scope: Scope, node: Node) -> Source | Dead:
-        given = scope.inner.get((node.id, "value"))
+        marked = node.properties.get(REPLACING) is True
+        given = scope.inner.get(node.id, {}).get("value")
         if given is not None:
-            return Literal(given)
-        return Literal(node.value_list[0]) if node.value_list else Dead()
+            return Literal(given, marked)
+        return Literal(node.value_list[0], marked) if node.value_list else Dead()
 
     def _into(self, scope: Scope, node: Node, slot: int) -> Step | Dead:
         """Enter a subgraph instance through its output: continue at the inner link that ends there."""

@@ -24,7 +24,7 @@ class Scope:
     instance: Node | None = None
     definition: Definition | None = None
     promoted: Mapping[str, Any] = field(default_factory=dict)
-    inner: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    inner: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     children: dict[str, "Scope"] = field(default_factory=dict)
 
     def path(self, node: Node) -> str:
@@ -67,7 +67,7 @@ def build_scopes(document: Document, vocabulary: Vocabulary, report: Report) -> 
 
 def _overridden(given: Given, node: Node, scope: Scope) -> Given:
     """An outer instance may give values to the widgets of this one."""
-    outer = {name: value for (owner, name), value in scope.inner.items() if owner == node.id}
+    outer = scope.inner.get(node.id)
     return Given({**given.inputs, **outer}, given.inner) if outer else given
 
 

@@ -31,9 +31,10 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value: of a primitive node, or of a promoted widget."""
+    """A value: of a primitive node, or of a promoted widget. ``marked`` asks for text replacement in it."""
 
     value: Any
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Texts that are resolved once, at submission: dynamic prompts and file name prefixes."""
 
-import hashlib
-import random
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -12,30 +11,45 @@ from engine.formats.dynamic import has_choices, resolve_choices
 from engine.formats.emit import Entry
 from engine.formats.replace import PREFIX, PREFIXED_TYPES, replace_marks
 from engine.formats.scopes import Scope
+from engine.formats.seeds import chooser
 from engine.formats.values import values_of
 from engine.formats.virtual import Kind, kind_of
 from engine.formats.vocabulary import Vocabulary
 
 ALIAS = "Node name for S&R"
+DYNAMIC = re.compile(r"[{}]|/[/*]|\\[|]")
+MAX_TEXT = 2**26
+MAX_PREFIX = 4_096
 
 
-def resolve_prompts(entry: Entry, seed: int, report: Report) -> None:
-    """Resolve the dynamic prompts of one node. The choice depends on the seed, the node and the input, nothing else."""
-    for name, widget in entry.values.widgets.items():
-        text = entry.literals.get(name)
-        if not isinstance(text, str) or name in entry.wires or not widget.options.get("dynamicPrompts"):
-            continue
-        key = hashlib.sha256(f"{seed}/{entry.path}/{name}".encode(errors="replace")).digest()
-        entry.literals[name] = resolve_choices(text, random.Random(key))
-        if has_choices(text):
-            report.add(
-                "dynamic_prompt",
-                f"Of the choices in {name} this was picked with seed {seed}: {entry.literals[name][:200]}",
-                node=entry.path,
-                input=name,
-                got=text,
-                level="info",
-            )
+def resolve_prompts(entries: Iterable[Entry], seed: int, report: Report) -> None:
+    """Resolve dynamic prompts. A choice depends on the seed, the node's id and the input, nothing else."""
+    left = MAX_TEXT
+    for entry in entries:
+        for name, widget in entry.values.widgets.items():
+            text = entry.literals.get(name)
+            if not isinstance(text, str) or name in entry.wires or not widget.options.get("dynamicPrompts"):
+                continue
+            if not DYNAMIC.search(text):
+                continue
+            left -= len(text)
+            if left < 0:
+                report.add("too_much_text", "There is too much dynamic text; the rest stays as it is.", node=entry.path)
+                return
+            _resolve_prompt(entry, name, text, seed, report)
+
+
+def _resolve_prompt(entry: Entry, name: str, text: str, seed: int, report: Report) -> None:
+    entry.literals[name] = resolve_choices(text, chooser(seed, entry.path, name))
+    if has_choices(text):
+        report.add(
+            "dynamic_prompt",
+            f"Of the choices in {name} this was picked with seed {seed}: {entry.literals[name][:200]}",
+            node=entry.path,
+            input=name,
+            got=text,
+            level="info",
+        )
 
 
 class Prefixes:
@@ -57,17 +71,21 @@ class Prefixes:
                     self._nodes.setdefault(name, []).append((scope, node))
 
     def resolve(self, entry: Entry) -> None:
-        """Resolve the prefix of a node that saves files; other nodes are left as they are."""
-        text = entry.literals.get(PREFIX)
-        if entry.node.type not in PREFIXED_TYPES or not isinstance(text, str) or "%" not in text:
-            return
-        entry.literals[PREFIX], unknown = replace_marks(text, self.now, self._value)
+        """Resolve the prefix of a node that saves files, and texts from primitives that ask for it."""
+        names = entry.marked | ({PREFIX} if entry.node.type in PREFIXED_TYPES else set())
+        for name in sorted(names - entry.wires.keys()):
+            text = entry.literals.get(name)
+            if isinstance(text, str) and "%" in text and len(text) <= MAX_PREFIX:
+                self._resolve(entry, name, text)
+
+    def _resolve(self, entry: Entry, name: str, text: str) -> None:
+        entry.literals[name], unknown = replace_marks(text, self.now, self._value)
         for mark in unknown:
             self.report.add(
                 "unknown_mark",
                 f"{mark} names no node and widget of this workflow and stays as it is.",
                 node=entry.path,
-                input=PREFIX,
+                input=name,
                 got=mark,
                 expected="%date:FORMAT% or %Node.widget%",
             )

@@ -26,6 +26,7 @@ class Vocabulary:
         self.catalogue = catalogue
         self.definitions = definitions
         self._layouts: dict[str, tuple[Widget, ...]] = {}
+        self._widgets: dict[Node, frozenset[str]] = {}
         self._inputs: dict[Node, tuple[LiveInput, ...]] = {}
 
     def info(self, node: Node) -> ClassInfo | None:
@@ -44,6 +45,12 @@ class Vocabulary:
         if node not in self._inputs:
             self._inputs[node] = self._live(node)
         return self._inputs[node]
+
+    def has_widget(self, node: Node, name: str) -> bool:
+        """Whether the input of this name belongs to a widget."""
+        if node not in self._widgets:
+            self._widgets[node] = frozenset(live.name for live in self.inputs(node) if live.widget)
+        return name in self._widgets[node]
 
     def output_type(self, node: Node, slot: int) -> str:
         definition, info = self.definition(node), self.info(node)

@@ -22,7 +22,9 @@ def differences(ours: Prompt, theirs: Prompt) -> list[str]:
         for name in sorted({*node["inputs"], *other["inputs"]}):
             mine, its = node["inputs"].get(name, "(absent)"), other["inputs"].get(name, "(absent)")
             if _plain(mine) != _plain(its):
-                found.append(f"{node_id} {node['class_type']}.{name}: ours {_plain(mine)[:300]} theirs {_plain(its)[:300]}")
+                found.append(
+                    f"{node_id} {node['class_type']}.{name}: ours {_plain(mine)[:300]} theirs {_plain(its)[:300]}"
+                )
     return found
 
 
