@@ -7,7 +7,7 @@ Prompt = dict[str, dict[str, Any]]
 
 
 def differences(ours: Prompt, theirs: Prompt) -> list[str]:
-    """Return what differs, in words; an empty list where the graphs are the same. Titles and pack fields don't count."""
+    """Return what differs, in words; nothing where the graphs are the same. Titles and pack fields don't count."""
     renamed = _renamed(ours, theirs)
     ours = {renamed.get(node_id, node_id): _relinked(node, renamed) for node_id, node in ours.items()}
     theirs = {node_id: _relinked(node, {}) for node_id, node in theirs.items()}
