@@ -1,6 +1,5 @@
 """The API format, made regular."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ META_FIELDS = ("title", "cnr_id", "aux_id", "ver")
 def regular_prompt(raw: Mapping[str, Any], catalogue: Catalogue, report: Report) -> dict[str, dict[str, Any]]:
     """Return an API graph with ``class_type``, ``inputs`` and ``_meta`` only; entries that are no nodes are left out.
 
-    Values are left as they are. Numbers that JSON does not have become None.
+    Values are left as they are.
     """
     prompt: dict[str, dict[str, Any]] = {}
     for node_id, item in raw.items():
@@ -32,16 +31,10 @@ def regular_prompt(raw: Mapping[str, Any], catalogue: Catalogue, report: Report)
             continue
         meta = item.get("_meta")
         kept = {name: meta[name] for name in META_FIELDS if name in meta} if isinstance(meta, dict) else {}
-        prompt[node_id] = {"class_type": class_type, "inputs": _finite(inputs)} | ({"_meta": kept} if kept else {})
+        prompt[node_id] = {"class_type": class_type, "inputs": inputs} | ({"_meta": kept} if kept else {})
         if catalogue.get(class_type) is None:
             _report_unknown(node_id, class_type, kept, report)
     return prompt
-
-
-def _finite(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in inputs.items()
-    }
 
 
 def _report_unknown(node_id: str, class_type: str, meta: Mapping[str, Any], report: Report) -> None:

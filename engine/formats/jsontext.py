@@ -1,6 +1,7 @@
 """JSON as workflow files have it: with NaN, with a byte order mark, of any size and depth."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +15,8 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 def parse_json(data: bytes | str, what: str) -> Any:
     """Return the JSON value in ``data``; ``what`` names it in errors.
 
-    NaN and Infinity, which Python programs write into these files and JSON does not have, become None, as the editor
-    reads them. Half surrogate pairs become U+FFFD. Raises WorkflowError where it is not JSON.
+    NaN, Infinity and numbers too large for a float, which Python programs write into these files and JSON does not
+    have, become None, as the editor reads them. Half surrogate pairs become U+FFFD. Raises WorkflowError where it is not JSON.
     """
     if len(data) > MAX_JSON_BYTES:
         raise WorkflowError(
@@ -25,7 +26,9 @@ def parse_json(data: bytes | str, what: str) -> Any:
     if not text.strip():
         raise WorkflowError(f"{what} is empty.", expected="a workflow as JSON", hint="Save the workflow again.")
     try:
-        return json.loads(LONE_SURROGATE.sub("\ufffd", text), parse_constant=_none, object_hook=_hook(text))
+        return json.loads(
+            LONE_SURROGATE.sub("\ufffd", text), parse_constant=_none, parse_float=_number, object_hook=_hook(text)
+        )
     except RecursionError:
         raise WorkflowError(f"{what} is nested too deep.", expected="a workflow: a few levels of JSON") from None
     except ValueError as error:
@@ -49,6 +52,11 @@ def _decode(data: bytes, what: str) -> str:
 
 def _none(_: str) -> None:
     return None
+
+
+def _number(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _hook(text: str) -> Callable[[dict[str, Any]], Any] | None:

@@ -15,7 +15,10 @@ Layout = Sequence[Widget]
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """``sent`` goes into the API graph; ``controls`` says what to do with an input after each run."""
+    """``sent`` goes into the API graph; ``controls`` says what to do with an input after each run.
+
+    A choice without a value and without options is not sent: validation names it as missing.
+    """
 
     sent: dict[str, Any] = field(default_factory=dict)
     widgets: Mapping[str, Widget] = field(default_factory=dict)
@@ -97,7 +100,9 @@ def _collect(walked: Sequence[tuple[Widget, Any]]) -> Values:
     for widget, value in walked:
         if widget.sent:
             owner = widget.name
-            found.sent[owner] = widget.default if value is None or widget.type == "PLAYER" else value
+            chosen = widget.default if value is None or widget.type == "PLAYER" else value
+            if chosen is not None:
+                found.sent[owner] = chosen
         elif widget.name == CONTROL and isinstance(value, str) and value in CONTROL_MODES:
             found.controls[owner] = value
     return found

@@ -84,6 +84,19 @@ def test_a_primitive_gives_its_value_to_all_it_feeds_even_through_a_reroute():
     assert inputs_of(loaded, "2") == {"width": 640, "height": 640}
 
 
+def test_a_primitive_reaches_a_forced_input_and_a_widget_behind_a_bypassed_node():
+    nodes = [
+        node(5, "PrimitiveNode", ["red"], [], ["STRING"]),
+        node(2, "Recolor", ["p", 1, 2], [("negative", "STRING", 1)]),
+        node(3, "Alien", [], [("in", "STRING", 2)], ["STRING"], mode=4),
+        node(4, "Text", ["x"], [("text", "STRING", 3, "text")]),
+    ]
+    links = [[1, 5, 0, 2, 0, "STRING"], [2, 5, 0, 3, 0, "STRING"], [3, 3, 0, 4, 0, "STRING"]]
+    loaded = converted(saved(nodes, links))
+    assert inputs_of(loaded, "2")["negative"] == "red"
+    assert inputs_of(loaded, "4")["text"] == "red"
+
+
 def test_a_connected_socket_wins_over_its_widget():
     nodes = [LOADER, node(2, "Empty", [64, 64], [("width", "INT", 1, "width")])]
     assert inputs_of(converted(saved(nodes, [[1, 1, 0, 2, 0, "INT"]])), "2") == {"width": ["1", 0], "height": 64}

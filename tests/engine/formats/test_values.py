@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.formats.build import codes, converted, inputs_of, node, saved
+from engine.formats import catalogue_from_object_info, load
+from tests.engine.formats.build import codes, converted, inputs_of, node, saved, spec
 
 
 def values(kind, stored, **rest):
@@ -107,6 +108,11 @@ def test_lists_and_curves_are_wrapped():
         "curve": {"__type__": "CURVE", "__value__": [[0, 0], [1, 1]]},
         "items": {"__value__": ["a"]},
     }
+
+
+def test_a_choice_without_options_and_value_is_not_sent():
+    catalogue = catalogue_from_object_info({"N": spec({"file": ["COMBO", {"options": []}], "n": ["INT", {}]})})
+    assert load(saved([node(1, "N")]), catalogue).prompt["1"]["inputs"] == {"n": 0}
 
 
 class TestUnknownTypes:
