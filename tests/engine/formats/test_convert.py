@@ -1,7 +1,6 @@
 """Conversion is total: whatever the document, there is a graph and a bounded list of remarks."""
 
 import copy
-import json
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -84,6 +83,9 @@ def places(document):
     return found
 
 
+PRISTINE = places(DOCUMENT)
+
+
 @st.composite
 def mutated(draw):
     """Return the document with up to twelve places removed, replaced by junk, or by a copy of another place."""
@@ -99,11 +101,8 @@ def mutated(draw):
         elif action == "junk":
             container[key] = draw(JUNK)
         else:
-            source, name = spots[draw(st.integers(0, len(spots) - 1))]
-            value = source.get(name) if isinstance(source, dict) else source[name] if name < len(source) else None
-            container[key] = (
-                value if value is DEEP or not isinstance(value, dict | list) else json.loads(json.dumps(value))
-            )
+            source, name = PRISTINE[draw(st.integers(0, len(PRISTINE) - 1))]
+            container[key] = copy.deepcopy(source[name])
     return document
 
 
