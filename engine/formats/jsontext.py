@@ -16,7 +16,8 @@ def parse_json(data: bytes | str, what: str) -> Any:
     """Return the JSON value in ``data``; ``what`` names it in errors.
 
     NaN, Infinity and numbers too large for a float, which Python programs write into these files and JSON does not
-    have, become None, as the editor reads them. Half surrogate pairs become U+FFFD. Raises WorkflowError where it is not JSON.
+    have, become None, as the editor reads them. Half surrogate pairs become U+FFFD. Raises WorkflowError where it is
+    not JSON.
     """
     if len(data) > MAX_JSON_BYTES:
         raise WorkflowError(
