@@ -53,7 +53,7 @@ def test_a_node_type_from_a_file_does_not_steer_the_terminal():
         (PLANNED, "planned"),
         (events.NodeStarted(1, "j", "2", "X", "never run"), "node_started"),
         (events.Progress(1, "j", "2", 1, 20, lambda: b""), "progress"),
-        (events.Remembered(1, "j", "2"), "remembered"),
+        (events.Remembered(1, "j", "2", "Add"), "remembered"),
         (events.NodeFinished(1, "j", "2", 0.5), "node_finished"),
         (events.Saved(1, "j", "2", ({"path": "a.png"},), {}, True), "saved"),
         (events.Warned(1, "j", "no"), "warned"),
