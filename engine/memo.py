@@ -47,6 +47,10 @@ class Memo:
         """Return what a key stands for."""
         return self.store.row(key)
 
+    def row_at_hand(self, key: bytes) -> Row | None:
+        """Return what a key stands for if this process put or read it lately."""
+        return self.store.row_at_hand(key)
+
     def has(self, digest: bytes) -> bool:
         """Whether a value can be had without computing."""
         return self.store.has(digest)

@@ -144,17 +144,18 @@ class Run:
             task.static = plan.statics.get(id)
             task.why = step.why
             task.calls = step.calls
-            task.rows = list(step.rows)
+            task.rows = step.rows
             task.outputs = step.outputs
             task.forced = step.state == "runs" and step.outputs is not None
             if step.state == "remembered":
                 self._remember(task)
+            elif step.state == "runs":
+                self._todo.append(task)
 
-    def _add(self, node: BoundNode, asked: Collection[str] = ()) -> Task:
-        task = self.tasks[node.id] = Task(node, asked=set(asked))
-        for source in task.sources():
+    def _add(self, node: BoundNode, asked: frozenset[str] = frozenset()) -> Task:
+        task = self.tasks[node.id] = Task(node, asked)
+        for source in task.sources:
             self._use(self.tasks[source], task)
-        self._todo.append(task)
         return task
 
     def _use(self, source: Task, user: Task) -> None:
@@ -194,7 +195,7 @@ class Run:
         stuck = {id: task for id, task in self.tasks.items() if not task.done}
         if stuck:
             waits = {
-                id: (task.sources() | {link.node for each in task.expansions.values() for link in each.links})
+                id: {*task.sources, *(link.node for each in task.expansions.values() for link in each.links)}
                 & stuck.keys()
                 for id, task in stuck.items()
             }
@@ -229,8 +230,6 @@ class Run:
     def _find_calls(self, task: Task) -> bool:
         """Work out a node's calls and what the memo has of them. False when an input is not known yet."""
         node = task.node
-        if any(source not in self.tasks for source in task.sources()):
-            return False
         known = known_digests(node, self.tasks, task.asked)
         if known is None:
             return False
@@ -246,7 +245,7 @@ class Run:
 
     def _ask(self, task: Task, names: set[str]) -> None:
         """Make lazy inputs that a node turned out to need, and look at it again when they are there."""
-        task.asked |= names
+        task.ask(names)
         for name in names:
             self._use(self._demand(task.node.links[name].node), task)
         self._todo.append(task)
@@ -262,7 +261,7 @@ class Run:
             elif todo:
                 stack += todo
             else:
-                self._add(node)
+                self._todo.append(self._add(node))
         return self.tasks[id]
 
     def _values_are_there(self, task: Task, missing: Sequence[int]) -> bool:
@@ -277,7 +276,7 @@ class Run:
             source = self.tasks[task.node.links[name].node]
             if source.done:
                 source.done, source.forced, source.why = False, True, "its value is gone from the store"
-                for above in source.sources():
+                for above in source.sources:
                     self.tasks[above].pending += 1
                 self._todo.append(source)
         return not gone
@@ -288,9 +287,7 @@ class Run:
         landed = partial(self._inbox.put, partial(self._unpark, task))
         if not self._shared.flights.take(keys, landed):
             self._parked.add(task)
-        elif not task.forced and any(
-            self._memo.row(call.key) != row for call, row in zip(task.calls, task.rows, strict=True)
-        ):
+        elif not task.forced and self._came_meanwhile(task, missing):
             self._shared.flights.land(keys)
             self._todo.append(task)
         elif self._is_long(task) and not self._memo.lease(keys):
@@ -300,6 +297,13 @@ class Run:
         else:
             task.busy = True
             self._ready.append(task)
+
+    def _came_meanwhile(self, task: Task, missing: Sequence[int]) -> bool:
+        """Whether another run made one of these calls after it was looked for and before its flight was taken."""
+        return any(
+            (row := self._memo.row_at_hand(task.calls[index].key)) is not None and row != task.rows[index]
+            for index in missing
+        )
 
     def _is_long(self, task: Task) -> bool:
         seconds = self._memo.seconds(task.node.spec.type)
@@ -337,7 +341,7 @@ class Run:
     def _settle(self, task: Task) -> None:
         """A node is done: let go of what it needed, and look at its users."""
         task.done, task.forced = True, False
-        for id in task.sources():
+        for id in task.sources:
             source = self.tasks[id]
             source.pending -= 1
             if not source.pending and id not in self._wanted:
@@ -390,8 +394,9 @@ class Run:
         if report.lost:
             self._todo.append(task)
             return
+        rows = task.rows = list(task.rows)
         for index, (outcome, row) in report.done.items():
-            task.rows[index] = row
+            rows[index] = row
             if outcome.expanded:
                 task.expansions[index] = Expansion(outcome.expanded, task.calls[index].key)
             if task.pending or task.node.id in self._wanted:
@@ -439,9 +444,10 @@ class Run:
         links = [link for expansion in task.expansions.values() for link in expansion.links]
         if not all(self.tasks[link.node].done for link in links):
             return
+        rows = task.rows = list(task.rows)
         for index, expansion in task.expansions.items():
             outcome = expansion.outcome(self.tasks)
-            task.rows[index] = self._memo.remember(task.node.spec, expansion.key, outcome, {})
+            rows[index] = self._memo.remember(task.node.spec, expansion.key, outcome, {})
             if task.pending:
                 self._held.hold(task, outcome)
         task.expansions = {}

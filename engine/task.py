@@ -1,6 +1,6 @@
 """One node in one run, and the values that the run keeps in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,15 +16,17 @@ from engine.validate import BoundNode
 class Task:
     """A node on its way: ``outputs`` are set when its digests are known, ``done`` when its values can be had too.
 
+    ``sources`` are the ids of the nodes it needs; ``asked`` the lazy inputs it needs, to be changed by ``ask`` only;
     ``pending`` counts the users that are not done; ``forced`` means that it must run though its row is there.
     """
 
     node: BoundNode
+    asked: frozenset[str] = frozenset()
+    sources: tuple[str, ...] = ()
     why: str = ""
     static: Static | None = None
-    asked: set[str] = field(default_factory=set)
     calls: Sequence[CallInputs] = ()
-    rows: list[Row | None] = field(default_factory=list)
+    rows: Sequence[Row | None] = ()
     outputs: tuple[Digests, ...] | None = None
     expansions: dict[int, Expansion] = field(default_factory=dict)
     users: list["Task"] = field(default_factory=list)
@@ -33,6 +35,14 @@ class Task:
     busy: bool = False
     done: bool = False
     forced: bool = False
+
+    def __post_init__(self) -> None:
+        self.ask(())
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Need more lazy inputs."""
+        self.asked = self.asked.union(names)
+        self.sources = tuple({link.node: None for link in needed_links(self.node, self.asked).values()})
 
     def missing(self, whole: Callable[[bytes, Row], bool]) -> tuple[int, ...]:
         """Return the calls that must be made: those without a row, or whose files are gone, or all when forced."""
@@ -46,10 +56,6 @@ class Task:
     def asks(self) -> set[str]:
         """Return the lazy inputs that its rows ask for and that it does not have yet."""
         return {name for row in self.rows if row and row.asks for name in row.asks} - self.asked
-
-    def sources(self) -> set[str]:
-        """Return the ids of the nodes it needs."""
-        return {link.node for link in needed_links(self.node, self.asked).values()}
 
 
 class Held:

@@ -64,7 +64,7 @@ class Work:
                 context = self._context(task)
                 context.check()
                 given = self._arguments(task, index, context)
-                self._keep(task, index, invoke(task.node, task.calls[index], given, frozenset(task.asked)), report)
+                self._keep(task, index, invoke(task.node, task.calls[index], given, task.asked), report)
         except Exception as failure:
             report.failed(failure, task)
         return report
@@ -75,7 +75,7 @@ class Work:
         try:
             for index in missing:
                 given = self._arguments(task, index, self._context(task))
-                outcome = await invoke_async(task.node, task.calls[index], given, frozenset(task.asked))
+                outcome = await invoke_async(task.node, task.calls[index], given, task.asked)
                 self._keep(task, index, outcome, report)
         except Exception as failure:
             report.failed(failure, task)
