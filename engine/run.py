@@ -78,7 +78,7 @@ class Run:
         hidden = {"PROMPT": prompt, "DYNPROMPT": prompt, "EXTRA_PNGINFO": extra}
         self._work = Work(shared.memo, shared.environment, self._held, self._outputs, hidden, self.emit, cancel)
         self._todo: deque[Task] = deque()
-        self._ready: deque[Task] = deque()
+        self._ready: deque[tuple[Task, Sequence[int]]] = deque()
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._running = 0
         self._parked: set[Task] = set()
@@ -186,7 +186,7 @@ class Run:
 
     def _drain(self) -> None:
         """Wait for nodes that still run (a stopped run ends them at their next step), then see that all is done."""
-        for task in self._ready:
+        for task, _ in self._ready:
             self._let_go(task)
         while self._running:
             self._inbox.get()()
@@ -243,7 +243,7 @@ class Run:
         task.rows = [blocked_row(node, call) or self._memo.row(call.key) for call in found]
         return True
 
-    def _ask(self, task: Task, names: set[str]) -> None:
+    def _ask(self, task: Task, names: Collection[str]) -> None:
         """Make lazy inputs that a node turned out to need, and look at it again when they are there."""
         task.ask(names)
         for name in names:
@@ -270,7 +270,8 @@ class Run:
             name
             for index in missing
             for name, digests in task.calls[index].inputs.items()
-            if not all(digest in self._held or self._memo.has(digest) for digest in digests)
+            for digest in digests
+            if digest not in self._held and not self._memo.has(digest)
         }
         for name in gone:
             source = self.tasks[task.node.links[name].node]
@@ -296,7 +297,7 @@ class Run:
             self._leased[task] = time.monotonic() + POLL_SECONDS
         else:
             task.busy = True
-            self._ready.append(task)
+            self._ready.append((task, missing))
 
     def _came_meanwhile(self, task: Task, missing: Sequence[int]) -> bool:
         """Whether another run made one of these calls after it was looked for and before its flight was taken."""
@@ -352,9 +353,8 @@ class Run:
 
     def _start_ready(self) -> None:
         while self._ready:
-            task = self._ready.popleft()
+            task, missing = self._ready.popleft()
             spec = task.node.spec
-            missing = task.missing(self._memo.whole)
             self.emit(events.NodeStarted, node=task.node.id, class_type=spec.type, why=task.why)
             alone = not (self._running or self._ready or self._parked)
             self._running += 1
