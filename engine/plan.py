@@ -20,6 +20,7 @@ State = Literal["remembered", "runs", "depends"]
 BLOCKED = pack(Block()).digest
 """The digest on the wires of a blocked node."""
 DEPENDS = "something above it runs"
+NOTHING: frozenset[str] = frozenset()
 
 
 class MemoView(Protocol):
@@ -89,7 +90,7 @@ class Planner:
         """
         steps: dict[str, Step] = {}
         statics: dict[str, Static] = {}
-        asked: dict[str, set[str]] = {}
+        asked: dict[str, frozenset[str]] = {}
         stack = list(reversed(self.graph.targets))
         while stack:
             id = stack[-1]
@@ -97,16 +98,16 @@ class Planner:
                 stack.pop()
                 continue
             node = self.graph.nodes[id]
-            links = needed_links(node, asked.get(id, ()))
+            links = needed_links(node, asked.get(id, NOTHING))
             todo = [link.node for link in links.values() if link.node not in steps]
             if todo:
                 stack += reversed(todo)
                 continue
             if id not in statics:
                 statics[id] = static_part(node, self.profile, self.fingerprint)
-            step = self._step(node, statics[id], steps, frozenset(asked.get(id, ())))
-            if isinstance(step, set):
-                asked.setdefault(id, set()).update(step)
+            step = self._step(node, statics[id], steps, asked.get(id, NOTHING))
+            if isinstance(step, frozenset):
+                asked[id] = asked.get(id, NOTHING) | step
                 continue
             steps[id] = step
             stack.pop()
@@ -115,7 +116,7 @@ class Planner:
 
     def _step(
         self, node: BoundNode, static: Static, steps: Mapping[str, Step], asked: frozenset[str]
-    ) -> Step | set[str]:
+    ) -> Step | frozenset[str]:
         """Return what happens to a node, or the lazy inputs that have to be looked at first."""
         known = known_digests(node, steps, asked)
         if known is None:
@@ -123,7 +124,7 @@ class Planner:
         found = calls(node.spec, static, known, file_marks(node, known, self.memo, self.fingerprint))
         rows = tuple(blocked_row(node, call) or self.memo.row(call.key) for call in found)
         if node.spec.lazy is not None:
-            more = {name for row in rows if row and row.asks for name in row.asks} - asked
+            more = frozenset(name for row in rows if row and row.asks for name in row.asks) - asked
             if more:
                 return more
         if all(row is not None and row.asks is None for row in rows):

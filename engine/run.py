@@ -22,6 +22,7 @@ from engine.context import Environment
 from engine.errors import Cancelled, LoomisError
 from engine.expansion import Expansion, grow
 from engine.flights import Flights
+from engine.garbage import collected_later
 from engine.keys import CallInputs, calls, static_part
 from engine.lanes import Lanes
 from engine.memo import Memo
@@ -105,7 +106,8 @@ class Run:
         began = time.time()
         self.emit(events.Started, time=began)
         try:
-            self._begin(self._plan())
+            with collected_later():
+                self._begin(self._plan())
             self._look_at_all()
             while not self._error and (self._ready or self._brief or self._running or self._parked):
                 self._start_ready()

@@ -30,7 +30,7 @@ class Task:
     outputs: tuple[Digests, ...] | None = None
     expansions: dict[int, Expansion] = field(default_factory=dict)
     users: list["Task"] = field(default_factory=list)
-    held: list[bytes] = field(default_factory=list)
+    held: tuple[bytes, ...] = ()
     pending: int = 0
     busy: bool = False
     done: bool = False
@@ -82,7 +82,7 @@ class Held:
         for digest, (value, _) in outcome.values.items():
             _, count = self._values.get(digest, (None, 0))
             self._values[digest] = (value, count + 1)
-            task.held.append(digest)
+        task.held += tuple(outcome.values)
 
     def release(self, task: Task) -> None:
         """Let go of what a task gave."""
@@ -90,4 +90,4 @@ class Held:
             value, count = self._values.pop(digest)
             if count > 1:
                 self._values[digest] = (value, count - 1)
-        task.held.clear()
+        task.held = ()

@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.errors import Fault, FileError, ValidationError, WorkflowError, shortened
 from engine.folders import Folders
+from engine.garbage import collected_later
 from engine.graph import Graph, Link, Node, is_link
 from engine.node import Registry
 from engine.schema import Files, InputFile, NodeSpec, Port
@@ -37,6 +38,7 @@ class BoundGraph:
     faults: tuple[Fault, ...] = ()
 
 
+@collected_later()
 def validate(
     graph: Graph,
     registry: Registry,
