@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from engine.schema import Artifact, Block, Expanded, Shown
 from engine.validate import BoundNode
 from engine.values import NoByteForm, Opaque, Packed, opaque_identity, pack
 
-PLAIN = (int, float, str, bool, bytes, type(None))
+PLAIN = frozenset({int, float, str, bool, bytes, type(None)})
 
 
 @dataclass(slots=True)
@@ -34,19 +34,27 @@ class Outcome:
 
 
 def arguments(
-    node: BoundNode, call: CallInputs, value: Callable[[bytes], Any], hidden: Mapping[str, Any], context: Context
+    node: BoundNode,
+    call: CallInputs,
+    value: Callable[[bytes], Any],
+    hidden: Callable[[], Mapping[str, Any]],
+    context: Callable[[], Context],
 ) -> dict[str, Any]:
-    """Return what the function is called with. Optional inputs that are not given are left to its defaults."""
+    """Return what the function is called with. Optional inputs that are not given are left to its defaults.
+
+    ``hidden`` and ``context`` make what only some nodes take.
+    """
     spec = node.spec
     if spec.input_is_list:
         given: dict[str, Any] = {name: [literal] for name, literal in node.literals.items()}
         given |= {name: [value(digest) for digest in digests] for name, digests in call.inputs.items()}
     else:
         given = {**node.literals, **{name: value(digests[0]) for name, digests in call.inputs.items()}}
-    for name, mark in spec.hidden.items():
-        given[name] = hidden[mark.token]
+    if spec.hidden:
+        tokens = hidden()
+        given |= {name: tokens[mark.token] for name, mark in spec.hidden.items()}
     if spec.context:
-        given[spec.context] = context
+        given[spec.context] = context()
     return given
 
 
@@ -91,9 +99,8 @@ def _asks(node: BoundNode, given: Mapping[str, Any], asked: frozenset[str]) -> t
 
 
 def _fill_lazy(node: BoundNode, given: dict[str, Any]) -> None:
-    for port in node.spec.inputs:
-        if port.lazy and port.name not in given:
-            given[port.name] = None
+    if node.spec.lazy is not None:
+        given |= {port.name: None for port in node.spec.inputs if port.lazy and port.name not in given}
 
 
 def _outcome(node: BoundNode, call: CallInputs, result: Any) -> Outcome:
@@ -145,9 +152,9 @@ def _versions(given: Mapping[str, Any]) -> list[tuple[str, Any, int]]:
     return [(name, tensor, tensor._version) for name, value in given.items() for tensor in _tensors(value)]
 
 
-def _tensors(value: Any) -> list[Any]:
-    if isinstance(value, PLAIN):
-        return []
+def _tensors(value: Any) -> Sequence[Any]:
+    if type(value) in PLAIN:
+        return ()
     if hasattr(value, "_version"):
         return [value]
     if is_dataclass(value):

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -21,6 +22,7 @@ from engine.context import Environment
 from engine.errors import Cancelled, LoomisError
 from engine.expansion import Expansion, grow
 from engine.flights import Flights
+from engine.garbage import collected_later
 from engine.keys import CallInputs, calls, static_part
 from engine.lanes import Lanes
 from engine.memo import Memo
@@ -34,6 +36,9 @@ from engine.work import Report, Work
 POLL_SECONDS = 0.05
 LONG_SECONDS = 0.05
 """A node that is expected to take longer is announced to other processes."""
+
+BRIEF_SECONDS = 0.001
+"""A node that is expected to take less is called by the loop itself: handing it to a thread would take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,8 @@ class Run:
         hidden = {"PROMPT": prompt, "DYNPROMPT": prompt, "EXTRA_PNGINFO": extra}
         self._work = Work(shared.memo, shared.environment, self._held, self._outputs, hidden, self.emit, cancel)
         self._todo: deque[Task] = deque()
-        self._ready: deque[Task] = deque()
+        self._ready: deque[tuple[Task, Sequence[int]]] = deque()
+        self._brief: deque[tuple[Task, Sequence[int]]] = deque()
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._running = 0
         self._parked: set[Task] = set()
@@ -100,9 +106,10 @@ class Run:
         began = time.time()
         self.emit(events.Started, time=began)
         try:
-            self._begin(self._plan())
+            with collected_later():
+                self._begin(self._plan())
             self._look_at_all()
-            while not self._error and (self._ready or self._running or self._parked):
+            while not self._error and (self._ready or self._brief or self._running or self._parked):
                 self._start_ready()
                 self._wait()
                 self._look_at_all()
@@ -144,17 +151,18 @@ class Run:
             task.static = plan.statics.get(id)
             task.why = step.why
             task.calls = step.calls
-            task.rows = list(step.rows)
+            task.rows = step.rows
             task.outputs = step.outputs
             task.forced = step.state == "runs" and step.outputs is not None
             if step.state == "remembered":
                 self._remember(task)
+            elif step.state == "runs":
+                self._todo.append(task)
 
-    def _add(self, node: BoundNode, asked: Collection[str] = ()) -> Task:
-        task = self.tasks[node.id] = Task(node, asked=set(asked))
-        for source in task.sources():
+    def _add(self, node: BoundNode, asked: frozenset[str] = frozenset()) -> Task:
+        task = self.tasks[node.id] = Task(node, asked)
+        for source in task.sources:
             self._use(self.tasks[source], task)
-        self._todo.append(task)
         return task
 
     def _use(self, source: Task, user: Task) -> None:
@@ -167,15 +175,17 @@ class Run:
             self._fail(Cancelled("The run was cancelled."))
         if not (self._running or self._parked):
             return
-        try:
+        with suppress(Empty):
             self._inbox.get(timeout=POLL_SECONDS)()
-            while True:
-                self._inbox.get_nowait()()
-        except Empty:
-            pass
+        self._hear()
         for task in [task for task, due in self._leased.items() if due <= time.monotonic()]:
             del self._leased[task]
             self._unpark(task)
+
+    def _hear(self) -> None:
+        """Handle what the lanes have said."""
+        while not self._inbox.empty():
+            self._inbox.get()()
 
     def _fail(self, error: LoomisError) -> None:
         self._error = self._error or error
@@ -185,7 +195,7 @@ class Run:
 
     def _drain(self) -> None:
         """Wait for nodes that still run (a stopped run ends them at their next step), then see that all is done."""
-        for task in self._ready:
+        for task, _ in (*self._ready, *self._brief):
             self._let_go(task)
         while self._running:
             self._inbox.get()()
@@ -194,7 +204,7 @@ class Run:
         stuck = {id: task for id, task in self.tasks.items() if not task.done}
         if stuck:
             waits = {
-                id: (task.sources() | {link.node for each in task.expansions.values() for link in each.links})
+                id: {*task.sources, *(link.node for each in task.expansions.values() for link in each.links)}
                 & stuck.keys()
                 for id, task in stuck.items()
             }
@@ -229,8 +239,6 @@ class Run:
     def _find_calls(self, task: Task) -> bool:
         """Work out a node's calls and what the memo has of them. False when an input is not known yet."""
         node = task.node
-        if any(source not in self.tasks for source in task.sources()):
-            return False
         known = known_digests(node, self.tasks, task.asked)
         if known is None:
             return False
@@ -244,9 +252,9 @@ class Run:
         task.rows = [blocked_row(node, call) or self._memo.row(call.key) for call in found]
         return True
 
-    def _ask(self, task: Task, names: set[str]) -> None:
+    def _ask(self, task: Task, names: Collection[str]) -> None:
         """Make lazy inputs that a node turned out to need, and look at it again when they are there."""
-        task.asked |= names
+        task.ask(names)
         for name in names:
             self._use(self._demand(task.node.links[name].node), task)
         self._todo.append(task)
@@ -262,7 +270,7 @@ class Run:
             elif todo:
                 stack += todo
             else:
-                self._add(node)
+                self._todo.append(self._add(node))
         return self.tasks[id]
 
     def _values_are_there(self, task: Task, missing: Sequence[int]) -> bool:
@@ -271,13 +279,14 @@ class Run:
             name
             for index in missing
             for name, digests in task.calls[index].inputs.items()
-            if not all(digest in self._held or self._memo.has(digest) for digest in digests)
+            for digest in digests
+            if digest not in self._held and not self._memo.has(digest)
         }
         for name in gone:
             source = self.tasks[task.node.links[name].node]
             if source.done:
                 source.done, source.forced, source.why = False, True, "its value is gone from the store"
-                for above in source.sources():
+                for above in source.sources:
                     self.tasks[above].pending += 1
                 self._todo.append(source)
         return not gone
@@ -288,9 +297,7 @@ class Run:
         landed = partial(self._inbox.put, partial(self._unpark, task))
         if not self._shared.flights.take(keys, landed):
             self._parked.add(task)
-        elif not task.forced and any(
-            self._memo.row(call.key) != row for call, row in zip(task.calls, task.rows, strict=True)
-        ):
+        elif not task.forced and self._came_meanwhile(task, missing):
             self._shared.flights.land(keys)
             self._todo.append(task)
         elif self._is_long(task) and not self._memo.lease(keys):
@@ -299,11 +306,22 @@ class Run:
             self._leased[task] = time.monotonic() + POLL_SECONDS
         else:
             task.busy = True
-            self._ready.append(task)
+            (self._brief if self._is_brief(task) else self._ready).append((task, missing))
+
+    def _came_meanwhile(self, task: Task, missing: Sequence[int]) -> bool:
+        """Whether another run made one of these calls after it was looked for and before its flight was taken."""
+        return any(
+            (row := self._memo.row_at_hand(task.calls[index].key)) is not None and row != task.rows[index]
+            for index in missing
+        )
 
     def _is_long(self, task: Task) -> bool:
         seconds = self._memo.seconds(task.node.spec.type)
         return task.node.spec.resource == "gpu" or (seconds is not None and seconds[1] > LONG_SECONDS)
+
+    def _is_brief(self, task: Task) -> bool:
+        seconds = self._memo.seconds(task.node.spec.type)
+        return task.node.spec.resource == "cpu" and seconds is not None and seconds[1] < BRIEF_SECONDS
 
     def _unpark(self, task: Task) -> None:
         self._parked.discard(task)
@@ -337,7 +355,7 @@ class Run:
     def _settle(self, task: Task) -> None:
         """A node is done: let go of what it needed, and look at its users."""
         task.done, task.forced = True, False
-        for id in task.sources():
+        for id in task.sources:
             source = self.tasks[id]
             source.pending -= 1
             if not source.pending and id not in self._wanted:
@@ -347,17 +365,19 @@ class Run:
     # Lanes.
 
     def _start_ready(self) -> None:
-        while self._ready:
-            task = self._ready.popleft()
+        """Hand what is ready to the lanes, then call the brief ones here."""
+        while self._ready or self._brief:
+            brief = not self._ready
+            task, missing = (self._brief if brief else self._ready).popleft()
             spec = task.node.spec
-            missing = task.missing(self._memo.whole)
             self.emit(events.NodeStarted, node=task.node.id, class_type=spec.type, why=task.why)
-            alone = not (self._running or self._ready or self._parked)
+            alone = not (self._running or self._ready or self._brief or self._parked)
             self._running += 1
             if spec.is_async:
                 self._start_async(task, missing)
-            elif alone and spec.resource == "cpu":
+            elif brief or (alone and spec.resource == "cpu"):
                 self._done(task, self._work.do(task, missing))
+                self._hear()
                 self._look_at_all()
             else:
                 self._shared.lanes.submit(spec.resource, partial(self._do, task, missing))
@@ -390,8 +410,9 @@ class Run:
         if report.lost:
             self._todo.append(task)
             return
+        rows = task.rows = list(task.rows)
         for index, (outcome, row) in report.done.items():
-            task.rows[index] = row
+            rows[index] = row
             if outcome.expanded:
                 task.expansions[index] = Expansion(outcome.expanded, task.calls[index].key)
             if task.pending or task.node.id in self._wanted:
@@ -439,9 +460,10 @@ class Run:
         links = [link for expansion in task.expansions.values() for link in expansion.links]
         if not all(self.tasks[link.node].done for link in links):
             return
+        rows = task.rows = list(task.rows)
         for index, expansion in task.expansions.items():
             outcome = expansion.outcome(self.tasks)
-            task.rows[index] = self._memo.remember(task.node.spec, expansion.key, outcome, {})
+            rows[index] = self._memo.remember(task.node.spec, expansion.key, outcome, {})
             if task.pending:
                 self._held.hold(task, outcome)
         task.expansions = {}

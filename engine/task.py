@@ -1,6 +1,6 @@
 """One node in one run, and the values that the run keeps in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,23 +16,36 @@ from engine.validate import BoundNode
 class Task:
     """A node on its way: ``outputs`` are set when its digests are known, ``done`` when its values can be had too.
 
+    ``sources`` are the ids of the nodes it needs; ``asked`` the lazy inputs it needs, to be changed by ``ask`` only;
     ``pending`` counts the users that are not done; ``forced`` means that it must run though its row is there.
     """
 
     node: BoundNode
+    asked: frozenset[str] = frozenset()
+    sources: tuple[str, ...] = ()
     why: str = ""
     static: Static | None = None
-    asked: set[str] = field(default_factory=set)
     calls: Sequence[CallInputs] = ()
-    rows: list[Row | None] = field(default_factory=list)
+    rows: Sequence[Row | None] = ()
     outputs: tuple[Digests, ...] | None = None
     expansions: dict[int, Expansion] = field(default_factory=dict)
     users: list["Task"] = field(default_factory=list)
-    held: list[bytes] = field(default_factory=list)
+    held: tuple[bytes, ...] = ()
     pending: int = 0
     busy: bool = False
     done: bool = False
     forced: bool = False
+
+    def __post_init__(self) -> None:
+        self._find_sources()
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Need more lazy inputs."""
+        self.asked = self.asked.union(names)
+        self._find_sources()
+
+    def _find_sources(self) -> None:
+        self.sources = tuple({link.node: None for link in needed_links(self.node, self.asked).values()})
 
     def missing(self, whole: Callable[[bytes, Row], bool]) -> tuple[int, ...]:
         """Return the calls that must be made: those without a row, or whose files are gone, or all when forced."""
@@ -43,13 +56,11 @@ class Task:
             if self.forced or row is None or row.asks or (output_node and not whole(call.key, row))
         )
 
-    def asks(self) -> set[str]:
+    def asks(self) -> Set[str]:
         """Return the lazy inputs that its rows ask for and that it does not have yet."""
+        if self.node.spec.lazy is None:
+            return frozenset()
         return {name for row in self.rows if row and row.asks for name in row.asks} - self.asked
-
-    def sources(self) -> set[str]:
-        """Return the ids of the nodes it needs."""
-        return {link.node for link in needed_links(self.node, self.asked).values()}
 
 
 class Held:
@@ -71,7 +82,7 @@ class Held:
         for digest, (value, _) in outcome.values.items():
             _, count = self._values.get(digest, (None, 0))
             self._values[digest] = (value, count + 1)
-            task.held.append(digest)
+        task.held += tuple(outcome.values)
 
     def release(self, task: Task) -> None:
         """Let go of what a task gave."""
@@ -79,4 +90,4 @@ class Held:
             value, count = self._values.pop(digest)
             if count > 1:
                 self._values[digest] = (value, count - 1)
-        task.held.clear()
+        task.held = ()

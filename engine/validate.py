@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.errors import Fault, FileError, ValidationError, WorkflowError, shortened
 from engine.folders import Folders
+from engine.garbage import collected_later
 from engine.graph import Graph, Link, Node, is_link
 from engine.node import Registry
 from engine.schema import Files, InputFile, NodeSpec, Port
@@ -37,6 +38,7 @@ class BoundGraph:
     faults: tuple[Fault, ...] = ()
 
 
+@collected_later()
 def validate(
     graph: Graph,
     registry: Registry,
@@ -436,18 +438,20 @@ def nearest(value: str, options: Iterable[str]) -> str | None:
 
 def cycle_faults(bound: Mapping[str, BoundNode]) -> list[Fault]:
     """Return one fault per node of a cycle; its message is the cycle, a -> b -> a."""
-    waiting = {id: {link.node for link in node.links.values() if link.node in bound} for id, node in bound.items()}
     users: dict[str, list[str]] = {}
-    for id, sources in waiting.items():
+    waits: dict[str, int] = {}
+    for id, node in bound.items():
+        sources = [link.node for link in node.links.values() if link.node in bound]
+        waits[id] = len(sources)
         for source in sources:
             users.setdefault(source, []).append(id)
-    free = [id for id, sources in waiting.items() if not sources]
+    free = [id for id, count in waits.items() if not count]
     for id in free:
         for user in users.get(id, ()):
-            waiting[user].discard(id)
-            if not waiting[user]:
+            waits[user] -= 1
+            if not waits[user]:
                 free.append(user)
-    left = {id: sources for id, sources in waiting.items() if sources}
+    left = {id: {link.node for link in bound[id].links.values() if waits.get(link.node)} for id in bound if waits[id]}
     return [fault for cycle in find_cycles(left) for fault in _faults_of_cycle(cycle, bound)]
 
 

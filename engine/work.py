@@ -61,10 +61,10 @@ class Work:
         report = Report({}, [])
         try:
             for index in missing:
-                context = self._context(task)
-                context.check()
-                given = self._arguments(task, index, context)
-                self._keep(task, index, invoke(task.node, task.calls[index], given, frozenset(task.asked)), report)
+                if self.stopped():
+                    return self.cancelled(task)
+                given = self._arguments(task, index)
+                self._keep(task, index, invoke(task.node, task.calls[index], given, task.asked), report)
         except Exception as failure:
             report.failed(failure, task)
         return report
@@ -74,8 +74,8 @@ class Work:
         report = Report({}, [])
         try:
             for index in missing:
-                given = self._arguments(task, index, self._context(task))
-                outcome = await invoke_async(task.node, task.calls[index], given, frozenset(task.asked))
+                given = self._arguments(task, index)
+                outcome = await invoke_async(task.node, task.calls[index], given, task.asked)
                 self._keep(task, index, outcome, report)
         except Exception as failure:
             report.failed(failure, task)
@@ -96,9 +96,14 @@ class Work:
 
         return Context(id, self.environment, report, self.stopped, warn)
 
-    def _arguments(self, task: Task, index: int, context: Context) -> dict[str, Any]:
-        hidden = {**self.hidden, "UNIQUE_ID": task.node.id} if task.node.spec.hidden else {}
-        return arguments(task.node, task.calls[index], self.value, hidden, context)
+    def _arguments(self, task: Task, index: int) -> dict[str, Any]:
+        return arguments(
+            task.node,
+            task.calls[index],
+            self.value,
+            lambda: {**self.hidden, "UNIQUE_ID": task.node.id},
+            lambda: self._context(task),
+        )
 
     def stopped(self) -> bool:
         """Whether nodes should end: the run failed, or was cancelled."""
