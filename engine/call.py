@@ -1,7 +1,7 @@
 """Call one node function: arguments in, digests and values out."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from engine.schema import Artifact, Block, Expanded, NodeSpec, Shown
 from engine.validate import BoundNode
 from engine.values import NoByteForm, Opaque, Packed, opaque_identity, pack
 
-PLAIN = (int, float, str, bool, bytes, type(None))
+PLAIN = frozenset({int, float, str, bool, bytes, type(None)})
 
 
 @dataclass(slots=True)
@@ -35,11 +35,15 @@ class Outcome:
 
 
 def arguments(
-    node: BoundNode, call: CallInputs, value: Callable[[bytes], Any], hidden: Mapping[str, Any], context: Context
+    node: BoundNode,
+    call: CallInputs,
+    value: Callable[[bytes], Any],
+    hidden: Callable[[], Mapping[str, Any]],
+    context: Callable[[], Context],
 ) -> dict[str, Any]:
     """Return what the function is called with. Optional inputs that are not given are left to its defaults.
 
-    Lazy inputs that are not there are None.
+    Lazy inputs that are not there are None. ``hidden`` and ``context`` make what only some nodes take.
     """
     spec = node.spec
     given: dict[str, Any] = {} if spec.lazy is None else {port.name: None for port in spec.inputs if port.lazy}
@@ -49,10 +53,11 @@ def arguments(
     else:
         given |= node.literals
         given |= {name: value(digests[0]) for name, digests in call.inputs.items()}
-    for name, mark in spec.hidden.items():
-        given[name] = hidden[mark.token]
+    if spec.hidden:
+        tokens = hidden()
+        given |= {name: tokens[mark.token] for name, mark in spec.hidden.items()}
     if spec.context:
-        given[spec.context] = context
+        given[spec.context] = context()
     return given
 
 
@@ -167,9 +172,9 @@ def _versions(given: Mapping[str, Any]) -> list[tuple[str, Any, int]]:
     return [(name, tensor, tensor._version) for name, value in given.items() for tensor in _tensors(value)]
 
 
-def _tensors(value: Any) -> list[Any]:
-    if isinstance(value, PLAIN):
-        return []
+def _tensors(value: Any) -> Sequence[Any]:
+    if type(value) in PLAIN:
+        return ()
     if hasattr(value, "_version"):
         return [value]
     if is_dataclass(value):

@@ -38,7 +38,7 @@ class Memo:
         self.folders = folders
         self._owner = f"{os.getpid()}-{os.urandom(6).hex()}"
         self._leases: set[bytes] = set()
-        self._seconds: dict[str, tuple[float, float] | None] = {}
+        self._seconds: dict[str, tuple[float, float]] = {}
         self._traces: dict[str, deque[Mapping[str, Any]]] = {}
         self._paths: dict[str, Path] = {}
         self._lock = threading.Lock()
@@ -106,11 +106,13 @@ class Memo:
         return row
 
     def seconds(self, type: str) -> tuple[float, float] | None:
-        """Return the range of seconds that a node type took lately, as known at the last ``refresh``."""
-        if type not in self._seconds:
+        """Return the range of seconds that a node type took lately, as known at the last ``refresh`` or first known."""
+        found = self._seconds.get(type)
+        if found is None:
             costs = self.store.costs(type)
-            self._seconds[type] = None if costs is None else (costs.low, costs.high)
-        return self._seconds[type]
+            if costs is not None:
+                found = self._seconds[type] = (costs.low, costs.high)
+        return found
 
     def refresh(self) -> None:
         """Work out anew how long things take."""

@@ -5,8 +5,8 @@ equal value would still be remembered.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
 
 from blake3 import blake3
 
@@ -43,8 +43,7 @@ class MemoView(Protocol):
         """Return what went into the last runs of a node type, newest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What happens to one node: its ``outputs`` where they are known, ``asked`` the lazy inputs that it needs."""
 
     node: str
@@ -124,9 +123,10 @@ class Planner:
             return Step(node.id, "depends", DEPENDS, asked=asked, seconds=(0.0, self._seconds(node)[1]))
         found = calls(node.spec, static, known, file_marks(node, known, self.memo, self.fingerprint))
         rows = tuple(blocked_row(node, call) or self.memo.row(call.key) for call in found)
-        more = {name for row in rows if row and row.asks for name in row.asks} - asked
-        if more:
-            return more
+        if node.spec.lazy is not None:
+            more = {name for row in rows if row and row.asks for name in row.asks} - asked
+            if more:
+                return more
         if all(row is not None and row.asks is None for row in rows):
             return Step(node.id, "remembered", "", tuple(found), rows, joined(rows, len(node.spec.outputs)), asked)
         why = "it always runs" if static.unique else reason(node, known, self.memo)
@@ -163,7 +163,7 @@ class Planner:
 
     def _evicted(self, step: Step) -> Step:
         seconds = self._seconds(self.graph.nodes[step.node])
-        return replace(step, state="runs", why=GONE, seconds=seconds)
+        return step._replace(state="runs", why=GONE, seconds=seconds)
 
 
 def needed_links(node: BoundNode, asked: Collection[str]) -> Mapping[str, Any]:
@@ -219,8 +219,9 @@ def file_marks(
 
 def blocked_row(node: BoundNode, call: CallInputs) -> Row | None:
     """Return the result of a call that gets a block: it passes the block on. None for any other call."""
-    if any(BLOCKED in digests for digests in call.inputs.values()):
-        return Row(outputs=((BLOCKED,),) * len(node.spec.outputs))
+    for digests in call.inputs.values():
+        if BLOCKED in digests:
+            return Row(outputs=((BLOCKED,),) * len(node.spec.outputs))
     return None
 
 
@@ -234,8 +235,10 @@ def joined(rows: Collection[Row | None], slots: int) -> tuple[Digests, ...]:
 
 def trace(node: BoundNode, known: Mapping[str, Digests]) -> dict[str, Any]:
     """Return what goes into a node in few bytes, to say later what changed."""
-    literals = {name: _brief(value) for name, value in node.literals.items()}
-    return literals | {name: digests[0][:8] if digests else b"" for name, digests in known.items()}
+    brief: dict[str, Any] = {name: _brief(value) for name, value in node.literals.items()}
+    for name, digests in known.items():
+        brief[name] = digests[0][:8] if digests else b""
+    return brief
 
 
 def _brief(value: Any) -> Any:

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -45,6 +46,9 @@ from engine.work import Report, Work
 POLL_SECONDS = 0.05
 LONG_SECONDS = 0.05
 """A node that is expected to take longer is announced to other processes."""
+
+BRIEF_SECONDS = 0.001
+"""A node that is expected to take less is called by the loop itself: handing it to a thread would take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,8 @@ class Run:
         hidden = {"PROMPT": prompt, "DYNPROMPT": prompt, "EXTRA_PNGINFO": extra}
         self._work = Work(shared.memo, shared.environment, self._held, self._outputs, hidden, self.emit, cancel)
         self._todo: deque[Task] = deque()
-        self._ready: deque[Task] = deque()
+        self._ready: deque[tuple[Task, Sequence[int]]] = deque()
+        self._brief: deque[tuple[Task, Sequence[int]]] = deque()
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._running = 0
         self._parked: set[Task] = set()
@@ -145,7 +150,7 @@ class Run:
     def _loop(self) -> None:
         self._begin(self._plan())
         self._look_at_all()
-        while not self._error and (self._ready or self._running or self._parked):
+        while not self._error and (self._ready or self._brief or self._running or self._parked):
             self._start_ready()
             self._wait()
             self._look_at_all()
@@ -193,15 +198,17 @@ class Run:
             self._fail(Cancelled("The run was cancelled."))
         if not (self._running or self._parked):
             return
-        try:
+        with suppress(Empty):
             self._inbox.get(timeout=POLL_SECONDS)()
-            while True:
-                self._inbox.get_nowait()()
-        except Empty:
-            pass
+        self._hear()
         for task in [task for task, due in self._leased.items() if due <= time.monotonic()]:
             del self._leased[task]
             self._unpark(task)
+
+    def _hear(self) -> None:
+        """Handle what the lanes have said."""
+        while not self._inbox.empty():
+            self._inbox.get()()
 
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error
@@ -216,10 +223,13 @@ class Run:
     def _end(self) -> None:
         """Leave no node running and no key taken, however the loop ended."""
         self._stop()
-        while self._ready:
-            self._let_go(self._ready.popleft())
+        for task, _ in (*self._ready, *self._brief):
+            self._let_go(task)
         while self._running:
-            self._inbox.get()()
+            try:
+                self._inbox.get()()
+            except LoomisError as error:
+                self._error = self._error or error
 
     def _check_done(self) -> None:
         """See that every node is done. What waits for itself is a cycle, made by an expansion."""
@@ -278,7 +288,7 @@ class Run:
         task.rows = [blocked_row(node, call) or self._memo.row(call.key) for call in found]
         return True
 
-    def _ask(self, task: Task, names: set[str]) -> None:
+    def _ask(self, task: Task, names: Collection[str]) -> None:
         """Make lazy inputs that a node turned out to need, and look at it again when they are there."""
         before = task.sources
         task.ask(names)
@@ -348,7 +358,7 @@ class Run:
             self._leased[task] = time.monotonic() + POLL_SECONDS
         else:
             task.busy = True
-            self._ready.append(task)
+            (self._brief if self._is_brief(task) else self._ready).append((task, missing))
 
     def _came_meanwhile(self, task: Task, missing: Sequence[int]) -> bool:
         """Whether another run made one of these calls after it was looked for and before its flight was taken."""
@@ -360,6 +370,10 @@ class Run:
     def _is_long(self, task: Task) -> bool:
         seconds = self._memo.seconds(task.node.spec.type)
         return task.node.spec.resource == "gpu" or (seconds is not None and seconds[1] > LONG_SECONDS)
+
+    def _is_brief(self, task: Task) -> bool:
+        seconds = self._memo.seconds(task.node.spec.type)
+        return task.node.spec.resource == "cpu" and seconds is not None and seconds[1] < BRIEF_SECONDS
 
     def _unpark(self, task: Task) -> None:
         self._parked.discard(task)
@@ -409,22 +423,33 @@ class Run:
     # Lanes.
 
     def _start_ready(self) -> None:
-        while self._ready:
-            task = self._ready.popleft()
+        """Hand what is ready to the lanes, then call the brief ones here."""
+        while self._ready or self._brief:
+            brief = not self._ready
+            task, missing = (self._brief if brief else self._ready).popleft()
             spec = task.node.spec
-            missing = task.missing(self._memo.whole)
             self.emit(events.NodeStarted, node=task.node.id, class_type=spec.type, why=task.why)
-            alone = not (self._running or self._ready or self._parked)
-            self._running += 1
+            alone = not (self._running or self._ready or self._brief or self._parked)
             if spec.is_async:
                 self._start_async(task, missing)
-            elif alone and spec.resource == "cpu":
-                self._done(task, self._work.do(task, missing))
-                self._look_at_all()
+            elif brief or (alone and spec.resource == "cpu"):
+                self._do_here(task, missing)
             else:
                 self._shared.lanes.submit(spec.resource, partial(self._do, task, missing))
+                self._running += 1
             if self._error:
                 return
+
+    def _do_here(self, task: Task, missing: Sequence[int]) -> None:
+        self._running += 1
+        try:
+            report = self._work.do(task, missing)
+        except KeyboardInterrupt:
+            self._done(task, self._work.cancelled(task))
+            raise
+        self._done(task, report)
+        self._hear()
+        self._look_at_all()
 
     def _do(self, task: Task, missing: Sequence[int]) -> None:
         self._inbox.put(partial(self._done, task, self._work.do(task, missing)))
@@ -438,6 +463,7 @@ class Run:
                 self._inbox.put(partial(self._done_async, task, self._work.cancelled(task)))
 
         future = self._futures[task] = self._shared.lanes.start(do())
+        self._running += 1
         future.add_done_callback(ended)
 
     def _done_async(self, task: Task, report: Report) -> None:

@@ -1,6 +1,6 @@
 """One node in one run, and the values that the run keeps in memory."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,11 +40,14 @@ class Task:
     shows: bool = False
 
     def __post_init__(self) -> None:
-        self.ask(())
+        self._find_sources()
 
     def ask(self, names: Iterable[str]) -> None:
         """Need more lazy inputs."""
         self.asked = self.asked.union(names)
+        self._find_sources()
+
+    def _find_sources(self) -> None:
         self.sources = tuple({link.node: None for link in needed_links(self.node, self.asked).values()})
 
     def missing(self, whole: Callable[[bytes, Row], bool]) -> tuple[int, ...]:
@@ -67,8 +70,10 @@ class Task:
         """Return what its calls put on its wires."""
         return joined(self.rows, len(self.node.spec.outputs))
 
-    def asks(self) -> set[str]:
+    def asks(self) -> Set[str]:
         """Return the lazy inputs that its rows ask for and that it does not have yet."""
+        if self.node.spec.lazy is None:
+            return frozenset()
         return {name for row in self.rows if row and row.asks for name in row.asks} - self.asked
 
 

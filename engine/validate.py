@@ -17,7 +17,6 @@ from engine.graph import Graph, Link, Node, is_link
 from engine.node import Registry
 from engine.schema import Files, InputFile, NodeSpec, Port
 
-
 DEEPEST = 100
 """Levels of lists and objects in a literal."""
 
@@ -54,7 +53,8 @@ def validate(
     """Bind a graph to node types.
 
     ``targets`` are the wanted nodes; without them, all output nodes; ``also`` are wanted besides. ``partial`` leaves
-    out the wanted nodes that are hit by a fault and keeps the rest. Faults of nodes that no wanted node needs never refuse the graph.
+    out the wanted nodes that are hit by a fault and keeps the rest. Faults of nodes that no wanted node needs
+    never refuse the graph.
 
     Raises:
         ValidationError: a wanted node (with ``partial``: every one) is hit by a fault.
@@ -491,18 +491,20 @@ def nearest(value: str, options: Iterable[str]) -> str | None:
 
 def cycle_faults(bound: Mapping[str, BoundNode]) -> list[Fault]:
     """Return one fault per node of a cycle; its message is the cycle, a -> b -> a."""
-    waiting = {id: {link.node for link in node.links.values() if link.node in bound} for id, node in bound.items()}
     users: dict[str, list[str]] = {}
-    for id, sources in waiting.items():
+    waits: dict[str, int] = {}
+    for id, node in bound.items():
+        sources = [link.node for link in node.links.values() if link.node in bound]
+        waits[id] = len(sources)
         for source in sources:
             users.setdefault(source, []).append(id)
-    free = [id for id, sources in waiting.items() if not sources]
+    free = [id for id, count in waits.items() if not count]
     for id in free:
         for user in users.get(id, ()):
-            waiting[user].discard(id)
-            if not waiting[user]:
+            waits[user] -= 1
+            if not waits[user]:
                 free.append(user)
-    left = {id: sources for id, sources in waiting.items() if sources}
+    left = {id: {link.node for link in bound[id].links.values() if waits.get(link.node)} for id in bound if waits[id]}
     return [fault for cycle in find_cycles(left) for fault in _faults_of_cycle(cycle, bound)]
 
 

@@ -56,9 +56,9 @@ class Work:
         try:
             self._ask(task, missing, report)
             for index in () if report.done else missing:
-                context = self._context(task)
-                context.check()
-                given = self._arguments(task, index, context)
+                if self.stopped():
+                    return self.cancelled(task)
+                given = self._arguments(task, index)
                 self._keep(task, index, invoke(task.node, task.calls[index], given), report)
         except Exception as failure:
             self._failed(failure, task, report)
@@ -70,7 +70,7 @@ class Work:
         try:
             self._ask(task, missing, report)
             for index in () if report.done else missing:
-                given = self._arguments(task, index, self._context(task))
+                given = self._arguments(task, index)
                 self._keep(task, index, await invoke_async(task.node, task.calls[index], given), report)
         except Exception as failure:
             self._failed(failure, task, report)
@@ -85,7 +85,7 @@ class Work:
         if task.node.spec.lazy is None:
             return
         for index in missing:
-            given = self._arguments(task, index, self._context(task))
+            given = self._arguments(task, index)
             if names := asks(task.node, given, task.asked):
                 self._keep(task, index, Outcome(asks=names), report)
 
@@ -110,9 +110,14 @@ class Work:
 
         return Context(id, self.environment, report, self.stopped, warn)
 
-    def _arguments(self, task: Task, index: int, context: Context) -> dict[str, Any]:
-        hidden = {**self.hidden, "UNIQUE_ID": task.node.id} if task.node.spec.hidden else {}
-        return arguments(task.node, task.calls[index], self.value, hidden, context)
+    def _arguments(self, task: Task, index: int) -> dict[str, Any]:
+        return arguments(
+            task.node,
+            task.calls[index],
+            self.value,
+            lambda: {**self.hidden, "UNIQUE_ID": task.node.id},
+            lambda: self._context(task),
+        )
 
     def stopped(self) -> bool:
         """Whether nodes should end: the run failed, or was cancelled."""
