@@ -24,7 +24,7 @@ from engine.failures import located
 from engine.flights import Flights
 from engine.keys import CallInputs, Digests, calls, static_part
 from engine.lanes import Lanes
-from engine.memo import Memo
+from engine.memo import Lost, Memo
 from engine.node import Registry
 from engine.outputs import Outputs, Placed
 from engine.plan import (
@@ -177,9 +177,9 @@ class Run:
             task.rows = step.rows
             task.outputs = step.outputs
             task.forced = step.state == "runs" and step.outputs is not None
-            if step.state == "remembered":
+            if step.state == "remembered" and self._is_kept(task):
                 self._remember(task)
-            elif step.state == "runs":
+            elif step.state != "depends":
                 self._todo.append(task)
 
     def _add(self, node: BoundNode, asked: frozenset[str] = frozenset()) -> Task:
@@ -262,7 +262,7 @@ class Run:
             self._ask(task, asks)
             return
         missing = task.missing(self._memo.whole)
-        if not missing and task.node.id in self._wanted and not self._have(task.joined()):
+        if not missing and not self._is_kept(task):
             task.forced, task.why = True, GONE
             missing = task.missing(self._memo.whole)
         if not missing:
@@ -325,6 +325,16 @@ class Run:
 
     def _have(self, outputs: Iterable[Digests]) -> bool:
         return all(digest in self._held or self._memo.has(digest) for digests in outputs for digest in digests)
+
+    def _is_kept(self, task: Task) -> bool:
+        """Take hold of what a remembered node gave, if that is asked for. False when it is gone."""
+        if task.node.id not in self._wanted:
+            return True
+        try:
+            self._held.keep(task, {digest: self._work.value(digest) for wire in task.joined() for digest in wire})
+        except Lost:
+            return False
+        return True
 
     def _again(self, id: str) -> None:
         """Make a node's values again. For one that expanded, the nodes make them that stand for it."""
@@ -533,13 +543,10 @@ class Run:
         It is not remembered as a whole where output nodes are inside: they have to be seen in every run.
         """
         wanted = task.node.id in self._wanted
-        for link in task.stand_ins():
-            inner = self.tasks[link.node]
-            if wanted and inner.done and not self._have(inner.outputs or ()):
-                self._again(link.node)
-            task.shows = task.shows or inner.shows
-        if not all(self.tasks[link.node].done for link in task.stand_ins()):
+        inner = [self.tasks[link.node] for link in task.stand_ins()]
+        if not all(each.done for each in inner):
             return
+        task.shows = task.shows or any(each.shows for each in inner)
         keep = not task.shows and not (task.static and task.static.unique)
         rows = task.rows = list(task.rows)
         for index, expansion in task.expansions.items():
@@ -549,6 +556,12 @@ class Run:
             if task.pending or wanted:
                 self._held.hold(task, outcome)
         task.outputs = task.joined()
+        if not self._is_kept(task):
+            for each in inner:
+                if not self._have(each.outputs or ()):
+                    self._again(each.node.id)
+            self._todo.append(task)
+            return
         if task.node.spec.output_node:
             self._show(task, {})
         self._settle(task)

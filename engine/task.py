@@ -1,6 +1,6 @@
 """One node in one run, and the values that the run keeps in memory."""
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,7 +95,11 @@ class Held:
 
     def hold(self, task: Task, outcome: Outcome) -> None:
         """Keep what a call gave until ``release``."""
-        for digest, (value, _) in outcome.values.items():
+        self.keep(task, {digest: value for digest, (value, _) in outcome.values.items()})
+
+    def keep(self, task: Task, values: Mapping[bytes, Any]) -> None:
+        """Keep values for a task until ``release``."""
+        for digest, value in values.items():
             _, count = self._values.get(digest, (None, 0))
             self._values[digest] = (value, count + 1)
             task.held.append(digest)
