@@ -4,7 +4,7 @@ import os
 import re
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,10 @@ class Memo:
         if value is MISSING:
             raise Lost((digest,))
         return value.value if isinstance(value, Opaque) else value
+
+    def forget(self, digests: Collection[bytes]) -> None:
+        """Drop values from memory that are not what they were. What is on disk is checked when it is read."""
+        self.store.drop(digests)
 
     def text(self, digest: bytes) -> str | None:
         """Return the text with this digest, if it is there."""

@@ -21,6 +21,7 @@ BLOCKED = pack(Block()).digest
 """The digest on the wires of a blocked node."""
 DEPENDS = "something above it runs"
 NOTHING: frozenset[str] = frozenset()
+GONE = "its value is gone from the store"
 
 
 class MemoView(Protocol):
@@ -156,14 +157,14 @@ class Planner:
     def _has_all(self, step: Step, slot: int | None = None) -> bool:
         slots = step.outputs or ()
         return all(
-            self.memo.has(digest)
+            self.memo.has(digest) or digest == BLOCKED
             for digests in (slots if slot is None else slots[slot : slot + 1])
             for digest in digests
         )
 
     def _evicted(self, step: Step) -> Step:
         seconds = self._seconds(self.graph.nodes[step.node])
-        return step._replace(state="runs", why="its value is gone from the store", seconds=seconds)
+        return step._replace(state="runs", why=GONE, seconds=seconds)
 
 
 def needed_links(node: BoundNode, asked: Collection[str]) -> Mapping[str, Any]:

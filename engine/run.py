@@ -8,7 +8,7 @@ and then goes to its lane. What comes back is put into the memo, and the node's 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,18 +17,29 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from engine import events
-from engine.call import located
 from engine.context import Environment
 from engine.errors import Cancelled, LoomisError
 from engine.expansion import Expansion, grow
+from engine.failures import located
 from engine.flights import Flights
 from engine.garbage import collected_later
-from engine.keys import CallInputs, calls, static_part
+from engine.keys import CallInputs, Digests, calls, static_part
 from engine.lanes import Lanes
-from engine.memo import Memo
+from engine.memo import Lost, Memo
 from engine.node import Registry
 from engine.outputs import Outputs, Placed
-from engine.plan import DEPENDS, Plan, Planner, blocked_row, file_marks, joined, known_digests, needed_links, reason
+from engine.plan import (
+    DEPENDS,
+    GONE,
+    Plan,
+    Planner,
+    blocked_row,
+    file_marks,
+    known_digests,
+    needed_links,
+    reason,
+    trace,
+)
 from engine.task import Held, Task
 from engine.validate import BoundGraph, BoundNode, cycle_error
 from engine.work import Report, Work
@@ -75,7 +86,7 @@ class Run:
         self._memo = shared.memo
         self._graph = graph
         self._nodes = dict(graph.nodes)
-        self._raw = dict(graph.graph.nodes)
+        self._raw = {id: graph.graph.nodes[id] for id in graph.nodes}
         self._wanted = frozenset(wanted)
         self._cancel = cancel
         self._held = Held()
@@ -90,7 +101,7 @@ class Run:
         self._parked: set[Task] = set()
         self._leased: dict[Task, float] = {}
         self._futures: dict[Task, Future[None]] = {}
-        self._error: LoomisError | None = None
+        self._error: Exception | None = None
         self._listener = on_event
         self._lock = threading.Lock()
         self._seq = 0
@@ -102,35 +113,49 @@ class Run:
 
         Raises:
             LoomisError: a node failed, or the run was cancelled (Cancelled). What was done stays remembered.
+            Exception: what the listener raised.
         """
         began = time.time()
         self.emit(events.Started, time=began)
         try:
-            with collected_later():
-                self._begin(self._plan())
-            self._look_at_all()
-            while not self._error and (self._ready or self._brief or self._running or self._parked):
-                self._start_ready()
-                self._wait()
-                self._look_at_all()
-            self._drain()
+            try:
+                self._loop()
+            finally:
+                self._end()
+            self._check_done()
         except Cancelled:
             self.emit(events.WasCancelled)
             raise
-        except LoomisError as error:
-            self.emit(events.Failed, error=error.as_dict())
+        except Exception as error:
+            told = error if isinstance(error, LoomisError) else LoomisError(f"{type(error).__name__}: {error}")
+            self.emit(events.Failed, error=told.as_dict())
             raise
         self.emit(events.Finished, seconds=time.time() - began)
+        if self._error:
+            raise self._error
 
     def values(self, node: str) -> tuple[list[Any], ...]:
         """Return the values on each output of a wanted node. A wire is a list of values, usually of one."""
         return tuple([self._work.value(digest) for digest in digests] for digests in self.tasks[node].outputs or ())
 
     def emit(self, kind: Callable[..., events.Event], **fields: Any) -> None:
-        """Tell the listener one fact; from any thread, in order."""
+        """Tell the listener one fact; from any thread, in order. A listener that raises ends the run, unheard."""
         with self._lock:
             self._seq += 1
-            self._listener(kind(seq=self._seq, job=self.job, **fields))
+            try:
+                self._listener(kind(seq=self._seq, job=self.job, **fields))
+            except Exception as error:
+                self._listener = lambda event: None
+                self._fail(error)
+
+    def _loop(self) -> None:
+        with collected_later():
+            self._begin(self._plan())
+        self._look_at_all()
+        while not self._error and (self._ready or self._brief or self._running or self._parked):
+            self._start_ready()
+            self._wait()
+            self._look_at_all()
 
     def _plan(self) -> Plan:
         settings = self._shared.environment.settings
@@ -154,9 +179,9 @@ class Run:
             task.rows = step.rows
             task.outputs = step.outputs
             task.forced = step.state == "runs" and step.outputs is not None
-            if step.state == "remembered":
+            if step.state == "remembered" and self._is_kept(task):
                 self._remember(task)
-            elif step.state == "runs":
+            elif step.state != "depends":
                 self._todo.append(task)
 
     def _add(self, node: BoundNode, asked: frozenset[str] = frozenset()) -> Task:
@@ -187,25 +212,35 @@ class Run:
         while not self._inbox.empty():
             self._inbox.get()()
 
-    def _fail(self, error: LoomisError) -> None:
+    def _fail(self, error: Exception) -> None:
         self._error = self._error or error
+        self._stop()
+
+    def _stop(self) -> None:
+        """Let nodes that run end at their next step."""
         self._work.stop.set()
         for future in list(self._futures.values()):
             future.cancel()
 
-    def _drain(self) -> None:
-        """Wait for nodes that still run (a stopped run ends them at their next step), then see that all is done."""
+    def _end(self) -> None:
+        """Leave no node running and no key taken, however the loop ended."""
+        self._stop()
         for task, _ in (*self._ready, *self._brief):
             self._let_go(task)
         while self._running:
-            self._inbox.get()()
+            try:
+                self._inbox.get()()
+            except LoomisError as error:
+                self._error = self._error or error
+
+    def _check_done(self) -> None:
+        """See that every node is done. What waits for itself is a cycle, made by an expansion."""
         if self._error:
             raise self._error
         stuck = {id: task for id, task in self.tasks.items() if not task.done}
         if stuck:
             waits = {
-                id: {*task.sources, *(link.node for each in task.expansions.values() for link in each.links)}
-                & stuck.keys()
+                id: {*task.sources, *(link.node for link in task.stand_ins())} & stuck.keys()
                 for id, task in stuck.items()
             }
             raise cycle_error(waits, {id: task.node for id, task in stuck.items()})
@@ -229,6 +264,9 @@ class Run:
             self._ask(task, asks)
             return
         missing = task.missing(self._memo.whole)
+        if not missing and not self._is_kept(task):
+            task.forced, task.why = True, GONE
+            missing = task.missing(self._memo.whole)
         if not missing:
             self._remember(task)
         elif self._values_are_there(task, missing):
@@ -254,9 +292,11 @@ class Run:
 
     def _ask(self, task: Task, names: Collection[str]) -> None:
         """Make lazy inputs that a node turned out to need, and look at it again when they are there."""
+        before = task.sources
         task.ask(names)
-        for name in names:
-            self._use(self._demand(task.node.links[name].node), task)
+        for id in task.sources:
+            if id not in before:
+                self._use(self._demand(id), task)
         self._todo.append(task)
 
     def _demand(self, id: str) -> Task:
@@ -279,17 +319,41 @@ class Run:
             name
             for index in missing
             for name, digests in task.calls[index].inputs.items()
-            for digest in digests
-            if digest not in self._held and not self._memo.has(digest)
+            if not self._have((digests,))
         }
         for name in gone:
-            source = self.tasks[task.node.links[name].node]
-            if source.done:
-                source.done, source.forced, source.why = False, True, "its value is gone from the store"
-                for above in source.sources:
-                    self.tasks[above].pending += 1
-                self._todo.append(source)
+            self._again(task.node.links[name].node)
         return not gone
+
+    def _have(self, outputs: Iterable[Digests]) -> bool:
+        return all(digest in self._held or self._memo.has(digest) for digests in outputs for digest in digests)
+
+    def _is_kept(self, task: Task) -> bool:
+        """Take hold of what a remembered node gave, if that is asked for. False when it is gone."""
+        if task.node.id not in self._wanted:
+            return True
+        try:
+            self._held.keep(task, {digest: self._work.value(digest) for wire in task.joined() for digest in wire})
+        except Lost:
+            return False
+        return True
+
+    def _again(self, id: str) -> None:
+        """Make a node's values again. For one that expanded, the nodes make them that stand for it."""
+        stack = [id]
+        while stack:
+            task = self.tasks[stack.pop()]
+            if not task.done:
+                continue
+            task.done = False
+            for above in task.sources:
+                self.tasks[above].pending += 1
+            inner = [link.node for link in task.stand_ins() if not self._have(self.tasks[link.node].outputs or ())]
+            stack += inner
+            if not inner and len(task.expansions) < len(task.calls):
+                task.expansions = {}
+                task.forced, task.why = True, GONE
+            self._todo.append(task)
 
     def _queue(self, task: Task, missing: Sequence[int]) -> None:
         """Let a node run, unless somebody computes the same key already."""
@@ -329,19 +393,25 @@ class Run:
 
     def _remember(self, task: Task) -> None:
         """Take a node's outputs from the memo."""
-        task.outputs = joined(task.rows, len(task.node.spec.outputs))
+        task.outputs = task.joined()
         self.emit(events.Remembered, node=task.node.id, class_type=task.node.spec.type)
+        for row in task.rows:
+            self._warn_of_blocks(task, row.note.get("notes") if row else None)
         if task.node.spec.output_node:
-            rows = zip(task.calls, task.rows, strict=True)
-            try:
-                placed = tuple(self._outputs.place(call.key, row) for call, row in rows if row)
-            except LoomisError as error:
-                self._fail(located(error, task.node))
-                return
-            self._show(task, placed)
+            self._show(task, {})
         self._settle(task)
 
-    def _show(self, task: Task, placed: Sequence[Placed]) -> None:
+    def _warn_of_blocks(self, task: Task, notes: Mapping[str, list[Any]] | None) -> None:
+        for message in notes.get("blocked", ()) if notes else ():
+            self.emit(events.Warned, message=message, node=task.node.id)
+
+    def _show(self, task: Task, written: Mapping[int, Placed]) -> None:
+        """Tell where an output node's files are: those that were ``written`` now, and those of remembered calls."""
+        rows = enumerate(zip(task.calls, task.rows, strict=True))
+        try:
+            placed = [written.get(index) or self._outputs.place(call.key, row) for index, (call, row) in rows if row]
+        except LoomisError as error:
+            raise located(error, task.node) from error
         notes: dict[str, list[Any]] = {}
         for row in task.rows:
             for name, items in row.note.get("notes", {}).items() if row else ():
@@ -349,8 +419,8 @@ class Run:
         self.placed[task.node.id] = tuple(placed)
         self.notes[task.node.id] = notes
         files = tuple(file for each in placed for file in each.files)
-        written = any(each.written for each in placed)
-        self.emit(events.Saved, node=task.node.id, files=files, notes=notes, written=written)
+        fresh = any(each.written for each in placed)
+        self.emit(events.Saved, node=task.node.id, files=files, notes=notes, written=fresh)
 
     def _settle(self, task: Task) -> None:
         """A node is done: let go of what it needed, and look at its users."""
@@ -358,7 +428,7 @@ class Run:
         for id in task.sources:
             source = self.tasks[id]
             source.pending -= 1
-            if not source.pending and id not in self._wanted:
+            if not source.pending and id not in self._wanted and not (source.static and source.static.unique):
                 self._held.release(source)
         self._todo.extend(user for user in task.users if not user.done)
 
@@ -372,36 +442,50 @@ class Run:
             spec = task.node.spec
             self.emit(events.NodeStarted, node=task.node.id, class_type=spec.type, why=task.why)
             alone = not (self._running or self._ready or self._brief or self._parked)
-            self._running += 1
             if spec.is_async:
                 self._start_async(task, missing)
             elif brief or (alone and spec.resource == "cpu"):
-                self._done(task, self._work.do(task, missing))
-                self._hear()
-                self._look_at_all()
+                self._do_here(task, missing)
             else:
                 self._shared.lanes.submit(spec.resource, partial(self._do, task, missing))
+                self._running += 1
             if self._error:
                 return
+
+    def _do_here(self, task: Task, missing: Sequence[int]) -> None:
+        self._running += 1
+        try:
+            report = self._work.do(task, missing)
+        except KeyboardInterrupt:
+            self._done(task, self._work.cancelled(task))
+            raise
+        self._done(task, report)
+        self._hear()
+        self._look_at_all()
 
     def _do(self, task: Task, missing: Sequence[int]) -> None:
         self._inbox.put(partial(self._done, task, self._work.do(task, missing)))
 
     def _start_async(self, task: Task, missing: Sequence[int]) -> None:
         async def do() -> None:
-            self._inbox.put(partial(self._done, task, await self._work.do_async(task, missing)))
+            self._inbox.put(partial(self._done_async, task, await self._work.do_async(task, missing)))
 
         def ended(future: "Future[None]") -> None:
             if future.cancelled():
-                self._inbox.put(partial(self._done, task, self._work.cancelled(task)))
+                self._inbox.put(partial(self._done_async, task, self._work.cancelled(task)))
 
         future = self._futures[task] = self._shared.lanes.start(do())
+        self._running += 1
         future.add_done_callback(ended)
+
+    def _done_async(self, task: Task, report: Report) -> None:
+        """Take the first report of a coroutine: one that is cancelled at its end sends two."""
+        if self._futures.pop(task, None):
+            self._done(task, report)
 
     def _done(self, task: Task, report: Report) -> None:
         """Back in the loop: take what a lane made."""
         self._running -= 1
-        self._futures.pop(task, None)
         task.busy = False
         self._let_go(task)
         if report.error:
@@ -417,8 +501,7 @@ class Run:
                 task.expansions[index] = Expansion(outcome.expanded, task.calls[index].key)
             if task.pending or task.node.id in self._wanted:
                 self._held.hold(task, outcome)
-            for message in outcome.notes.get("blocked", ()):
-                self.emit(events.Warned, message=message, node=task.node.id)
+            self._warn_of_blocks(task, outcome.notes)
         if asks := task.asks():
             self._ask(task, asks)
             return
@@ -426,7 +509,7 @@ class Run:
         if task.expansions:
             self._expand(task)
             return
-        task.outputs = joined(task.rows, len(task.node.spec.outputs))
+        task.outputs = task.joined()
         if task.node.spec.output_node:
             self._show(task, report.placed)
         self._settle(task)
@@ -441,31 +524,46 @@ class Run:
     def _expand(self, task: Task) -> None:
         """Put the nodes of an expansion into the run."""
         registry, folders = self._shared.registry, self._shared.environment.folders
-        try:
-            for expansion in task.expansions.values():
-                raw, bound = grow(expansion, task.node, self._raw, registry, folders)
-                self._raw |= raw
-                self._nodes |= bound
-                for id in [id for id, node in bound.items() if node.spec.output_node]:
-                    self._demand(id)
-                for link in expansion.links:
-                    self._use(self._demand(link.node), task)
-        except LoomisError as error:
-            self._fail(located(error, task.node))
-            return
+        for index, expansion in task.expansions.items():
+            try:
+                grown, raw, bound = grow(expansion, task.node, self._raw, registry, folders)
+            except LoomisError as error:
+                raise located(error, task.node) from error
+            task.expansions[index] = grown
+            self._raw |= raw
+            self._nodes |= bound
+            for id in [id for id, node in bound.items() if node.spec.output_node]:
+                self._demand(id)
+                task.shows = True
+            for link in grown.links:
+                self._use(self._demand(link.node), task)
         self._todo.append(task)
 
     def _gather(self, task: Task) -> None:
-        """Finish an expanded node when the nodes that stand for it are done."""
-        links = [link for expansion in task.expansions.values() for link in expansion.links]
-        if not all(self.tasks[link.node].done for link in links):
+        """Finish an expanded node when the nodes that stand for it are done.
+
+        It is not remembered as a whole where output nodes are inside: they have to be seen in every run.
+        """
+        wanted = task.node.id in self._wanted
+        inner = [self.tasks[link.node] for link in task.stand_ins()]
+        if not all(each.done for each in inner):
             return
+        task.shows = task.shows or any(each.shows for each in inner)
+        keep = not task.shows and not (task.static and task.static.unique)
         rows = task.rows = list(task.rows)
         for index, expansion in task.expansions.items():
-            outcome = expansion.outcome(self.tasks)
-            rows[index] = self._memo.remember(task.node.spec, expansion.key, outcome, {})
-            if task.pending:
+            outcome = expansion.outcome(task.node.spec, self.tasks)
+            went_in = trace(task.node, task.calls[index].inputs)
+            rows[index] = self._memo.remember(task.node.spec, expansion.key, outcome, went_in, keep=keep)
+            if task.pending or wanted:
                 self._held.hold(task, outcome)
-        task.expansions = {}
-        task.outputs = joined(task.rows, len(task.node.spec.outputs))
+        task.outputs = task.joined()
+        if not self._is_kept(task):
+            for each in inner:
+                if not self._have(each.outputs or ()):
+                    self._again(each.node.id)
+            self._todo.append(task)
+            return
+        if task.node.spec.output_node:
+            self._show(task, {})
         self._settle(task)

@@ -196,10 +196,18 @@ class Store:
             try:
                 held = Held(unpack(packed), packed)
             except MalformedValue:
+                self._guarded(lambda disk: disk.drop(digest), None)
                 return MISSING
             with self._lock:
                 self._memory.add(digest, held)
         return held.value
+
+    def drop(self, digests: Iterable[bytes]) -> None:
+        """Forget values in memory that somebody changed. Bytes on disk stay: they are checked when they are read."""
+        self.flush()
+        with self._lock:
+            for digest in digests:
+                self._memory.drop(digest)
 
     def packed(self, digest: bytes) -> Packed | None:
         """Return a value's byte form without decoding it; None where it is missing or has none."""
