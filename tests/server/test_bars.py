@@ -25,20 +25,20 @@ def shown(bars: Bars) -> dict[str, tuple[float, float | None, str]]:
 def test_one_bar_for_each_running_node_and_one_for_all(bars):
     bars(PLANNED)
     assert shown(bars) == {"total": (0, 2, "0/2 nodes")}
-    bars(events.Remembered(2, "j", "1"))
+    bars(events.Remembered(2, "j", "1", "Loader"))
     bars(events.NodeStarted(3, "j", "2", "KSampler", "never run"))
     bars(events.Progress(4, "j", "2", 5, 20))
     assert shown(bars) == {"total": (0.25, 2, "0/2 nodes"), "2 KSampler": (5, 20, "5/20")}
     bars(events.NodeFinished(5, "j", "2", 1.0))
     assert shown(bars) == {"total": (1, 2, "1/2 nodes")}
-    bars(events.Remembered(6, "j", "3"))
+    bars(events.Remembered(6, "j", "3", "Loader"))
     assert shown(bars) == {"total": (2, 2, "2/2 nodes")}
 
 
 def test_lines_stay_above_the_bars(bars):
     for event in (
         PLANNED,
-        events.Remembered(2, "j", "1"),
+        events.Remembered(2, "j", "1", "Loader"),
         events.NodeStarted(3, "j", "2", "X", "never run"),
         events.NodeFinished(4, "j", "2", 1.0),
         events.Finished(5, "j", 1.0),

@@ -18,7 +18,7 @@ def test_a_story_has_one_line_a_node():
         for event in (
             events.Started(1, "j", 0.0),
             PLANNED,
-            events.Remembered(3, "j", "1"),
+            events.Remembered(3, "j", "1", "Loader"),
             events.NodeStarted(4, "j", "2", "KSampler", "seed changed"),
             events.Progress(5, "j", "2", 1, 20),
             events.NodeFinished(6, "j", "2", 1.23),
@@ -37,13 +37,13 @@ def test_a_story_has_one_line_a_node():
 
 def test_a_large_graph_is_counted():
     story = Story({})
-    lines = [story.line(events.Remembered(n, "j", str(n))) for n in range(MOST_LINES + 5)]
+    lines = [story.line(events.Remembered(n, "j", str(n), "Loader")) for n in range(MOST_LINES + 5)]
     assert sum(line is not None for line in lines) == MOST_LINES
     assert story.line(events.Finished(0, "j", 0.25)) == "done and 5 more nodes, in 250 ms"
 
 
 def test_a_node_type_from_a_file_does_not_steer_the_terminal():
-    assert "\x1b" not in Story({"1": "\x1b[31m"}).line(events.Remembered(1, "j", "1"))
+    assert "\x1b" not in Story({"1": "\x1b[31m"}).line(events.Remembered(1, "j", "1", "Loader"))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_node_type_from_a_file_does_not_steer_the_terminal():
         (PLANNED, "planned"),
         (events.NodeStarted(1, "j", "2", "X", "never run"), "node_started"),
         (events.Progress(1, "j", "2", 1, 20, lambda: b""), "progress"),
-        (events.Remembered(1, "j", "2"), "remembered"),
+        (events.Remembered(1, "j", "2", "Add"), "remembered"),
         (events.NodeFinished(1, "j", "2", 0.5), "node_finished"),
         (events.Saved(1, "j", "2", ({"path": "a.png"},), {}, True), "saved"),
         (events.Warned(1, "j", "no"), "warned"),
