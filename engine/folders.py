@@ -5,6 +5,7 @@ a workflow is a path below its folder with either slash.
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,8 @@ KINDS = (
 )  # fmt: skip
 SAME = {"unet": "diffusion_models", "clip": "text_encoders", "t2i_adapter": "controlnet"}
 """Folders that are one under two names."""
+
+DRIVE = re.compile("[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def confined(name: str) -> Path:
         FileError: it is absolute, empty or leads out of its folder.
     """
     path = PurePosixPath(name.replace("\\", "/"))
-    if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or "\0" in name:
+    if not path.parts or path.is_absolute() or ".." in path.parts or DRIVE.match(path.parts[0]) or "\0" in name:
         raise FileError(
             f"{name!r} leaves its folder.",
             got=name,

@@ -67,12 +67,11 @@ def save_image(
     images: Image,
     filename_prefix: Annotated[
         str,
-        Widget(
-            tooltip="How file names begin. Folders, %year%, %month%, %day%, %width% and %height% may be part of it."
-        ),
+        Widget(tooltip="How file names begin. Folders, %date:yyyy-MM-dd%, %width% and %height% may be part of it."),
     ] = "ComfyUI",
 ) -> Shown[None]:
     """Save pictures as PNG files in the output folder, with the workflow inside."""
+    confined(filename_prefix)
     return Shown(None, tuple(_png(image, filename_prefix, "output") for image in images))
 
 
