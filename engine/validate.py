@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.errors import Fault, FileError, ValidationError, WorkflowError, shortened
+from engine.errors import Fault, FileError, LoomisError, ValidationError, WorkflowError, shortened
 from engine.folders import Folders
 from engine.graph import Graph, Link, Node, is_link
 from engine.node import Registry
@@ -81,6 +81,7 @@ def _wanted(graph: Graph, registry: Registry, targets: Collection[str] | None) -
             raise ValidationError([Fault(
                 "prompt_no_outputs",
                 "The workflow has no output node, so nothing would run.",
+                got=f"{len(graph.nodes)} nodes of other kinds",
                 expected="a node that saves or shows something, such as SaveImage",
                 hint="Add an output node, or name the nodes to run.",
             )])  # fmt: skip
@@ -235,7 +236,7 @@ def _link(value: list[Any], port: Port, nodes: Mapping[str, Node], registry: Reg
             "bad_linked_input",
             f"it is linked to node {id!r}, which is not in the workflow.",
             value,
-            near,
+            near or f"one of {', '.join(nodes)}",
             "Link it to a node that is there.",
         )
     source = registry.specs.get(nodes[id].class_type)
@@ -287,12 +288,13 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
     try:
         result = kind(value)
     except (ValueError, TypeError, OverflowError):
+        got = "null" if value is None else value
         raise BadInput(
             "invalid_input_type",
-            f"{shortened(value, 60)!r} is no {port.type}.",
-            value,
+            f"{shortened(got, 60)!r} is no {port.type}.",
+            got,
             port.type,
-            f"Give it a {port.type}.",
+            f"Give it a value of type {port.type}.",
         ) from None
     if isinstance(result, float) and not math.isfinite(result):
         raise BadInput(
@@ -335,7 +337,9 @@ def _boolean(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if isinstance(value, str | int | float):
-        return str(value)
+        text = str(value)
+        text.encode()
+        return text
     raise TypeError(value)
 
 
@@ -423,7 +427,13 @@ class Choices:
 
 def _custom(spec: NodeSpec, port: Port, value: Any) -> None:
     hook = spec.validate.get(port.name)
-    if hook is not None and (wrong := hook(value)) is not None:
+    if hook is None:
+        return
+    try:
+        wrong = hook(value)
+    except LoomisError as error:
+        raise BadInput("custom_validation_failed", error.message, value, error.expected, error.hint) from None
+    if wrong is not None:
         raise BadInput("custom_validation_failed", wrong, value, None)
 
 

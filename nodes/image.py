@@ -47,13 +47,9 @@ def load_image(ctx: Context, image: Annotated[str, InputFile(), Widget(image_upl
     return LoadedImage(*files.read_image(path))
 
 
-def prefix_fault(prefix: str) -> str | None:
-    """Return what is wrong with a file name prefix, or None."""
-    try:
-        confined(prefix)
-    except FileError as error:
-        return error.message
-    return None
+def check_prefix(prefix: str) -> None:
+    """Raise FileError for a file name prefix that leads out of its folder."""
+    confined(prefix)
 
 
 @node(
@@ -61,7 +57,7 @@ def prefix_fault(prefix: str) -> str | None:
     category="image",
     display_name="Save Image",
     output_node=True,
-    validate={"filename_prefix": prefix_fault},
+    validate={"filename_prefix": check_prefix},
 )
 def save_image(
     images: Image,
@@ -71,7 +67,7 @@ def save_image(
     ] = "ComfyUI",
 ) -> Shown[None]:
     """Save pictures as PNG files in the output folder, with the workflow inside."""
-    confined(filename_prefix)
+    check_prefix(filename_prefix)
     return Shown(None, tuple(_png(image, filename_prefix, "output") for image in images))
 
 
