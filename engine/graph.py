@@ -74,7 +74,9 @@ def read_graph(prompt: object) -> Graph:
             hint="Save it again with the editor's API export, or pass the saved file as it is.",
         )
     if not prompt:
-        raise WorkflowError("The workflow is empty.", expected="at least one node", hint="Add an output node.")
+        raise WorkflowError(
+            "The workflow is empty.", got="{}", expected="at least one node", hint="Add an output node."
+        )
     try:
         parsed = _adapter().validate_python(prompt)
     except PydanticError as error:
@@ -137,7 +139,7 @@ def parse_json(data: bytes | str, name: str) -> Any:
         text = data[:60] if isinstance(data, str) else data[:60].decode("utf-8", "replace")
         raise WorkflowError(
             f"{name} is not JSON: {error}.",
-            got=text,
+            got=text or "nothing",
             expected="a workflow as JSON",
             hint="Export the workflow from the editor again.",
         ) from None

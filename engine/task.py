@@ -102,7 +102,7 @@ class Held:
         for digest, value in values.items():
             _, count = self._values.get(digest, (None, 0))
             self._values[digest] = (value, count + 1)
-        task.held += tuple(outcome.values)
+        task.held += tuple(values)
 
     def release(self, task: Task) -> None:
         """Let go of what a task gave."""
