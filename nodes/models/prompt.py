@@ -139,7 +139,7 @@ def groups(
         for written, text in zip(pieces[1::2], pieces[2::2], strict=True):
             name, count = rows(written)
             yield [Token(0, fragment.weight, name, row) for row in range(count)]
-            if rest := f"{written[len(name) :]} {text}".strip():
+            if rest := f"{written[len(name) :]}{text}".strip():
                 yield [Token(id, fragment.weight) for id in ids(rest)]
 
 

@@ -11,12 +11,15 @@ groups, prediction, latent scale, sizes to ask for) is read from the file's meta
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
 from nodes.models.families import clip_text, ldm_unet, ldm_vae
 from nodes.models.families.checkpoint import Checkpoint, Defaults, LatentFormat, Network, Prediction, TextEncoder
 from nodes.models.weights import Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NAME = "sd1"
 UNET_PREFIXES = ("model.diffusion_model.", "")
@@ -74,6 +77,19 @@ def detect(weights: Weights) -> Checkpoint | None:
         vae=vae,
         text=(text,) if text else (),
     )
+
+
+def original_layout(
+    unet: Mapping[str, "Tensor"], vae: Mapping[str, "Tensor"], text: Mapping[str, "Tensor"]
+) -> dict[str, "Tensor"]:
+    """Return the tensors of a checkpoint in the original layout, from the state dicts of its three modules."""
+    found = {UNET_PREFIXES[0] + old: unet[new] for old, new in ldm_unet.original_names(unet).items()}
+    for old, new in ldm_vae.original_names(vae).items():
+        tensor = vae[new]
+        found[VAE_PREFIXES[0] + old] = tensor[:, :, None, None] if ldm_vae.is_pointwise(old) else tensor
+    for name, tensor in text.items():
+        found[TEXT_PREFIXES[0] + name.removeprefix("text_model.")] = tensor
+    return found
 
 
 class Facts:
