@@ -40,8 +40,7 @@ COLOURS: Mapping[str, tuple[int, int, int]] = {
 }
 """Backgrounds by the name that a caption gives them, as 8-bit RGB."""
 
-PHRASES = ("{caption}, {article} {colour} background", "{caption}, {colour} background", "{caption} on {colour}",
-           "{caption} on {article} {colour} background")  # fmt: skip
+PHRASES = ("{caption}, {colour} background", "{caption} on {colour}", "{caption} on {article} {colour} background")
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
 CAPTIONS = "captions.jsonl"
 
@@ -133,7 +132,7 @@ class Dataset:
         return rgb.clamp(0, 1) * 2 - 1
 
 
-def on_background(caption: str, colour: str, phrase: str = PHRASES[1]) -> str:
+def on_background(caption: str, colour: str, phrase: str = PHRASES[0]) -> str:
     """Return a caption that names its background."""
     article = "an" if colour[0] in "aeiou" else "a"
     return phrase.format(caption=caption.rstrip(" .,"), colour=colour, article=article)

@@ -36,9 +36,9 @@ class Journal:
         )
         self.task = self.bar.add_task(name, total=1.0, report="")
         self.board: Any = None
+        (folder / "samples").mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
-        (self.folder / "samples").mkdir(parents=True, exist_ok=True)
         if find_spec("tensorboard"):
             from torch.utils.tensorboard.writer import SummaryWriter
 

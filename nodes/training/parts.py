@@ -131,10 +131,9 @@ def load(path: Path) -> Parts:
 
 def _trainable(network: Network, weights: Weights) -> nn.Module:
     """Return a network in memory of its own, not in the mapped file."""
-    module = assemble(network, weights, torch.device("cpu"), (torch.float32,))
-    for parameter in module.parameters():
-        parameter.data = parameter.data.clone()
-    return module.requires_grad_(True).train()
+    module = network.build(network.config)
+    module.load_state_dict(assemble(network, weights, torch.device("cpu"), (torch.float32,)).state_dict())
+    return module.train()
 
 
 def resized(design: Design, size: int | None) -> Design:

@@ -1,16 +1,17 @@
 """From a job to a checkpoint: the stages in order, each from where the one before it ended."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 
-from engine.errors import ModelError, SettingError
+from engine.errors import Cancelled, ModelError, SettingError
 from nodes.training import state
 from nodes.training.dataset import Dataset, open_dataset
 from nodes.training.device import Device, Precision, choose
@@ -82,6 +83,7 @@ def train(job: Job, cancel: threading.Event, console: Console) -> Path | None:
     When ``cancel`` is set it ends after the step at hand; the state is written, and the same job goes on from there.
 
     Raises:
+        Cancelled: ``cancel`` was set before the first step, while pictures became latents.
         SettingError: neither steps nor minutes, or a device that is not there.
         FileError: the dataset or the checkpoint can't be read.
         ModelError: the networks don't fit the job, or the loss is no longer a number.
@@ -125,9 +127,9 @@ class _Run:
 
     def _trained(self, name: StageName) -> None:
         self._restore(STAGES[: STAGES.index(name)])
-        journal = Journal(self.job.to / name, name, self.console)
         options = self._options(name)
-        stage = self._stage(name, options.batch, journal)
+        stage = self._stage(name, options.batch)
+        journal = Journal(self.job.to / name, name, self.console)
         Trainer(stage, options, self.job.to / name, journal, self.cancel).run()
 
     def _restore(self, stages: tuple[StageName, ...]) -> None:
@@ -137,17 +139,17 @@ class _Run:
             if state.exists(folder):
                 state.load_averages(folder, {part: getattr(self.parts, part) for part in TRAINS[name]})
 
-    def _stage(self, name: StageName, batch: int, journal: Journal) -> Stage:
+    def _stage(self, name: StageName, batch: int) -> Stage:
         if name == "diffusion":
-            return self._diffusion(batch, journal)
+            return self._diffusion(batch)
         self._need_vae(name == "autoencoder")
         return AutoencoderStage(
             self.parts.vae, self.dataset, self.device, self.job.seed, batch, decoder_only=name == "decoder"
         )
 
-    def _diffusion(self, batch: int, journal: Journal) -> Stage:
+    def _diffusion(self, batch: int) -> Stage:
         self._need_vae(False)
-        latents = self._latents(journal.say)
+        latents = self._latents()
         text = self.job.start is None if self.job.text is None else self.job.text
         unet: Callable[..., Any] = torch.compile(self.parts.unet) if self.job.compile else self.parts.unet
         facts = {"encoder": encoder_digest(self.parts.vae), "prediction": self.parts.design.prediction}
@@ -156,14 +158,20 @@ class _Run:
             Recipe(text=text), self.job.prompts, unet,
         )  # fmt: skip
 
-    def _latents(self, say: Callable[[str], None]) -> Tensor:
+    def _latents(self) -> Tensor:
         """Return the scaled latents of the dataset; a new autoencoder gets its scale from them."""
         self.parts.vae.eval().requires_grad_(False)
-        say(f"{len(self.dataset.views)} views to latents")
-        latents = latents_of(self.parts.vae, self.dataset, self.device, self.job.to / "diffusion")
+        latents = latents_of(self.parts.vae, self.dataset, self.device, self.job.to / "diffusion", self._through)
         if self.parts.design.scale is None:
             self.parts.design = replace(self.parts.design, scale=1 / latents.std().item())
         return latents * (self.parts.design.scale or 1.0)
+
+    def _through(self, starts: range) -> Iterator[int]:
+        hidden = not self.console.is_terminal
+        for start in track(starts, "pictures to latents", console=self.console, transient=True, disable=hidden):
+            if self.cancel.is_set():
+                raise Cancelled("Stopped while pictures became latents.")
+            yield start
 
     def _need_vae(self, is_first: bool) -> None:
         known = self.job.start or state.exists(self.job.to / "autoencoder")
@@ -188,7 +196,7 @@ class _Run:
         )
 
     def _exported(self) -> Path:
-        latents = self._latents(lambda _: None)
+        latents = self._latents()
         some = torch.linspace(0, len(latents) - 1, min(FITTED, len(latents))).long().tolist()
         preview = preview_matrix(latents[some], self.dataset.pictures(some))
         path = self.job.to / MODEL
