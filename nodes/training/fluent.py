@@ -58,7 +58,7 @@ NAMES: Mapping[str, str] = {"bald": "bald head"}
 PORTRAIT_STYLES = ("portrait of {}", "a portrait of {}", "3d portrait of {}", "{}", "painting of {}")
 PICTURE_STYLES = ("{}", "3d picture of {}", "a picture of {}", "portrait of {}")
 CAPTION_COUNT = 12
-MARGIN = 16
+MARGIN = 18
 """Transparent pixels that are put around each picture (of 256)."""
 
 
