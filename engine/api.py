@@ -89,7 +89,7 @@ class Engine:
         """
         graph = read_graph(read_file(Path(workflow)) if isinstance(workflow, Path | str) else workflow)
         if parameters:
-            graph = read_graph(set_parameters(graph, parameters))
+            graph = read_graph(set_parameters(graph, parameters, self.registry))
         wanted = None if targets is None else [find_node(graph, target) for target in targets]
         return validate(graph, self.registry, self.folders, targets=wanted, partial=partial)
 

@@ -54,6 +54,7 @@ class Remembered:
     seq: int
     job: str
     node: str
+    class_type: str
 
 
 @dataclass(frozen=True, slots=True)

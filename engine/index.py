@@ -16,6 +16,8 @@ from engine.errors import StoreError
 
 BUSY_SECONDS = 30.0
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file raises; the second comes from a message that quotes its bytes."""
 
 MIGRATIONS = (
     """
@@ -68,7 +70,7 @@ class Index:
         found = _inode(path)
         try:
             self._open()
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             if not is_damage(error):
                 raise
             self._move_aside(found)
@@ -124,7 +126,7 @@ class Index:
         try:
             with self._read_lock:
                 return self._reader.execute(sql, values).fetchall()
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             if not is_damage(error):
                 raise
         self._begin_anew()
@@ -136,7 +138,7 @@ class Index:
         try:
             with self._write_lock, _transaction(self._writer):
                 yield self._writer
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             if is_damage(error):
                 self._begin_anew()
             raise
@@ -146,9 +148,9 @@ class Index:
         self._writer.close()
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Return whether the error says that the file itself is broken."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED
+    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED
 
 
 @contextmanager

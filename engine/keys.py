@@ -35,9 +35,7 @@ class Static(NamedTuple):
     unique: bool = False
 
 
-def static_part(
-    node: BoundNode, profile: tuple[str, ...], fingerprint: Callable[[FileSource, str], str]
-) -> Static:
+def static_part(node: BoundNode, profile: tuple[str, ...], fingerprint: Callable[[FileSource, str], str]) -> Static:
     """Return the part of a node's keys that is known before anything runs."""
     spec = node.spec
     head: list[Any] = [spec.type, spec.version, profile if spec.numeric else None]

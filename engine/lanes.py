@@ -39,7 +39,8 @@ class Lanes:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="loomis-async", daemon=True).start()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="loomis-async", daemon=True)
+                self._thread.start()
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self) -> None:
@@ -48,3 +49,5 @@ class Lanes:
             pool.shutdown(wait=True, cancel_futures=True)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()

@@ -40,7 +40,8 @@ from engine.signature import read_signature
 
 __all__ = [
     "NO_DEFAULT", "Annotated", "Artifact", "Block", "Expanded", "Field", "Files", "Hidden", "InputFile", "Lazy",
-    "LinkTo", "Mentions", "NodeSpec", "OptionalInput", "Port", "Registry", "Shown", "Slot", "Widget", "node", "registry",
+    "LinkTo", "Mentions", "NodeSpec", "OptionalInput", "Port", "Registry", "Shown", "Slot", "Widget", "node",
+    "registry",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])

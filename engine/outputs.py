@@ -55,7 +55,7 @@ class Outputs:
             path = folder / name
             if not path.is_file() or path.stat().st_size == 0:
                 data = outcome.files[index].data if outcome else self.memo.value(digest)
-                write(path, SPLICERS.get(suffix, lambda data, texts: data)(data, self.texts))
+                write(path, SPLICERS[suffix](data, self.texts) if suffix in SPLICERS else data)
                 written = True
             where = Path(name)
             subfolder = where.parent.as_posix()

@@ -5,15 +5,16 @@ from copy import deepcopy
 from typing import Any
 
 from engine.errors import WorkflowError
-from engine.graph import Graph
+from engine.graph import Graph, Node
+from engine.node import Registry
 from engine.validate import nearest
 
 
-def set_parameters(graph: Graph, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def set_parameters(graph: Graph, parameters: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
     """Return the workflow's API form with inputs replaced. A node is named by its id, its title or its type.
 
     Raises:
-        WorkflowError: a name fits no node, or several.
+        WorkflowError: a name fits no node, or several, or the node has no such input.
     """
     prompt: dict[str, Any] = deepcopy(dict(graph.prompt))
     for address, value in parameters.items():
@@ -22,9 +23,24 @@ def set_parameters(graph: Graph, parameters: Mapping[str, Any]) -> dict[str, Any
             raise WorkflowError(
                 f"{address!r} names no input.", got=address, expected="NODE.INPUT", hint="For example KSampler.seed=7."
             )
-        inputs = prompt[find_node(graph, name)].setdefault("inputs", {})
-        inputs[field] = value
+        id = find_node(graph, name)
+        _check_input(graph.nodes[id], field, registry)
+        prompt[id].setdefault("inputs", {})[field] = value
     return prompt
+
+
+def _check_input(node: Node, field: str, registry: Registry) -> None:
+    spec = registry.specs.get(node.class_type)
+    known = {*node.inputs, *(spec.ports if spec else ())}
+    if field not in known:
+        raise WorkflowError(
+            f"Node {node.id} ({node.class_type}) has no input {field!r}.",
+            node=node.id,
+            input=field,
+            got=field,
+            expected=nearest(field, known) or sorted(known),
+            hint=f"See `loomis nodes {node.class_type}`.",
+        )
 
 
 def find_node(graph: Graph, name: str) -> str:

@@ -11,14 +11,15 @@ from typing import Any, Literal, Protocol
 from blake3 import blake3
 
 from engine.keys import CallInputs, Digests, Static, calls, static_part
+from engine.rows import Row
 from engine.schema import Block, FileSource
-from engine.store import Row
 from engine.validate import BoundGraph, BoundNode
 from engine.values import pack
 
 State = Literal["remembered", "runs", "depends"]
 BLOCKED = pack(Block()).digest
 """The digest on the wires of a blocked node."""
+DEPENDS = "something above it runs"
 
 
 class MemoView(Protocol):
@@ -43,7 +44,7 @@ class MemoView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happens to one node. ``outputs`` are its digests where they are known, ``asked`` the lazy inputs it needs."""
+    """What happens to one node: its ``outputs`` where they are known, ``asked`` the lazy inputs that it needs."""
 
     node: str
     state: State
@@ -119,9 +120,7 @@ class Planner:
         """Return what happens to a node, or the lazy inputs that have to be looked at first."""
         known = known_digests(node, steps, asked)
         if known is None:
-            return Step(
-                node.id, "depends", "something above it runs", asked=asked, seconds=(0.0, self._seconds(node)[1])
-            )
+            return Step(node.id, "depends", DEPENDS, asked=asked, seconds=(0.0, self._seconds(node)[1]))
         found = calls(node.spec, static, known, file_marks(node, known, self.memo, self.fingerprint))
         rows = tuple(blocked_row(node, call) or self.memo.row(call.key) for call in found)
         more = {name for row in rows if row and row.asks for name in row.asks} - asked
@@ -129,23 +128,11 @@ class Planner:
             return more
         if all(row is not None and row.asks is None for row in rows):
             return Step(node.id, "remembered", "", tuple(found), rows, joined(rows, len(node.spec.outputs)), asked)
-        why = "it always runs" if static.unique else self._why(node, known)
+        why = "it always runs" if static.unique else reason(node, known, self.memo)
         return Step(node.id, "runs", why, tuple(found), rows, asked=asked, seconds=self._seconds(node))
 
     def _seconds(self, node: BoundNode) -> tuple[float, float]:
         return self.memo.seconds(node.spec.type) or (0.0, 0.0)
-
-    def _why(self, node: BoundNode, known: Mapping[str, Digests]) -> str:
-        """Say what changed since the most similar earlier run of the node type."""
-        now = trace(node, known)
-        before = self.memo.traces(node.spec.type)
-        if not before:
-            return "never run"
-        changes = [[name for name in {**now, **then} if now.get(name) != then.get(name)] for then in before]
-        changed = min(changes, key=len)
-        if not changed:
-            return "its result is gone"
-        return f"{', '.join(changed)} changed"
 
     def _mark_evicted(self, steps: dict[str, Step], want_values: Collection[str]) -> None:
         """Let remembered nodes run again whose values are gone and needed."""
@@ -201,6 +188,16 @@ def known_digests(
             return None
         known[name] = outputs[link.slot]
     return known
+
+
+def reason(node: BoundNode, known: Mapping[str, Digests], memo: MemoView) -> str:
+    """Say why a node runs: what changed since the most similar earlier run of its type."""
+    before = memo.traces(node.spec.type)
+    if not before:
+        return "never run"
+    now = trace(node, known)
+    changed = min(([name for name in now if now[name] != then.get(name)] for then in before), key=len)
+    return f"{', '.join(changed)} changed" if changed else "its result is gone"
 
 
 def file_marks(

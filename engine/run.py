@@ -26,7 +26,7 @@ from engine.lanes import Lanes
 from engine.memo import Memo
 from engine.node import Registry
 from engine.outputs import Outputs, Placed
-from engine.plan import Plan, Planner, blocked_row, file_marks, joined, known_digests, needed_links
+from engine.plan import DEPENDS, Plan, Planner, blocked_row, file_marks, joined, known_digests, needed_links, reason
 from engine.task import Held, Task
 from engine.validate import BoundGraph, BoundNode, cycle_error
 from engine.work import Report, Work
@@ -76,7 +76,7 @@ class Run:
         self._held = Held()
         self._outputs = Outputs(shared.memo, shared.environment.folders, prompt, extra)
         hidden = {"PROMPT": prompt, "DYNPROMPT": prompt, "EXTRA_PNGINFO": extra}
-        self._work = Work(shared.memo, shared.environment, self._held, self._outputs, hidden, self.emit)
+        self._work = Work(shared.memo, shared.environment, self._held, self._outputs, hidden, self.emit, cancel)
         self._todo: deque[Task] = deque()
         self._ready: deque[Task] = deque()
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -163,6 +163,8 @@ class Run:
 
     def _wait(self) -> None:
         """Handle what the lanes say; look up now and then."""
+        if self._cancel.is_set():
+            self._fail(Cancelled("The run was cancelled."))
         if not (self._running or self._parked):
             return
         try:
@@ -171,8 +173,6 @@ class Run:
                 self._inbox.get_nowait()()
         except Empty:
             pass
-        if self._cancel.is_set():
-            self._fail(Cancelled("The run was cancelled."))
         for task in [task for task, due in self._leased.items() if due <= time.monotonic()]:
             del self._leased[task]
             self._unpark(task)
@@ -222,6 +222,8 @@ class Run:
         if not missing:
             self._remember(task)
         elif self._values_are_there(task, missing):
+            if task.why == DEPENDS:
+                task.why = reason(task.node, known_digests(task.node, self.tasks, task.asked) or {}, self._memo)
             self._queue(task, missing)
 
     def _find_calls(self, task: Task) -> bool:
@@ -287,7 +289,7 @@ class Run:
         if not self._shared.flights.take(keys, landed):
             self._parked.add(task)
         elif not task.forced and any(
-            (row := self._memo.row(call.key)) != task.rows[index] for index, call in enumerate(task.calls)
+            self._memo.row(call.key) != row for call, row in zip(task.calls, task.rows, strict=True)
         ):
             self._shared.flights.land(keys)
             self._todo.append(task)
@@ -310,7 +312,7 @@ class Run:
     def _remember(self, task: Task) -> None:
         """Take a node's outputs from the memo."""
         task.outputs = joined(task.rows, len(task.node.spec.outputs))
-        self.emit(events.Remembered, node=task.node.id)
+        self.emit(events.Remembered, node=task.node.id, class_type=task.node.spec.type)
         if task.node.spec.output_node:
             rows = zip(task.calls, task.rows, strict=True)
             try:

@@ -17,14 +17,14 @@ NO_DEFAULT: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The input is the name of a file in a models folder (``checkpoints``, ``loras``, ...). Its content is in the key."""
+    """The input names a file in a models folder (``checkpoints``, ``loras``, ...). Its content is in the key."""
 
     folder: str
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """The input is the name of a file in the input folder, or of another with `` [output]`` or `` [temp]`` behind it."""
+    """The input names a file in the input folder; `` [output]`` or `` [temp]`` behind it names another folder."""
 
     suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 

@@ -4,7 +4,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
@@ -175,15 +175,13 @@ def _kind(where: str, name: str, base: Any, marks: tuple[Any, ...]) -> tuple[str
 
 
 def _bound(bounds: list[Any], kind: str, *, lower: bool) -> float | None:
+    """Return the smallest or largest value that is allowed. An open bound of an INT is one further in."""
+    closed, opened, attribute, step = (Ge, Gt, "ge", 1) if lower else (Le, Lt, "le", -1)
     for item in bounds:
-        if lower and isinstance(item, Ge):
-            return item.ge  # type: ignore[return-value]
-        if lower and isinstance(item, Gt) and kind == "INT":
-            return item.gt + 1  # type: ignore[operator, return-value]
-        if not lower and isinstance(item, Le):
-            return item.le  # type: ignore[return-value]
-        if not lower and isinstance(item, Lt) and kind == "INT":
-            return item.lt - 1  # type: ignore[operator, return-value]
+        if isinstance(item, closed):
+            return cast(float, getattr(item, attribute))
+        if isinstance(item, opened) and kind == "INT":
+            return cast(float, getattr(item, attribute.replace("e", "t"))) + step
     return None
 
 

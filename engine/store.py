@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from statistics import quantiles
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -39,6 +38,9 @@ from engine.values import MalformedValue, Packed, unpack
 from engine.writer import Writer
 
 T = TypeVar("T")
+
+DISK_ERRORS = (OSError, sqlite3.Error, TypeError, ValueError)
+"""A damaged index may give anything where numbers or bytes should be, so the last two belong here."""
 
 ROWS_IN_MEMORY = 65_536
 LONG = 0.05
@@ -110,7 +112,7 @@ class Store:
     def _open(self, folder: Path | None, limit: int) -> Disk | None:
         try:
             return Disk(folder, limit, self._clock) if folder else None
-        except (OSError, sqlite3.Error, StoreError) as error:
+        except (*DISK_ERRORS, StoreError) as error:
             self._pause(error)
             return None
 
@@ -278,12 +280,12 @@ class Store:
             return otherwise
         try:
             return action(self._disk)
-        except (OSError, sqlite3.Error) as error:
+        except DISK_ERRORS as error:
             self._pause(error)
             return otherwise
 
     def _pause(self, error: Exception) -> None:
-        if not (isinstance(error, sqlite3.Error) and is_damage(error)):
+        if not is_damage(error):
             self._paused_until = self._clock() + PAUSE_SECONDS
         if not self._warned:
             self._warned = True
@@ -293,13 +295,11 @@ class Store:
 
     def costs(self, type: str) -> Costs | None:
         """Return how long recent results of a node type took; None where there are none."""
-        samples = self._costs_of(type)
+        samples = sorted(self._costs_of(type))
         if not samples:
             return None
-        if len(samples) == 1:
-            return Costs(samples[0], samples[0], samples[0])
-        tenths = quantiles(samples, n=10, method="inclusive")
-        return Costs(tenths[0], tenths[4], tenths[8])
+        last = len(samples) - 1
+        return Costs(*(samples[round(last * share)] for share in (0.1, 0.5, 0.9)))
 
     def _costs_of(self, type: str) -> deque[float]:
         samples = self._recent.get(type)
@@ -332,8 +332,11 @@ class Store:
 
     def reserve(self, key: bytes, slot: int, folder: str, make: Callable[[int], str]) -> str:
         """Return the path of an output file, the same each time; ``make(0), make(1), ...`` offer new ones."""
-        path = self._shared(lambda: self._names.reserve(key, slot, folder, make), None)
-        return self._spare_names.reserve(key, slot, folder, make) if path is None else path
+        try:
+            return self._names.reserve(key, slot, folder, make)
+        except sqlite3.Error as error:
+            self._pause(error)
+            return self._spare_names.reserve(key, slot, folder, make)
 
     def reserved(self, key: bytes, slot: int, folder: str) -> str | None:
         """Return the path that `reserve` gave before."""
@@ -354,7 +357,7 @@ class Store:
     def _shared(self, action: Callable[[], T], otherwise: T) -> T:
         try:
             return action()
-        except sqlite3.Error as error:
+        except DISK_ERRORS as error:
             self._pause(error)
             return otherwise
 

@@ -68,8 +68,8 @@ def type_stats(disk: Disk) -> dict[str, TypeStats]:
 
 def totals(disk: Disk) -> tuple[int, int, int]:
     """Return the number of rows, the number of values and the bytes of both."""
-    rows, nbytes = disk.index.read("SELECT rows, bytes FROM totals")[0]
-    return rows, disk.index.read("SELECT count(*) FROM objects")[0][0], nbytes
+    found = disk.index.read("SELECT rows, (SELECT count(*) FROM objects), bytes FROM totals")
+    return found[0] if found else (0, 0, 0)
 
 
 def verify(disk: Disk) -> Report:

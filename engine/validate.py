@@ -206,7 +206,7 @@ class BadInput(Exception):
             node=node.id,
             class_type=node.class_type,
             input=port.name,
-            got=shortened(self.got),
+            got=None if self.got is None else shortened(self.got),
             expected=None if self.expected is None else shortened(self.expected),
             hint=self.hint,
         )

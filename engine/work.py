@@ -26,7 +26,7 @@ class Report:
     error: LoomisError | None = None
     lost: tuple[bytes, ...] = ()
 
-    def failed(self, failure: BaseException, task: Task) -> None:
+    def failed(self, failure: Exception, task: Task) -> None:
         """Note a failure. Lost values are no failure: they are made again."""
         if isinstance(failure, Lost):
             self.lost = failure.digests
@@ -45,6 +45,7 @@ class Work:
         outputs: Outputs,
         hidden: Mapping[str, Any],
         emit: Callable[..., None],
+        cancel: threading.Event,
     ) -> None:
         self.memo = memo
         self.environment = environment
@@ -53,6 +54,7 @@ class Work:
         self.hidden = hidden
         self.emit = emit
         self.stop = threading.Event()
+        self.cancel = cancel
 
     def do(self, task: Task, missing: Sequence[int]) -> Report:
         """Make the calls of a node whose function is not async."""
@@ -92,11 +94,15 @@ class Work:
         def warn(message: str) -> None:
             self.emit(events.Warned, message=message, node=id)
 
-        return Context(id, self.environment, report, self.stop.is_set, warn)
+        return Context(id, self.environment, report, self.stopped, warn)
 
     def _arguments(self, task: Task, index: int, context: Context) -> dict[str, Any]:
         hidden = {**self.hidden, "UNIQUE_ID": task.node.id} if task.node.spec.hidden else {}
         return arguments(task.node, task.calls[index], self.value, hidden, context)
+
+    def stopped(self) -> bool:
+        """Whether nodes should end: the run failed, or was cancelled."""
+        return self.stop.is_set() or self.cancel.is_set()
 
     def value(self, digest: bytes) -> Any:
         """Return a value from this run or from the store.

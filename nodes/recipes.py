@@ -83,7 +83,7 @@ class Latent:
 @wire("COND")
 @dataclass(frozen=True, slots=True)
 class Cond:
-    """One encoded prompt: ``context`` float32 (1, tokens, width), ``pooled`` float32 (1, width) where the family has it.
+    """One encoded prompt: ``context`` float32 (1, tokens, width), ``pooled`` (1, width) where the family has it.
 
     ``options`` holds what narrows or steers it (area, mask, strength, start, end, control ...).
     """

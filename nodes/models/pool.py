@@ -75,8 +75,9 @@ class Pool:
             return known
         found = families.detect(weights)
         with self._lock:
-            self._files[file] = (weights, found)
-        return found
+            first = self._files.get(file, (weights, None))[1] or found
+            self._files[file] = (weights, first)
+        return first
 
     def unet(self, model: Model) -> Unet:
         """Return the diffusion network of a recipe, its LoRAs merged in."""
@@ -172,11 +173,11 @@ class Pool:
     def _shared(self, recipe: Model | Clip, network: Network) -> Mapping[str, Tensor] | None:
         with self._lock:
             place = self._places.get(recipe)
-            match place.value if place else None:
-                case Unet(module=module):
-                    return dict(module.state_dict())
-                case Text(models=models):
-                    return next(dict(m.module.state_dict()) for m in models if m.encoder.network is network)
+        match place.value if place else None:
+            case Unet(module=module):
+                return module.state_dict()
+            case Text(models=models):
+                return next((m.module.state_dict() for m in models if m.encoder.network is network), None)
         return None
 
     def _get(

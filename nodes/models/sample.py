@@ -16,7 +16,7 @@ from nodes.models.service import pool
 from nodes.models.unet import Unet
 from nodes.recipes import Conditioning, Latent, Model
 from nodes.sampling import inpaint, noise, prediction, steps
-from nodes.sampling.guidance import Guidance, Part
+from nodes.sampling.guidance import Guidance, Part, paired
 from nodes.sampling.noise_levels import DiscreteLevels, stable_diffusion
 from nodes.sampling.schedules import SCHEDULES
 from nodes.sampling.seam import GuidedDenoiser
@@ -69,7 +69,7 @@ def sample(
     drawn = noise.starting_noise(seed, start.shape, latent.batch_index) if add_noise else torch.zeros(start.shape)
     drawn = drawn.to(unet.device)
     predict = PREDICTORS[unet.prediction](_network(unet), levels)
-    guided: GuidedDenoiser = Guidance(predict, _parts(positive, unet), _parts(negative, unet), cfg)
+    guided: GuidedDenoiser = Guidance(predict, *paired(_parts(positive, unet), _parts(negative, unet)), cfg)
     if latent.noise_mask is not None:
         background = noise.background_noise(seed, start.shape).to(start) if solve.fresh_background else drawn
         guided = inpaint.Inpaint(guided, inpaint.latent_mask(latent.noise_mask, start), start, background)

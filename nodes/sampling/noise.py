@@ -75,13 +75,17 @@ def ancestral(seed: int, x: Tensor, rule: AncestralNoise = "next-seed") -> Calla
     return lambda _sigma, _sigma_next: torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
 
 
+TREE_DIGITS = 6
+"""torchsde rounds the ends of a tree to its tolerance and refuses what lies outside."""
+
+
 def brownian(seed: int, x: Tensor, sigmas: Tensor, on_device: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
     """Normed increments of one Brownian path over the levels of the run, one path for the whole batch.
 
     The same two levels give the same noise whichever steps lie between them (Li et al. 2020, arXiv 2001.01328).
     Drawn on the CPU, or on x's device.
     """
-    low, high = sigmas[sigmas > 0].min().item(), sigmas.max().item()
+    low, high = round(sigmas[sigmas > 0].min().item(), TREE_DIGITS), round(sigmas.max().item(), TREE_DIGITS)
     w0 = torch.zeros_like(x) if on_device else torch.zeros_like(x, device="cpu")
 
     @cache

@@ -98,5 +98,10 @@ class RectifiedFlow:
         return x / (1 - sigma)
 
 
+def noise_to_signal(process: Process, sigma: Tensor) -> Tensor:
+    """sigma / alpha, finite everywhere."""
+    return (-process.half_log_snr(sigma)).exp()
+
+
 VE = VarianceExploding()
 FLOW = RectifiedFlow()

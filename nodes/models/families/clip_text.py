@@ -19,7 +19,7 @@ def config(shapes: Shapes, heads: int, activation: str) -> dict[str, Any]:
         "vocab_size": vocabulary,
         "hidden_size": width,
         "intermediate_size": shapes["encoder.layers.0.mlp.fc1.weight"][0],
-        "num_hidden_layers": 1 + max(int(n.split(".")[2]) for n in shapes if n.startswith("encoder.layers.")),
+        "num_hidden_layers": len({name.split(".")[2] for name in shapes if name.startswith("encoder.layers.")}),
         "num_attention_heads": heads,
         "max_position_embeddings": shapes[POSITIONS][0],
         "hidden_act": activation,

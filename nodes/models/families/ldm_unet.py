@@ -133,8 +133,8 @@ def config(shapes: Shapes, groups: int, heads: int | tuple[int, ...]) -> dict[st
     ``groups`` of the group norms and ``heads`` are what no shape tells. A level without transformers takes its
     (unused) depth from the middle.
     """
-    levels = 1 + max(int(name.split(".")[1]) for name in shapes if name.startswith("down_blocks."))
-    per_level = 1 + max(int(name.split(".")[3]) for name in shapes if name.startswith("down_blocks.0.resnets."))
+    levels = len({name.split(".")[1] for name in shapes if name.startswith("down_blocks.")})
+    per_level = len({name.split(".")[3] for name in shapes if name.startswith("down_blocks.0.resnets.")})
     depths = [_depth(shapes, f"down_blocks.{level}") for level in range(levels)]
     middle = _depth(shapes, "mid_block")
     down = ["CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths]

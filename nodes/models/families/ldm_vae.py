@@ -66,8 +66,8 @@ def is_pointwise(name: str) -> bool:
 
 def config(shapes: Shapes, groups: int) -> dict[str, Any]:
     """Return diffusers' config, read from shapes by diffusers' names."""
-    levels = 1 + max(int(name.split(".")[2]) for name in shapes if name.startswith("encoder.down_blocks."))
-    per_level = 1 + max(int(name.split(".")[4]) for name in shapes if name.startswith("encoder.down_blocks.0.resnets."))
+    levels = len({name.split(".")[2] for name in shapes if name.startswith("encoder.down_blocks.")})
+    per_level = len({name.split(".")[4] for name in shapes if name.startswith("encoder.down_blocks.0.resnets.")})
     widths = [shapes[f"encoder.down_blocks.{level}.resnets.0.conv1.weight"][0] for level in range(levels)]
     return {
         "in_channels": shapes["encoder.conv_in.weight"][1],

@@ -64,7 +64,7 @@ def ipndm(
 ) -> Tensor:
     """Adams-Bashforth with the coefficients of even levels: Zhang and Chen (2022), arXiv 2204.13902 (iPNDM).
 
-    Of first order where the levels are uneven.
+    Of second order where the levels are uneven.
     """
 
     def weights(i: int, ts: Sequence[float]) -> list[float]:

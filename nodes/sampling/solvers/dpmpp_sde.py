@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from nodes.sampling.noise import Noise
-from nodes.sampling.process import VE
+from nodes.sampling.process import VE, noise_to_signal
 from nodes.sampling.seam import Denoiser, OnStep, ignore_step
 
 
@@ -44,10 +44,10 @@ def _ancestral_step(
     x: Tensor, x0: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise, eta: float, s_noise: float
 ) -> Tensor:
     """An exact step for a constant x0 in the ratio sigma / alpha, with ``eta`` of its noise renewed."""
-    alpha, alpha_next = noise.process.alpha(sigma), noise.process.alpha(sigma_next)
-    ratio, ratio_next = (-noise.process.half_log_snr(sigma)).exp(), (-noise.process.half_log_snr(sigma_next)).exp()
-    down, _, up = VE.ancestral(ratio, ratio_next, eta)
-    x = alpha_next * ((down / ratio) * x / alpha - (down.log() - ratio.log()).expm1() * x0)
+    alpha_next = noise.process.alpha(sigma_next)
+    ratio = noise_to_signal(noise.process, sigma)
+    down, _, up = VE.ancestral(ratio, noise_to_signal(noise.process, sigma_next), eta)
+    x = alpha_next * (down / sigma * x - (down.log() - ratio.log()).expm1() * x0)
     return x + alpha_next * noise(sigma, sigma_next) * s_noise * up if eta else x
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nodes.sampling.noise import Noise
+from nodes.sampling.process import noise_to_signal
 from nodes.sampling.seam import Denoiser, OnStep, ignore_step
 
 POINTS = 200
@@ -38,9 +39,9 @@ def er_sde(
         on_step(i, x0)
         if sigma_next == 0:
             return x0
-        r, r_next = ((-process.half_log_snr(s)).exp() for s in (sigma, sigma_next))
+        r, r_next = (noise_to_signal(process, s) for s in (sigma, sigma_next))
         keep = phi(r_next) / phi(r)
-        y = keep * x / process.alpha(sigma) + (1 - keep) * x0
+        y = keep * r / sigma * x + (1 - keep) * x0
         slope = None
         if past and max_stage >= 2:
             first, second = _integrals(r, r_next, phi)

@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from nodes.sampling.noise import Noise
-from nodes.sampling.process import VE
+from nodes.sampling.process import VE, noise_to_signal
 from nodes.sampling.seam import Denoiser, GuidedDenoiser, OnStep, ignore_step
 
 
@@ -62,16 +62,12 @@ def euler_ancestral_cfg_pp(
         if sigma_next == 0:
             return x0
         d = (x - alpha(sigma) * uncond) / sigma
-        down, up = _ratio_split(sigma / alpha(sigma), sigma_next / alpha(sigma_next), eta)
+        ratio, ratio_next = (noise_to_signal(noise.process, s) for s in (sigma, sigma_next))
+        down, _, up = VE.ancestral(ratio, ratio_next, eta)
         x = alpha(sigma_next) * (x0 + down * d)
         if eta:
             x = x + alpha(sigma_next) * noise(sigma, sigma_next) * s_noise * up
     return x
-
-
-def _ratio_split(ratio: Tensor, ratio_next: Tensor, eta: float) -> tuple[Tensor, Tensor]:
-    split = VE.ancestral(ratio, ratio_next, eta)
-    return split.sigma_down, split.sigma_up
 
 
 def euler_cfg_pp(

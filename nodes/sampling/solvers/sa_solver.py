@@ -5,6 +5,7 @@ polynomial through the latest predictions, and the integral of both is exact.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from nodes.sampling.noise import Noise
 from nodes.sampling.noise_levels import NoiseLevels, stable_diffusion
+from nodes.sampling.process import Process
 from nodes.sampling.seam import Denoiser, OnStep, ignore_step
 
 Strength: TypeAlias = Callable[[Tensor], float]
@@ -40,8 +42,32 @@ def _adams(lambdas: Tensor, start: Tensor, end: Tensor, tau: float) -> list[floa
     return [float(w) for w in torch.linalg.solve(powers, torch.stack(moments))]
 
 
-def _sum(weights: Sequence[float], x0s: Sequence[Tensor]) -> Tensor:
-    return torch.stack([w * x0 for w, x0 in zip(weights, x0s, strict=True)]).sum(dim=0)
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The stretch between two levels with the strength of its noise; predictor and corrector integrate over it."""
+
+    process: Process
+    sigma: Tensor
+    sigma_next: Tensor
+    tau: float
+
+    @property
+    def h(self) -> Tensor:
+        return self.process.half_log_snr(self.sigma_next) - self.process.half_log_snr(self.sigma)
+
+    def integrated(self, x: Tensor, nodes: Tensor, x0s: Sequence[Tensor]) -> Tensor:
+        """The mean at the end of the stretch, with x0 the polynomial through ``x0s`` at the lambdas ``nodes``."""
+        ends = self.process.half_log_snr(self.sigma), self.process.half_log_snr(self.sigma_next)
+        x = self.sigma_next / self.sigma * (-(self.tau**2) * self.h).exp() * x
+        for weight, x0 in zip(_adams(nodes, *ends, self.tau), x0s, strict=True):
+            x = x + self.process.alpha(self.sigma_next) * weight * x0
+        return x
+
+    def fresh(self, noise: Noise, s_noise: float) -> Tensor | float:
+        if not (self.tau and s_noise):
+            return 0.0
+        variance = -(-2 * self.tau**2 * self.h).expm1()
+        return noise(self.sigma, self.sigma_next) * self.sigma_next * variance.sqrt() * s_noise
 
 
 def sa_solver(
@@ -63,41 +89,29 @@ def sa_solver(
     Not compared with the reference.
     """
     tau = tau or stochastic_between(stable_diffusion())
-    lambdas, alpha = noise.process.half_log_snr(sigmas), noise.process.alpha
-    to_zero, last = bool(sigmas[-1] == 0), len(sigmas) - 1
+    lambdas = noise.process.half_log_snr(sigmas)
+    left = len(sigmas) - 1 if sigmas[-1] == 0 else max(predictor_order, corrector_order) + len(sigmas)
     x0s: list[Tensor] = []
-    predicted, fresh, strength = x, None, 0.0
-
-    def integrated(i: int, order: int, start: int, x: Tensor) -> Tensor:
-        """x from level ``start`` to the one after it, through the ``order`` predictions up to level i."""
-        sigma, sigma_next = sigmas[start], sigmas[start + 1]
-        h = lambdas[start + 1] - lambdas[start]
-        weights = _adams(lambdas[i + 1 - order : i + 1], lambdas[start], lambdas[start + 1], strength)
-        kept = sigma_next / sigma * (-(strength**2) * h).exp() * x
-        return kept + alpha(sigma_next) * _sum(weights, x0s[-order:])
-
+    predicted = x
+    step: _Step | None = None
+    fresh: Tensor | float = 0.0
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
         x0 = denoise(predicted, sigma)
         on_step(i, x0)
         x0s = [*x0s, x0][-max(predictor_order, corrector_order) :]
-        order = min(corrector_order, len(x0s), last - i if to_zero else corrector_order)
-        if i and order and (pece or sigma_next > 0):
-            x = integrated(i, order, i - 1, x)
-            x = x if fresh is None else x + fresh
+        order = min(corrector_order, len(x0s), left - i)
+        if step and order and (pece or sigma_next > 0):
+            x = step.integrated(x, lambdas[i + 1 - order : i + 1], x0s[-order:]) + fresh
             if pece:
                 x0s[-1] = x0 = denoise(x, sigma)
         else:
             x = predicted
         if sigma_next == 0:
             return x0
-        strength = tau(sigma_next)
-        order = min(predictor_order, len(x0s), last - 1 - i if to_zero else predictor_order)
-        predicted = integrated(i, order, i, x)
-        h = lambdas[i + 1] - lambdas[i]
-        fresh = None
-        if strength and s_noise:
-            fresh = noise(sigma, sigma_next) * sigma_next * (-(-2 * strength**2 * h).expm1()).sqrt() * s_noise
-            predicted = predicted + fresh
+        step = _Step(noise.process, sigma, sigma_next, tau(sigma_next))
+        order = min(predictor_order, len(x0s), left - 1 - i)
+        fresh = step.fresh(noise, s_noise)
+        predicted = step.integrated(x, lambdas[i + 1 - order : i + 1], x0s[-order:]) + fresh
     return predicted
 
 

@@ -78,5 +78,5 @@ def uni_pc(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, on_step: 
 
 
 def uni_pc_bh2(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, on_step: OnStep = ignore_step) -> Tensor:
-    """UniPC-3 with B(h) = exp(h) - 1."""
+    """UniPC-3 with B(h) = exp(h) - 1. Not compared with the reference."""
     return _uni_pc(denoise, x, sigmas, noise, on_step, "bh2")

@@ -1,9 +1,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from torch import Tensor
 
 from tests.nodes.models import tiny
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import unicodedata
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ def slow_merge(symbols: list[int], limit: int) -> list[int]:
     """Byte pair encoding as the paper has it: again and again, the earliest merge everywhere from left to right."""
     table = merges()
     while True:
-        known = [new for pair in zip(symbols, symbols[1:], strict=False) if (new := table.get(pair, limit)) < limit]
+        known = [new for pair in pairwise(symbols) if (new := table.get(pair, limit)) < limit]
         if not known:
             return symbols
         best, done, place = min(known), [], 0

@@ -137,6 +137,7 @@ def test_reading_a_header_does_not_import_torch(models: Path) -> None:
     code = f"""if True:
         import sys
         from pathlib import Path
+        from nodes.models import lora, memory, prompt, tokenizer
         from nodes.models.families import detect
         from nodes.models.weights import open_weights
         assert detect(open_weights(Path({str(models / "checkpoints" / "tiny")!r}))).family == "sd1"

@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.errors import ModelError
+from nodes.models.assemble import assemble
 from nodes.models.families import detect, looks_like
 from nodes.models.weights import open_weights
 from tests.nodes.models import tiny
@@ -51,3 +52,20 @@ def test_a_checkpoint_with_holes_is_an_error(tmp_path: Path, tiny_tensors: dict[
     }
     with pytest.raises(ModelError):
         detect(open_weights(tiny.write(tmp_path / "x", only_unet)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cond_stage_model.transformer.text_model.encoder.layers.{}.mlp.fc1.bias",
+        "model.diffusion_model.input_blocks.{}.0.op.weight",
+        "first_stage_model.encoder.down.{}.block.0.norm1.weight",
+    ],
+)
+def test_numbers_in_names_do_not_size_what_is_built(tmp_path: Path, tiny_tensors: dict[str, Tensor], name: str) -> None:
+    weights = open_weights(tiny.write(tmp_path / "x", {**tiny_tensors, name.format(10**12): torch.zeros(1)}))
+    with pytest.raises(ModelError):
+        checkpoint = detect(weights)
+        for network in (checkpoint.unet, checkpoint.vae, checkpoint.text[0].network):
+            assert network
+            assemble(network, weights, torch.device("cpu"), (torch.float32,))

@@ -36,7 +36,9 @@ def test_names_and_config_go_both_ways(shape: dict[str, Any]) -> None:
     assert len(original) == len(tensors)
     names = ldm_unet.diffusers_names(original)
     assert names == {new: old for old, new in original.items()}
-    read = ldm_unet.config({name: tuple(tensor.shape) for name, tensor in tensors.items()}, 4, config["attention_head_dim"])
+    read = ldm_unet.config(
+        {name: tuple(tensor.shape) for name, tensor in tensors.items()}, 4, config["attention_head_dim"]
+    )
     expected = {**config, "transformer_layers_per_block": read["transformer_layers_per_block"]}
     assert read == expected
     with torch.device("meta"):

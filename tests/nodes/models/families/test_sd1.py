@@ -135,7 +135,9 @@ def test_the_embedded_model() -> None:
     assert checkpoint.unet and checkpoint.vae
     for name, value in checkpoint.unet.config.items():
         stated = config["unet"][name]
-        assert value == (tuple(stated) if isinstance(stated, list) else stated) or name == "transformer_layers_per_block"
+        assert (
+            value == (tuple(stated) if isinstance(stated, list) else stated) or name == "transformer_layers_per_block"
+        )
     assert checkpoint.vae.config["norm_num_groups"] == 4
     assert checkpoint.text[0].network.config == config["text"]
     assert (checkpoint.prediction, checkpoint.latent.factor, checkpoint.defaults.width) == ("v", 8, 128)

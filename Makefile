@@ -1,0 +1,38 @@
+# `make demo`: set up and make a portrait. `make test`: set up and run every check. Both are quick when repeated.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint reference slow bench clean
+
+demo: .venv/installed
+	@$(BIN)/loomis run workflows/portrait.json
+
+test: lint
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed-test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+reference: .venv/installed-test
+	@$(BIN)/python -m pytest -m "reference and not slow"
+
+slow: .venv/installed-test
+	@$(BIN)/python -m pytest -m "slow and not reference"
+
+bench: .venv/installed-test
+	@$(BIN)/python -m benchmarks
+
+.venv/installed: pyproject.toml constraints.txt
+	@echo "Setting up .venv (about 6 GB on Linux with CUDA builds of torch; 2 to 10 minutes)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	@touch $@
+
+clean:
+	rm -rf .venv output

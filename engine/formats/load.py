@@ -1,0 +1,47 @@
+"""One way in: anything that carries a workflow to an API graph."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from engine.formats.api import regular_prompt
+from engine.formats.catalogue import Catalogue
+from engine.formats.convert import convert
+from engine.formats.diagnostics import Diagnostic, Report
+from engine.formats.read import Source, read
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A workflow, ready to be checked.
+
+    ``prompt`` is the API graph. ``saved`` is the editor's document where the source has one. ``format`` is ``api``,
+    ``saved-0.4`` or ``saved-1``: what the graph was made from. ``container`` is json, png, webp, jpeg, mp4 or webm.
+    ``controls`` is node id -> input -> what to do with it after a run (fixed, increment, decrement, randomize).
+    """
+
+    prompt: dict[str, dict[str, Any]]
+    saved: dict[str, Any] | None
+    diagnostics: tuple[Diagnostic, ...]
+    format: str
+    container: str
+    controls: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def load(source: Source, catalogue: Catalogue, *, seed: int = 0, now: datetime | None = None) -> Loaded:
+    """Return the workflow in bytes, in the file at a path, or in a parsed JSON object.
+
+    A picture usually carries both formats. Then the graph is the one that was run (``prompt``), and ``saved`` is the
+    document beside it. ``seed`` decides dynamic prompts and ``now`` the date in file names; both apply to saved
+    documents only. Raises FileError where the file can't be opened and WorkflowError where it holds no workflow;
+    everything else that is wrong is a diagnostic.
+    """
+    found = read(source)
+    if found.api is not None:
+        report = Report()
+        prompt = regular_prompt(found.api, catalogue, report)
+        return Loaded(prompt, found.saved, report.finish(), "api", found.container)
+    saved = found.saved or {}
+    converted = convert(saved, catalogue, seed=seed, now=now or datetime.now())
+    schema = "saved-1" if saved.get("version") == 1 else "saved-0.4"
+    return Loaded(converted.prompt, saved, converted.diagnostics, schema, found.container, converted.controls)

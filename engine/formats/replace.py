@@ -1,0 +1,91 @@
+"""Text replacement in file name prefixes: ``%date:yyyy-MM-dd%`` and ``%Node.widget%``."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from engine.formats.diagnostics import told
+
+MARK = re.compile(r"%([^%]+)%")
+DATE_PART = re.compile(r"dd?|MM?|yyyy|yy|hh?|mm?|ss?")
+UNSAFE = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
+SERVER_MARKS = ("width", "height")
+
+PREFIXED_TYPES = frozenset(
+    {
+        "SaveImage",
+        "SaveVideo",
+        "SaveAnimatedWEBP",
+        "SaveAnimatedPNG",
+        "SaveWEBM",
+        "SaveAudio",
+        "SaveAudioMP3",
+        "SaveAudioOpus",
+        "SaveGLB",
+        "SaveSVGNode",
+        "SaveLatent",
+        "CLIPSave",
+        "VAESave",
+        "ModelSave",
+        "LoraSave",
+        "SaveLoRANode",
+        "ImageOnlyCheckpointSave",
+        "CheckpointSave",
+        "SaveImageWebsocket",
+    }
+)
+PREFIX = "filename_prefix"
+
+Lookup = Callable[[str, str], Any]
+
+
+def replace_marks(text: str, now: datetime, lookup: Lookup) -> tuple[str, list[str]]:
+    """Return the text with its marks resolved, and the marks that name nothing (they stay as they are).
+
+    ``lookup(node name, widget name)`` returns a value or None. ``%width%`` and ``%height%`` are left for the save node,
+    and so is what has no point in it.
+    """
+    unknown: list[str] = []
+
+    def resolved(match: re.Match[str]) -> str:
+        mark = match[1]
+        if mark.startswith("date:"):
+            return format_date(mark.removeprefix("date:"), now)
+        name, point, widget = mark.partition(".")
+        if not point or "." in widget:
+            if mark not in SERVER_MARKS:
+                unknown.append(match[0])
+            return match[0]
+        value = lookup(name, widget)
+        if value is None:
+            unknown.append(match[0])
+            return match[0]
+        return UNSAFE.sub("_", as_text(value))
+
+    return MARK.sub(resolved, text), unknown
+
+
+def format_date(pattern: str, now: datetime) -> str:
+    """Return a date in the editor's form: d, dd, M, MM, yy, yyyy, h, hh (24 hours), m, mm, s, ss."""
+    parts = {"d": now.day, "M": now.month, "h": now.hour, "m": now.minute, "s": now.second}
+
+    def part(match: re.Match[str]) -> str:
+        name = match[0]
+        if name[0] == "y":
+            return f"{now.year:04}"[-len(name) :]
+        return f"{parts[name[0]]:0{len(name)}}"
+
+    return DATE_PART.sub(part, pattern)
+
+
+def as_text(value: Any) -> str:
+    """Return a value as the editor writes it: 8 for 8.0, true for True."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer() and abs(value) < 1e21:
+            return str(int(value))
+    return told(value)

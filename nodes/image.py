@@ -1,0 +1,158 @@
+"""Load, save, make and resize pictures."""
+
+from math import sqrt
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+from engine.context import Context
+from engine.errors import FileError
+from engine.folders import confined
+from engine.node import Artifact, Field, InputFile, Shown, Widget, node
+from engine.types import Image, Mask, Tensor
+from nodes.inputs import MAX_SIDE, BatchSize, Crop, ImageMethod, ScaleFactor, Side
+from nodes.lazy import lazy
+
+if TYPE_CHECKING:
+    import torch
+
+    from nodes.pixels import files, resize
+else:
+    torch = lazy("torch")
+    files = lazy("nodes.pixels.files")
+    resize = lazy("nodes.pixels.resize")
+
+Length = Annotated[int, Field(ge=0, le=MAX_SIDE), Widget(step=1)]
+"""A side where 0 means: as the other side and the proportions ask."""
+
+
+class LoadedImage(NamedTuple):
+    IMAGE: Image
+    MASK: Mask
+
+
+@node("LoadImage", category="image", display_name="Load Image")
+def load_image(ctx: Context, image: Annotated[str, InputFile(), Widget(image_upload=True)]) -> LoadedImage:
+    """Load a picture from the input folder, and a mask of where it is transparent.
+
+    An animation becomes a batch. Without transparency the mask is zeros of 64 x 64.
+    """
+    path = ctx.folders.input_file(image)
+    if path is None:
+        raise FileError(
+            f"The picture {image!r} is not there.",
+            input="image",
+            got=image,
+            expected=f"a file in {ctx.folders.input}",
+            hint="Put it there, or choose another.",
+        )
+    return LoadedImage(*files.read_image(path))
+
+
+def prefix_fault(prefix: str) -> str | None:
+    """Return what is wrong with a file name prefix, or None."""
+    try:
+        confined(prefix)
+    except FileError as error:
+        return error.message
+    return None
+
+
+@node(
+    "SaveImage",
+    category="image",
+    display_name="Save Image",
+    output_node=True,
+    validate={"filename_prefix": prefix_fault},
+)
+def save_image(
+    images: Image,
+    filename_prefix: Annotated[
+        str,
+        Widget(
+            tooltip="How file names begin. Folders, %year%, %month%, %day%, %width% and %height% may be part of it."
+        ),
+    ] = "ComfyUI",
+) -> Shown[None]:
+    """Save pictures as PNG files in the output folder, with the workflow inside."""
+    return Shown(None, tuple(_png(image, filename_prefix, "output") for image in images))
+
+
+@node("PreviewImage", category="image", display_name="Preview Image", output_node=True)
+def preview_image(images: Image) -> Shown[None]:
+    """Show pictures without keeping them: the files go to the temporary folder."""
+    return Shown(None, tuple(_png(image, "preview", "temp") for image in images))
+
+
+def _png(image: Tensor, prefix: str, folder: Literal["output", "temp"]) -> Artifact:
+    height, width = image.shape[:2]
+    return Artifact(files.encode_png(image), prefix, folder=folder, width=width, height=height)
+
+
+@node("EmptyImage", category="image")
+def empty_image(
+    width: Side = 512,
+    height: Side = 512,
+    batch_size: BatchSize = 1,
+    color: Annotated[int, Field(ge=0, le=0xFFFFFF), Widget(step=1, display="color")] = 0,
+) -> Image:
+    """Make pictures of one colour, given as 0xRRGGBB."""
+    channels = torch.tensor([color >> 16, color >> 8 & 0xFF, color & 0xFF], dtype=torch.float32) / 255
+    return channels.repeat(batch_size, height, width, 1)
+
+
+@node("ImageBatch", category="image", display_name="Batch Images")
+def image_batch(image1: Image, image2: Image) -> Image:
+    """Put two batches of pictures into one; the second is resized and cut to the size of the first.
+
+    Where only one has an alpha channel the other becomes opaque.
+    """
+    channels = max(image1.shape[-1], image2.shape[-1])
+    first, second = (_with_channels(image, channels) for image in (image1, image2))
+    if first.shape[1:3] != second.shape[1:3]:
+        second = _resized(second, first.shape[2], first.shape[1], "bilinear", "center")
+    return torch.cat([first, second])
+
+
+def _with_channels(image: Tensor, channels: int) -> Tensor:
+    missing = channels - image.shape[-1]
+    return torch.cat([image, image.new_ones(*image.shape[:-1], missing)], -1) if missing else image
+
+
+def _resized(image: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
+    return resize.resize(image.movedim(-1, 1), width, height, method, crop).movedim(1, -1).contiguous()
+
+
+def _scaled(image: Tensor, factor: float, method: str) -> Tensor:
+    height, width = image.shape[1:3]
+    return _resized(image, max(1, round(width * factor)), max(1, round(height * factor)), method)
+
+
+@node("ImageScale", category="image/upscaling", display_name="Upscale Image")
+def image_scale(
+    image: Image, *, upscale_method: ImageMethod, width: Length = 512, height: Length = 512, crop: Crop
+) -> Image:
+    """Resize pictures to a size in pixels; a side of 0 keeps the proportions, two leave the picture as it is."""
+    old_height, old_width = image.shape[1:3]
+    if width == 0 and height == 0:
+        return image
+    width = width or max(1, round(old_width * height / old_height))
+    height = height or max(1, round(old_height * width / old_width))
+    return _resized(image, width, height, upscale_method, crop)
+
+
+@node("ImageScaleBy", category="image/upscaling", display_name="Upscale Image By")
+def image_scale_by(image: Image, *, upscale_method: ImageMethod, scale_by: ScaleFactor = 1.0) -> Image:
+    """Resize pictures by a factor."""
+    return _scaled(image, scale_by, upscale_method)
+
+
+@node("ImageScaleToTotalPixels", category="image/upscaling")
+def image_scale_to_total_pixels(
+    image: Image,
+    *,
+    upscale_method: ImageMethod,
+    megapixels: Annotated[float, Field(ge=0.01, le=16.0), Widget(step=0.01)] = 1.0,
+) -> Image:
+    """Resize pictures to a number of pixels and keep the proportions; a megapixel is 1024 x 1024."""
+    height, width = image.shape[1:3]
+    factor = sqrt(int(megapixels * 1024 * 1024) / (width * height))
+    return _scaled(image, factor, upscale_method)

@@ -1,0 +1,16 @@
+"""Inputs that many nodes share: their bounds and what an editor should know about them."""
+
+from typing import Annotated, Literal
+
+from engine.node import Field, Widget
+
+MAX_SIDE = 16384
+"""The longest side of a picture, in pixels."""
+
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE), Widget(step=1)]
+Offset = Annotated[int, Field(ge=0, le=MAX_SIDE), Widget(step=1)]
+BatchSize = Annotated[int, Field(ge=1, le=4096)]
+ScaleFactor = Annotated[float, Field(ge=0.01, le=8.0), Widget(step=0.01)]
+Crop = Literal["disabled", "center"]
+ImageMethod = Literal["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
+LatentMethod = Literal["nearest-exact", "bilinear", "area", "bicubic", "bislerp"]

@@ -1,0 +1,78 @@
+"""Change the size of pictures and latents, with the methods that workflow files name."""
+
+import numpy
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+
+def resize(samples: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
+    """Return ``samples`` (batch, channels, height, width) at another size.
+
+    ``nearest-exact``, ``bilinear``, ``area`` and ``bicubic`` are torch's without antialiasing, so bicubic may overshoot
+    the range. ``lanczos`` works on 8-bit pictures of 1, 3 or 4 channels. ``bislerp`` turns channel vectors. With
+    ``crop`` "center" the longer side is cut to the new proportions first.
+    """
+    if crop == "center":
+        samples = center_crop(samples, width / height)
+    if method == "lanczos":
+        return lanczos(samples, width, height)
+    if method == "bislerp":
+        return bislerp(samples, width, height)
+    return interpolate(samples, (height, width), mode=method)
+
+
+def center_crop(samples: Tensor, aspect: float) -> Tensor:
+    """Cut the same number of columns, or of rows, off both sides until width / height is about ``aspect``."""
+    height, width = samples.shape[-2:]
+    own = width / height
+    x = round((width - width * (aspect / own)) / 2) if own > aspect else 0
+    y = round((height - height * (own / aspect)) / 2) if own < aspect else 0
+    return samples[..., y : height - y, x : width - x]
+
+
+def lanczos(samples: Tensor, width: int, height: int) -> Tensor:
+    """Resize with Pillow's Lanczos filter. The picture is cut to 8 bits before, as the filter has no other form."""
+    pixels = (samples.detach().cpu() * 255).clamp(0, 255).to(torch.uint8).movedim(1, -1).numpy()
+    if pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    resized = [
+        numpy.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS), dtype=numpy.float32)
+        for picture in pixels
+    ]
+    result = torch.from_numpy(numpy.stack(resized) / 255)
+    return result.unsqueeze(1) if result.ndim == 3 else result.movedim(-1, 1).contiguous()
+
+
+def bislerp(samples: Tensor, width: int, height: int) -> Tensor:
+    """Resize by turning the vector of channels from each cell to the next, first along rows, then along columns.
+
+    Cells lie where bilinear interpolation has them; lengths are blended linearly.
+    """
+    return _slerp_last(_slerp_last(samples.float(), width).mT, height).mT.contiguous().to(samples.dtype)
+
+
+def _slerp_last(samples: Tensor, length: int) -> Tensor:
+    """Resize the last axis of (batch, channels, ..., old length)."""
+    old = samples.shape[-1]
+    position = ((torch.arange(length, dtype=torch.float64) + 0.5) * (old / length) - 0.5).clamp(0, old - 1)
+    left = position.floor().long()
+    right = (left + 1).clamp(max=old - 1)
+    return slerp(samples[..., left], samples[..., right], (position - left).float())
+
+
+def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Turn vectors along axis 1 from ``a`` (t = 0) to ``b`` (t = 1) on an arc; lengths change linearly.
+
+    Vectors of almost equal direction (cosine over 1 - 1e-5) stay ``a``; almost opposite ones, where no arc is
+    defined, are blended linearly.
+    """
+    a_length, b_length = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
+    a_unit = torch.where(a_length > 0, a / a_length, 0.0)
+    b_unit = torch.where(b_length > 0, b / b_length, 0.0)
+    cosine = (a_unit * b_unit).sum(1, keepdim=True)
+    angle = cosine.clamp(-1, 1).acos()
+    turned = (((1 - t) * angle).sin() * a_unit + (t * angle).sin() * b_unit) / angle.sin()
+    turned = turned * (a_length * (1 - t) + b_length * t)
+    return torch.where(cosine > 1 - 1e-5, a, torch.where(cosine < 1e-5 - 1, a * (1 - t) + b * t, turned))

@@ -1,0 +1,76 @@
+"""The command line: ``loomis run``, ``plan``, ``nodes``, ``models``, ``cache``."""
+
+import sys
+from importlib.metadata import version
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from server.commands import cache, models, nodes, plan, run
+from server.report import EXIT_CODES
+
+HELP = """Run diffusion workflows: a workflow file becomes pictures, and what was computed once is remembered.
+
+Examples:
+  loomis run workflows/portrait.json
+  loomis run workflows/portrait.json --set "6.text=a portrait of a man"
+  loomis plan workflows/portrait.json
+  loomis nodes KSampler
+
+Exit codes:
+{codes}
+
+A setting comes from the first of these that has it:
+  1. a flag, such as --device cpu
+  2. an environment variable, such as LOOMIS_DEVICE=cpu;
+     LOOMIS_MODELS holds several folders the way PATH does
+  3. a line of the settings file (TOML), such as device = "cpu"
+  4. its default
+
+Settings, with the names that the file uses:
+  models, input, out, data, extra_model_paths   folders and a file
+  device, precision
+  ancestral_noise    next-seed or same-seed
+  memory_gb, disk_gb what is remembered, default 2 and 20
+  ram_gb, vram_gb    what models may take, default: what is there
+
+With LOOMIS_TRACEBACK=1 in the environment, errors come with a traceback.
+"""
+
+app = typer.Typer(
+    help=HELP.format(codes="\n".join(f"  {code:<3} {what}" for code, what in EXIT_CODES.items())),
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run.run)
+app.command()(plan.plan)
+app.command()(nodes.nodes)
+app.command()(models.models)
+app.command()(cache.cache)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"loomis {version('loomis')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", metavar="", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
+
+
+def main() -> None:
+    """Run the command line. Texts that the terminal can't show are escaped, never an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    app()

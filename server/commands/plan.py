@@ -1,0 +1,49 @@
+"""``loomis plan``."""
+
+import json
+
+import typer
+
+from server.command import command
+from server.commands.arguments import File, Json, Only, Partial, Set
+from server.opening import open_engine
+from server.settings import Options
+from server.text import range_text, show_table
+from server.workflow import parse_values, read_workflow
+
+
+@command
+def plan(
+    options: Options,
+    file: File,
+    values: Set = None,
+    only: Only = None,
+    partial: Partial = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a run would do, without doing it.
+
+    Each node is remembered, runs (and why), or depends: something above it
+    runs, and if that gives the same value as before, it is still remembered.
+
+    Examples:
+      loomis plan workflows/portrait.json
+      loomis plan workflows/portrait.json --set KSampler.seed=7 --json
+    """
+    workflow = read_workflow(file)
+    with open_engine(options) as engine:
+        parameters = parse_values(values or ())
+        bound = engine.check(workflow, parameters, targets=only or None, partial=partial)
+        found = engine.plan(workflow, parameters, targets=only or None, partial=partial)
+    types = {id: node.spec.type for id, node in bound.nodes.items()}
+    if as_json:
+        steps = {
+            id: {"type": types[id], "state": step.state, "why": step.why, "seconds": step.seconds}
+            for id, step in found.steps.items()
+        }
+        typer.echo(json.dumps({"nodes": steps, "seconds": found.seconds}))
+        return
+    rows = [(id, types[id], step.state, step.why, range_text(step.seconds)) for id, step in found.steps.items()]
+    show_table(("node", "type", "state", "why", "expected"), rows)
+    total = range_text(found.seconds)
+    typer.echo(f"{len(found.nodes('runs'))} of {len(rows)} nodes run" + (f", {total} expected" if total else ""))

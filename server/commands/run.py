@@ -1,0 +1,63 @@
+"""``loomis run``."""
+
+import sys
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from server.command import command
+from server.commands.arguments import File, Only, Partial, Set
+from server.opening import open_engine
+from server.settings import Options
+from server.signals import cancelled_by_ctrl_c
+from server.telling import FilesOnly, JsonLines, Lines, OnTerminal, Teller
+from server.workflow import node_types, parse_values, read_workflow
+
+
+@command
+def run(
+    options: Options,
+    file: File,
+    values: Set = None,
+    only: Only = None,
+    partial: Partial = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", metavar="", help="Print one JSON object a line: every event, then the result or the error."
+        ),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", metavar="", help="Print nothing but the paths of the files.")
+    ] = False,
+) -> None:
+    """Run a workflow. What was computed before is remembered; only what changed runs.
+
+    The paths of the files go to standard output, the rest to standard error.
+
+    Examples:
+      loomis run workflows/portrait.json
+      loomis run workflows/portrait.json --set KSampler.seed=7
+      loomis run workflows/portrait.json --set "6.text=a man" --only 9 --json
+    """
+    workflow = read_workflow(file)
+    parameters = parse_values(values or ())
+    teller = make_teller(as_json, quiet, node_types(workflow))
+    with open_engine(options) as engine, cancelled_by_ctrl_c() as cancel:
+        try:
+            result = engine.run(
+                workflow, parameters, targets=only or None, partial=partial, on_event=teller, cancel=cancel
+            )
+        finally:
+            teller.close()
+        teller.finish(result)
+
+
+def make_teller(as_json: bool, quiet: bool, types: Mapping[str, str]) -> Teller:
+    """Return how the run is told. Bars need a terminal."""
+    if as_json:
+        return JsonLines()
+    if quiet:
+        return FilesOnly()
+    return OnTerminal(types) if sys.stderr.isatty() else Lines(types)

@@ -1,0 +1,33 @@
+"""Which device to compute on when nobody says, found without loading the compute library."""
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+DRIVERS = (Path("/dev/nvidiactl"), Path("/usr/lib/wsl/lib/libcuda.so.1"), Path("C:/Windows/System32/nvcuda.dll"))
+"""Where the NVIDIA driver shows on Linux, on Linux under Windows, and on Windows."""
+
+
+def detect_device(torch: str) -> str:
+    """Return ``cuda``, ``mps`` or ``cpu``: what the machine has and this build of torch can use."""
+    if sys.platform == "darwin":
+        return "mps" if platform.machine() == "arm64" else "cpu"
+    if "+cpu" in torch or os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1"):
+        return "cpu"
+    drivers = (Path("/dev/kfd"),) if "+rocm" in torch else DRIVERS
+    return "cuda" if any(driver.exists() for driver in drivers) else "cpu"
+
+
+def torch_version() -> str:
+    """Return the installed version of torch from its metadata, or an empty text when it is not installed."""
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        return ""
+
+
+def runtime(torch: str) -> str:
+    """Return what a numeric result depends on: the library with its major and minor version, such as ``torch 2.10``."""
+    return f"torch {'.'.join(torch.partition('+')[0].split('.')[:2])}" if torch else ""

@@ -1,0 +1,84 @@
+"""How an error reaches a person (one block), a program (one JSON object) and the shell (the exit code)."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from engine.errors import (
+    Cancelled,
+    Fault,
+    FileError,
+    LoomisError,
+    ModelError,
+    SettingError,
+    ValidationError,
+    WorkflowError,
+    shortened,
+)
+
+EXIT_CODES = {
+    0: "done",
+    1: "the run failed",
+    2: "wrong usage, a wrong setting or an invalid workflow",
+    3: "a file or a model can't be used",
+    130: "cancelled",
+}
+CODES = ((Cancelled, 130), (SettingError | WorkflowError, 2), (FileError | ModelError, 3), (LoomisError, 1))
+
+
+def exit_code(error: LoomisError) -> int:
+    """Return what the shell gets."""
+    return next(code for kind, code in CODES if isinstance(error, kind))
+
+
+def report(error: LoomisError, as_json: bool) -> None:
+    """Print an error: as JSON to standard output, or as a block to standard error."""
+    if as_json:
+        typer.echo(json.dumps({"error": error_data(error)}, default=str))
+    else:
+        typer.echo("\n".join(printable(line) for line in blocks(error)), err=True)
+
+
+def error_data(error: LoomisError) -> dict[str, Any]:
+    """Return an error as plain data; an invalid workflow lists its ``faults``."""
+    if isinstance(error, ValidationError):
+        return error.as_dict() | {"faults": [fault_data(fault) for fault in error.faults]}
+    return error.as_dict()
+
+
+def fault_data(fault: Fault) -> dict[str, Any]:
+    """Return a fault as plain data, without the fields that are empty."""
+    fields = {name: getattr(fault, name) for name in Fault.__dataclass_fields__}
+    return {name: value for name, value in fields.items() if value not in (None, ())}
+
+
+def blocks(error: LoomisError) -> Iterator[str]:
+    """Return the lines that a person reads: what, where, what was got and expected, what to do."""
+    if isinstance(error, Cancelled):
+        yield "Cancelled. What was finished stays remembered."
+        return
+    parts = error.faults if isinstance(error, ValidationError) else (error,)
+    if len(parts) > 1:
+        yield f"The workflow has {len(parts)} faults."
+    for part in parts:
+        yield f"error: {part.message}"
+        yield from (f"  {name:<9} {text}" for name, text in _details(part) if text)
+
+
+def _details(part: Fault | LoomisError) -> Iterator[tuple[str, str | None]]:
+    node = f"node {part.node}" + (f" ({part.class_type})" if part.class_type else "")
+    where = [node if part.node else "", f"input {part.input}" if part.input else ""]
+    told = part.message.startswith(f"Node {part.node}")
+    yield "where", None if told else ", ".join(text for text in where if text)
+    yield "got", None if part.got is None else shortened(part.got)
+    yield "expected", None if part.expected is None else shortened(part.expected)
+    yield "do", part.hint
+    if isinstance(part, Fault):
+        yield "stops", ", ".join(f"node {id}" for id in part.outputs)
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters written out, so that a workflow can't steer the terminal."""
+    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)

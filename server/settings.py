@@ -1,0 +1,168 @@
+"""What every command is told: folders, device, budgets.
+
+A setting comes from the first of these that has it: a flag, an environment variable (``LOOMIS_DEVICE``), a settings
+file (TOML, ``device = "cpu"``), the default.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_config_path, user_data_path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from engine.errors import SettingError
+from engine.folders import Folders
+from engine.settings import Settings
+from engine.validate import nearest
+from server.device import detect_device, runtime, torch_version
+from server.model_paths import find_files, read_model_paths
+
+GB = 2**30
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
+
+
+Folder = Annotated[Path, AfterValidator(_at_home)]
+Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Options(BaseModel):
+    """Every setting with its default. The names are those of the settings file; sizes are in GiB.
+
+    ``data`` holds the store of remembered results. ``memory_gb`` and ``disk_gb`` bound what is remembered, ``ram_gb``
+    and ``vram_gb`` what models may take (0: what the machine has).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    models: tuple[Folder, ...] = (Path("models"),)
+    input: Folder = Path("input")
+    out: Folder = Path("output")
+    data: Folder = Field(default_factory=lambda: user_data_path("loomis", appauthor=False))
+    extra_model_paths: Folder | None = None
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    ancestral_noise: Literal["next-seed", "same-seed"] = "next-seed"
+    memory_gb: Size = 2
+    disk_gb: Size = 20
+    ram_gb: Size = 0
+    vram_gb: Size = 0
+
+    def folders(self, embedded: Path) -> Folders:
+        """Return the folders as absolute paths; ``embedded`` is a models folder that comes last.
+
+        Raises:
+            SettingError: a file of extra model paths is wrong.
+        """
+        models = tuple(root.absolute() for root in self.models)
+        given = self.extra_model_paths
+        return Folders(
+            models=(*models, embedded),
+            input=self.input.absolute(),
+            output=self.out.absolute(),
+            temp=self.data.absolute() / "temp",
+            extra=read_model_paths([given] if given else find_files(models), models),
+        )
+
+    def settings(self) -> Settings:
+        """Return what nodes are told, with ``auto`` replaced by the device that was found."""
+        torch = torch_version()
+        return Settings(
+            device=detect_device(torch) if self.device == "auto" else self.device,
+            precision=self.precision,
+            ancestral_noise=self.ancestral_noise,
+            runtime=runtime(torch),
+            ram=int(self.ram_gb * GB),
+            vram=int(self.vram_gb * GB),
+        )
+
+
+PATHS = frozenset({"models", "input", "out", "data", "extra_model_paths"})
+EXPECTED = {
+    "device": "auto, cpu, cuda, cuda:1 or mps",
+    "precision": "auto, fp32, bf16 or fp16",
+    "ancestral_noise": "next-seed or same-seed",
+    "models": "a list of folders",
+} | dict.fromkeys(("memory_gb", "disk_gb", "ram_gb", "vram_gb"), "a size in GiB, such as 8 or 0.5")
+
+
+def read_options(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Options:
+    """Return the settings in force. ``flags`` are those that were given, by name, and ``settings`` for the file.
+
+    Raises:
+        SettingError: a value can't be used, a name is unknown or the settings file can't be read.
+    """
+    given = {name: value for name, value in flags.items() if value}
+    sources = {name: (value, "--" + name.replace("_", "-")) for name, value in given.items() if name != "settings"}
+    for name in Options.model_fields:
+        if text := environ.get(f"LOOMIS_{name.upper()}"):
+            value = [part for part in text.split(os.pathsep) if part] if name == "models" else text
+            sources.setdefault(name, (value, f"LOOMIS_{name.upper()}"))
+    for name, found in _file(given.get("settings") or environ.get("LOOMIS_SETTINGS")).items():
+        sources.setdefault(name, found)
+    try:
+        return Options(**{name: value for name, (value, _) in sources.items()})
+    except ValidationError as error:
+        issue = error.errors(include_url=False)[0]
+        name = str(issue["loc"][0])
+        raise SettingError(
+            f"{sources[name][1]} can't be {sources[name][0]!r}.",
+            got=sources[name][0],
+            expected=EXPECTED.get(name, "a path"),
+            hint="Correct it, or leave it out to use the default.",
+        ) from None
+
+
+def _file(chosen: str | Path | None) -> dict[str, tuple[Any, str]]:
+    """Return the settings of a file with the place of each. The user's own file may be missing."""
+    path = Path(chosen).expanduser() if chosen else user_config_path("loomis", appauthor=False) / "settings.toml"
+    if not chosen and not path.is_file():
+        return {}
+    for name in (content := _toml(path)):
+        if name not in Options.model_fields:
+            near = nearest(name, Options.model_fields)
+            raise SettingError(
+                f"{path}: there is no setting {name!r}.",
+                got=name,
+                expected=near or ", ".join(Options.model_fields),
+                hint=f"Did you mean {near}?" if near else "Use one of these names.",
+            )
+    return {name: (_below(path, name, value), f"{path}: {name}") for name, value in content.items()}
+
+
+def _below(file: Path, name: str, value: Any) -> Any:
+    """Return a setting of a file; relative paths start at the file's own folder."""
+    if name not in PATHS or not isinstance(value, str | list):
+        return value
+    if name == "models" and isinstance(value, str):
+        value = [value]
+    if isinstance(value, list):
+        return [_below(file, "input", part) for part in value]
+    return value if value.startswith("~") else file.absolute().parent / value
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(
+            f"The settings file {path} can't be read: {error.strerror}.",
+            got=str(path),
+            expected="a TOML file",
+            hint="Check the path.",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(
+            f"The settings file {path} is not TOML: {error}.",
+            got=str(path),
+            expected='lines such as device = "cpu"',
+            hint="Correct it.",
+        ) from None

@@ -1,0 +1,85 @@
+import threading
+
+import numpy as np
+
+from engine.disk import Entry
+from engine.memory import Held
+from engine.rows import Row
+from engine.values import pack
+from engine.writer import Writer
+
+
+def entry(name, nbytes=0):
+    packed = pack(np.zeros(nbytes, np.uint8))
+    return Entry(name, "T", Row(), b"", ((packed.digest, packed),)), {packed.digest: Held(nbytes, packed)}
+
+
+def writer(commit, budget=2**20):
+    return Writer(commit, budget, lambda: None, lambda: None)
+
+
+def test_results_are_written_in_order_and_in_groups():
+    groups = []
+    one = writer(groups.append)
+    for number in range(1000):
+        one.add(*entry(number.to_bytes(4)), urgent=False)
+    one.flush()
+    assert [each.key for group in groups for each in group] == [number.to_bytes(4) for number in range(1000)]
+    assert len(groups) < 100
+    one.close()
+
+
+def test_what_waits_can_be_found_until_it_is_written():
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(batch):
+        begun.set()
+        go.wait()
+
+    one = writer(slow)
+    item, values = entry(b"key", 10)
+    one.add(item, values, urgent=True)
+    begun.wait()
+    assert one.rows == {b"key": item.row} and one.values == values
+    go.set()
+    one.flush()
+    assert one.rows == {} and one.values == {}
+    one.close()
+
+
+def test_a_caller_never_waits_and_values_beyond_the_budget_are_left_out():
+    go, groups = threading.Event(), []
+
+    def slow(batch):
+        go.wait()
+        groups.append(batch)
+
+    one = writer(slow, budget=1000)
+    for number in range(4):
+        one.add(*entry(number.to_bytes(1), 400 + number), urgent=True)
+    go.set()
+    one.flush()
+    written = [each for group in groups for each in group]
+    assert [each.key for each in written] == [b"\0", b"\1", b"\2", b"\3"]
+    assert [len(each.values) for each in written] == [1, 1, 0, 0]
+    one.add(*entry(b"next", 900), urgent=True)
+    one.close()
+    assert len(groups[-1][0].values) == 1
+
+
+def test_closing_writes_what_waits():
+    groups = []
+    one = writer(groups.append)
+    one.add(*entry(b"key"), urgent=False)
+    one.close()
+    assert [[each.key for each in group] for group in groups] == [[b"key"]]
+    writer(groups.append).close()
+
+
+def test_the_beat_comes_while_something_is_held():
+    beats = threading.Semaphore(0)
+    one = Writer(lambda batch: None, 1, beats.release, lambda: 0.001)
+    one.wake()
+    for _ in range(3):
+        assert beats.acquire(timeout=10)
+    one.close()

@@ -1,0 +1,96 @@
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import interpolate
+
+from nodes.pixels.tiles import enlarge, ramp, starts
+
+
+def twice(piece):
+    return interpolate(piece, scale_factor=2, mode="nearest-exact")
+
+
+def ignore(done, total):
+    pass
+
+
+def noise(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+@given(st.integers(1, 300), st.integers(9, 64), st.integers(0, 8))
+def test_tiles_cover_a_side_and_overlap(length, tile, overlap):
+    begins = list(starts(length, tile, overlap))
+    assert begins[0] == 0 and begins[-1] + tile >= length
+    assert all(later - earlier == tile - overlap for earlier, later in pairwise(begins))
+
+
+def test_ramp_rises_to_one_from_both_ends():
+    assert torch.allclose(ramp(8, 3), torch.tensor([1 / 3, 2 / 3, 1, 1, 1, 1, 2 / 3, 1 / 3]))
+    assert ramp(4, 0).tolist() == [1, 1, 1, 1]
+    assert ramp(3, 3).tolist() == [1, 1, 1]
+
+
+def test_a_local_network_gives_the_same_in_tiles():
+    images = noise(2, 3, 50, 71)
+    tiled = enlarge(twice, images, 2, ignore, tile=32, overlap=8)
+    assert torch.allclose(tiled, twice(images), atol=1e-6)
+
+
+def test_a_picture_of_one_tile_goes_through_the_network_whole():
+    seen = []
+
+    def network(piece):
+        seen.append(piece.shape)
+        return twice(piece)
+
+    image = noise(1, 3, 512, 40)
+    assert torch.equal(enlarge(network, image, 2, ignore), twice(image))
+    assert seen == [(1, 3, 512, 40)]
+
+
+def test_tiles_are_blended_linearly_over_the_overlap():
+    numbers = iter([0.0, 1.0])
+
+    def flat(piece):
+        return torch.full_like(piece, next(numbers))
+
+    row = enlarge(flat, torch.zeros(1, 1, 1, 12), 1, ignore, tile=8, overlap=4)[0, 0, 0]
+    left, right = ramp(8, 4)[4:], ramp(8, 4)[:4]
+    assert torch.allclose(row, torch.cat([torch.zeros(4), right / (left + right), torch.ones(4)]))
+
+
+def test_the_result_is_clamped():
+    image = torch.tensor([[[[0.2, 0.9]]]])
+    assert enlarge(lambda piece: piece * 4 - 1, image, 1, ignore).tolist() == [[[[0, 1]]]]
+
+
+def test_each_tile_of_each_picture_is_reported():
+    steps = []
+    enlarge(twice, noise(2, 1, 8, 20), 2, lambda *step: steps.append(step), tile=8, overlap=2)
+    assert steps == [(done, 6) for done in range(1, 7)]
+
+
+def test_tiles_are_halved_when_memory_runs_out():
+    sizes = []
+
+    def small(piece):
+        sizes.append(max(piece.shape))
+        if max(piece.shape) > 128:
+            raise torch.OutOfMemoryError("no memory")
+        return twice(piece)
+
+    image = noise(1, 1, 130, 600)
+    assert torch.allclose(enlarge(small, image, 2, ignore), twice(image), atol=1e-6)
+    assert sizes[:3] == [512, 256, 128]
+
+
+def test_memory_that_never_suffices_is_an_error():
+    def never(piece):
+        raise torch.OutOfMemoryError("no memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        enlarge(never, noise(1, 1, 8, 8), 2, ignore)

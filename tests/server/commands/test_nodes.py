@@ -1,0 +1,40 @@
+import nodes
+
+
+def test_all_are_listed_by_category(loomis):
+    ran = loomis("nodes")
+    rows = [line.split()[:2] for line in ran.out.splitlines()[1:]]
+    assert ran.code == 0
+    assert rows == sorted(rows)
+    assert {type for _, type in rows} == set(nodes.vocabulary().specs)
+
+
+def test_one_is_described(loomis):
+    ran = loomis("nodes", "EmptyImage")
+    lines = [line.split() for line in ran.out.splitlines()]
+    assert ["input", "type", "default", "allowed"] in lines
+    assert ["width", "INT", "512", "1", "to", "16384"] in lines
+    assert ["0", "IMAGE", "IMAGE"] in lines
+
+
+def test_files_are_listed_as_they_are(loomis, here):
+    (here / "models" / "vae").mkdir(parents=True)
+    (here / "models" / "vae" / "mine.safetensors").touch()
+    assert "files in the models folders: mine.safetensors" in loomis("nodes", "VAELoader").out
+    (vae,) = loomis("nodes", "VAELoader", "--json").lines
+    (name,) = vae["inputs"]
+    assert (name["folder"], name["choices"]) == ("vae", ["mine.safetensors"])
+
+
+def test_json_of_all(loomis):
+    (found,) = loomis("nodes", "--json").lines
+    assert found.keys() == nodes.vocabulary().specs.keys()
+    source = {"name": "source", "type": "*", "required": True, "lazy": False}
+    assert found["PreviewAny"]["inputs"] == [source]
+    assert found["PreviewAny"]["output_node"] is True
+
+
+def test_a_name_that_is_not_there_is_answered_with_the_nearest(loomis):
+    ran = loomis("nodes", "Ksampler")
+    assert ran.code == 2
+    assert "Did you mean KSampler?" in ran.err

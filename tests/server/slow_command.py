@@ -1,0 +1,23 @@
+"""The command with one more node type: ``Slow`` waits, and says how far it is."""
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from engine.context import Context
+from engine.node import node
+from server.cli import main
+
+
+@node("Slow", resource="io")
+def slow(ctx: Context, steps: int, seconds: float) -> int:
+    """Wait."""
+    for step in range(steps):
+        time.sleep(seconds)
+        ctx.progress(step + 1, steps)
+    return steps
+
+
+main()
