@@ -1,22 +1,17 @@
 """``loomis train``."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from nodes.lazy import lazy
-
-if TYPE_CHECKING:
-    from nodes.training import run as training
-else:
-    training = lazy("nodes.training.run")
+from engine.errors import Cancelled, SettingError
+from nodes import EMBEDDED
+from server.command import command
+from server.settings import Options
+from server.signals import cancelled_by_ctrl_c
 
 
 class StageChoice(StrEnum):
@@ -28,32 +23,30 @@ class StageChoice(StrEnum):
     DIFFUSION = "diffusion"
 
 
-class PrecisionChoice(StrEnum):
-    """What to compute in."""
-
-    AUTO = "auto"
-    FP32 = "fp32"
-    BF16 = "bf16"
-
-
+@command
 def train(
-    data: Annotated[
+    options: Options,
+    pictures: Annotated[
         Path,
         typer.Argument(
-            metavar="DATA", help="A folder of pictures with captions: a text file beside each, or captions.jsonl."
+            metavar="PICTURES", help="A folder of pictures with captions: a text file beside each, or captions.jsonl."
         ),
     ],
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder of the job: states, samples, logs.")],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="DIR", help="The folder of the job: states, samples, logs, the model.")
+    ],
     start: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", show_default=False, help="Go on from this SD 1.x checkpoint."),
+        typer.Option(
+            "--from", metavar="FILE", show_default=False, help="Go on from this SD 1.x checkpoint: a path or a name."
+        ),
     ] = None,
     stage: Annotated[
-        StageChoice | None,
-        typer.Option(show_default=False, help="Default: all; with --from: diffusion."),
+        StageChoice | None, typer.Option(show_default=False, help="Default: all; with --from: diffusion.")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, show_default=False, help="Stop after this time, over all runs of the job.")
+        float | None,
+        typer.Option(min=0.01, show_default=False, help="Stop after this time of training, over all runs of the job."),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, show_default=False, help="Stop each stage after this many steps.")
@@ -74,47 +67,37 @@ def train(
     ] = None,
     sample_every: Annotated[int, typer.Option(min=1, metavar="STEPS", help="Make a sample grid this often.")] = 500,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:1.")] = "auto",
-    precision: Annotated[PrecisionChoice, typer.Option()] = PrecisionChoice.AUTO,
     compiled: Annotated[bool, typer.Option("--compile", metavar="", help="Compile the UNet first.")] = False,
-    title: Annotated[str, typer.Option(help="The name in the header of the checkpoint.")] = "loomis",
+    title: Annotated[str, typer.Option(help="The name in the header of the model.")] = "loomis",
 ) -> None:
     """Train a model on a folder of pictures, or go on training a checkpoint.
 
-    Press Ctrl-C to stop: the state is written, and the same command goes on from there. The model is written to
-    model.safetensors in the folder of the job.
+    Ctrl-C writes the state; the same command goes on from there. The model goes to model.safetensors in the folder of
+    the job, its path to standard output.
 
     Examples:
       loomis train portraits --to job --minutes 160
       loomis train pictures --to tuned --from model.safetensors --steps 2000
     """
+    from nodes.training import run as training
+
+    if options.precision == "fp16":
+        raise SettingError("Nothing is trained in fp16.", got="fp16", expected="auto, fp32 or bf16")
     chosen = stage or (StageChoice.DIFFUSION if start else StageChoice.ALL)
-    stages = tuple(name for name in training.STAGES if chosen in ("all", name))
     job = training.Job(
-        data=data, to=to, stages=stages, start=start, steps=steps, minutes=minutes, batch=batch, rate=rate, size=size,
-        seed=seed, device=device, precision=precision.value, compile=compiled, text=text, sample_every=sample_every,
-        prompts=tuple(prompt or ()), title=title,
+        data=pictures, to=to, stages=tuple(name for name in training.STAGES if chosen in ("all", name)),
+        start=_checkpoint(options, start) if start else None, steps=steps, minutes=minutes, batch=batch, rate=rate,
+        size=size, seed=seed, device=options.settings().device, precision=options.precision, compile=compiled,
+        text=text, sample_every=sample_every, prompts=tuple(prompt or ()), title=title,
     )  # fmt: skip
-    with _stopped_by_ctrl_c() as cancel:
+    with cancelled_by_ctrl_c() as cancel:
         path = training.train(job, cancel, Console(stderr=True))
     if path:
         typer.echo(path)
+    if cancel.is_set():
+        raise Cancelled("Stopped. The state is written.", hint="The same command goes on from there.")
 
 
-@contextmanager
-def _stopped_by_ctrl_c() -> Iterator[threading.Event]:
-    """Give an event that the first Ctrl-C sets. The second one interrupts."""
-    cancel = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-
-    def stop(number: int, frame: object) -> None:
-        if cancel.is_set():
-            raise KeyboardInterrupt
-        cancel.set()
-        typer.echo("Stopping after this step. Press Ctrl-C again to stop at once.", err=True)
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield cancel
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _checkpoint(options: Options, given: Path) -> Path:
+    """Return the file of a path, or of a name in the models folders."""
+    return given if given.is_file() else options.folders(EMBEDDED).model("checkpoints", given.as_posix()) or given
