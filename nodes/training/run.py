@@ -151,11 +151,11 @@ class _Run:
         self._need_vae(False)
         latents = self._latents()
         text = self.job.start is None if self.job.text is None else self.job.text
-        unet: Callable[..., Any] = torch.compile(self.parts.unet) if self.job.compile else self.parts.unet
+        compiled: Callable[..., Any] | None = torch.compile(self.parts.unet) if self.job.compile else None
         facts = {"encoder": encoder_digest(self.parts.vae), "prediction": self.parts.design.prediction}
         return DiffusionStage(
             self.parts, self.dataset, latents, self.device, self.job.seed, batch, facts,
-            Recipe(text=text), self.job.prompts, unet,
+            Recipe(text=text), self.job.prompts, compiled,
         )  # fmt: skip
 
     def _latents(self) -> Tensor:

@@ -109,7 +109,7 @@ class DiffusionStage:
         self.facts = facts
         self.recipe = recipe
         self.prompts = [*prompts] or [drawn.caption for drawn in dataset.draw(seed, SAMPLE_STEP, SHOWN)]
-        self.unet = compiled or parts.unet
+        self.unet = parts.unet if compiled is None else compiled
         self.sigmas = stable_diffusion().table.to(device.torch)
         self.modules: Mapping[str, nn.Module] = {"unet": parts.unet, "text": parts.text}
         parts.unet.requires_grad_(True)

@@ -80,3 +80,25 @@ def test_captions_become_the_ids_that_prompts_do() -> None:
     assert token_ids("a red fox", 600, 77) == tuple(token.id for token in chunk)
     assert len(token_ids("word " * 500, 600, 77)) == 77
     assert token_ids("word " * 500, 600, 77)[-1] == 599
+
+
+def test_a_compiled_network_takes_the_steps_and_the_plain_one_the_gradients(tmp_path: Path) -> None:
+    plain = stage_of(tmp_path)
+    parts, calls = plain.parts, []
+
+    class Compiled:
+        """Has no truth value, as what torch.compile returns has none."""
+
+        def __bool__(self) -> bool:
+            raise TypeError
+
+        def __call__(self, *args: object, **named: object) -> object:
+            calls.append(len(args))
+            return parts.unet(*args, **named)
+
+    stage = DiffusionStage(parts, plain.dataset, plain.latents, tiny.DEVICE, 1, 4, {}, compiled=Compiled())
+    loss, _ = stage.loss(0)
+    loss.backward()
+    assert calls == [3]
+    assert torch.equal(loss, plain.loss(0)[0])
+    assert parts.unet.conv_out.weight.grad.any()
