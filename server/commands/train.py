@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from engine.errors import Cancelled, SettingError
 from nodes import EMBEDDED
@@ -79,6 +78,8 @@ def train(
       loomis train portraits --to job --minutes 160
       loomis train pictures --to tuned --from model.safetensors --steps 2000
     """
+    from rich.console import Console
+
     from nodes.training import run as training
 
     if options.precision == "fp16":
