@@ -13,6 +13,9 @@ from engine.schema import Artifact, Block, Expanded, Shown
 from engine.validate import BoundNode
 from engine.values import NoByteForm, Opaque, Packed, opaque_identity, pack
 
+NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
+"""What torch says, as a RuntimeError, when the CPU's memory ran out."""
+
 PLAIN = (int, float, str, bool, bytes, type(None))
 
 
@@ -175,12 +178,13 @@ def located(error: Exception, node: BoundNode) -> LoomisError:
             error.node = node.id
         error.class_type = error.class_type or node.spec.type
         return error
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or NO_MEMORY in str(error):
         return OutOfMemory(
             f"Memory ran out in {node.spec.type}.",
             node=node.id,
             class_type=node.spec.type,
             got=shortened(str(error)),
+            expected="memory for what the node makes",
             hint="Use a smaller size or batch, or a lower precision.",
         )
     if type(error).__name__ == "CancelledError":

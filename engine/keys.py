@@ -8,6 +8,7 @@ leads to the same value stops there.
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgpack
@@ -52,7 +53,8 @@ def static_part(node: BoundNode, profile: tuple[str, ...], fingerprint: Callable
         unique = unique or extra != extra
         head.append(extra)
     if all(type(value) in SCALARS or type(value) is tuple for value in head):
-        return Static(msgpack.packb(head), unique)
+        with suppress(OverflowError):
+            return Static(msgpack.packb(head), unique)
     return Static(pack(head).tree, unique)
 
 
