@@ -243,7 +243,7 @@ def trace(node: BoundNode, known: Mapping[str, Digests]) -> dict[str, Any]:
 
 
 def _brief(value: Any) -> Any:
-    if isinstance(value, int | float):
+    if isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**64):
         return value
     text = str(value)
     return text if len(text) <= 80 else f"{text[:60]} {blake3(text.encode()).hexdigest(8)}"

@@ -290,8 +290,6 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
         return _cast_to_any(value, port, choices)
     kind = CASTS.get(port.type)
     if kind is None:
-        if port.type == "*":
-            return value
         raise BadInput(
             "bad_linked_input",
             f"it wants a link to a {port.type}.",
@@ -379,10 +377,15 @@ def _boolean(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if isinstance(value, str | int | float):
-        text = str(value)
-        text.encode()
-        return text
+        return str(_anything(value))
     raise TypeError(value)
+
+
+def _anything(value: Any) -> Any:
+    """Return any value but a text with half a character (a lone surrogate), which no file can hold."""
+    if isinstance(value, str):
+        value.encode()
+    return value
 
 
 def _integer(value: Any) -> int:
@@ -405,6 +408,7 @@ def _list(value: Any) -> list[Any]:
 
 CASTS: Mapping[str, Callable[[Any], Any]] = {
     "INT": _integer, "FLOAT": _number, "STRING": _text, "BOOLEAN": _boolean, "COMBO": _text, "LIST": _list,
+    "*": _anything,
 }  # fmt: skip
 
 
