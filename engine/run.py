@@ -21,6 +21,7 @@ from engine.context import Environment
 from engine.errors import Cancelled, LoomisError
 from engine.expansion import Expansion, grow
 from engine.flights import Flights
+from engine.formats.diagnostics import Diagnostic
 from engine.keys import CallInputs, calls, static_part
 from engine.lanes import Lanes
 from engine.memo import Memo
@@ -60,6 +61,7 @@ class Run:
         on_event: Callable[[events.Event], None],
         cancel: threading.Event,
         extra: Mapping[str, Any],
+        remarks: Sequence[Diagnostic] = (),
     ) -> None:
         prompt = graph.graph.prompt
         self.job = job
@@ -73,6 +75,7 @@ class Run:
         self._raw = dict(graph.graph.nodes)
         self._wanted = frozenset(wanted)
         self._cancel = cancel
+        self._remarks = remarks
         self._held = Held()
         self._outputs = Outputs(shared.memo, shared.environment.folders, prompt, extra)
         hidden = {"PROMPT": prompt, "DYNPROMPT": prompt, "EXTRA_PNGINFO": extra}
@@ -99,6 +102,8 @@ class Run:
         """
         began = time.time()
         self.emit(events.Started, time=began)
+        for remark in self._remarks:
+            self.emit(events.Warned, message=remark.text, node=remark.node)
         try:
             self._begin(self._plan())
             self._look_at_all()

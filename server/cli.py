@@ -1,4 +1,4 @@
-"""The command line: ``loomis run``, ``plan``, ``nodes``, ``models``, ``cache``."""
+"""The command line: ``loomis run``, ``plan``, ``check``, ``params``, ``convert``, ``nodes`` and their like."""
 
 import sys
 from importlib.metadata import version
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from server.commands import cache, models, nodes, plan, run
+from server.commands import cache, check, convert, diff, models, nodes, params, plan, run, show
 from server.report import EXIT_CODES
 
 HELP = """Run diffusion workflows: a workflow file becomes pictures, and what was computed once is remembered.
@@ -48,6 +48,11 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(plan.plan)
+app.command()(check.check)
+app.command()(params.params)
+app.command()(show.show)
+app.command()(diff.diff)
+app.command()(convert.convert)
 app.command()(nodes.nodes)
 app.command()(models.models)
 app.command()(cache.cache)
