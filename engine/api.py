@@ -100,9 +100,12 @@ class Engine:
         parameters: Mapping[str, Any] | None = None,
         *,
         targets: Collection[str] | None = None,
+        values: Collection[str] = (),
         partial: bool = False,
     ) -> BoundGraph:
         """Read a workflow and check it. ``targets`` are ids, titles or types.
+
+        ``values`` names nodes that are wanted besides.
 
         Raises:
             FileError, WorkflowError: it can't be read.
@@ -114,8 +117,9 @@ class Engine:
         if parameters:
             graph = read_graph(set_parameters(graph, parameters, self.registry))
         wanted = None if targets is None else [find_node(graph, target) for target in targets]
+        also = [find_node(graph, name) for name in values]
         try:
-            bound = validate(graph, self.registry, self.folders, targets=wanted, partial=partial)
+            bound = validate(graph, self.registry, self.folders, targets=wanted, also=also, partial=partial)
         except ValidationError as error:
             raise ValidationError([*broken, *error.faults]) from None
         if broken and not partial:
@@ -159,12 +163,9 @@ class Engine:
             LoomisError: what ``check`` raises, or what went wrong in a node; Cancelled when it was stopped.
         """
         began = time.perf_counter()
-        wanted_values = list(values)
         loaded = self.load(workflow)
-        bound = self.check(loaded, parameters, targets=targets, partial=partial)
-        wanted = [find_node(bound.graph, name) for name in wanted_values]
-        if wanted and targets is None:
-            bound = self.check(loaded, parameters, targets=[*bound.targets, *wanted], partial=partial)
+        bound = self.check(loaded, parameters, targets=targets, values=values, partial=partial)
+        wanted = {name: id for name in values if (id := find_node(bound.graph, name)) in bound.targets}
         if any(bound.nodes[id].spec.output_node for id in bound.targets):
             check_writable(self.folders.output)
         self.memo.refresh()
@@ -172,7 +173,7 @@ class Engine:
             self._shared,
             bound,
             job or uuid.uuid4().hex,
-            wanted=wanted,
+            wanted=wanted.values(),
             on_event=on_event or (lambda event: None),
             cancel=cancel or threading.Event(),
             extra=({} if loaded.saved is None else {"workflow": loaded.saved}) | dict(extra or {}),
@@ -183,7 +184,7 @@ class Engine:
             id: Shown(tuple(file for each in placed for file in each.files), run.notes[id])
             for id, placed in run.placed.items()
         }
-        found = {name: run.values(id) for name, id in zip(wanted_values, wanted, strict=True)}
+        found = {name: run.values(id) for name, id in wanted.items()}
         return Result(run.job, outputs, found, time.perf_counter() - began, bound.faults, loaded.diagnostics)
 
     def close(self) -> None:

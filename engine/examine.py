@@ -83,7 +83,9 @@ def _lack(fault: Fault, graph: Graph, registry: Registry, folders: Folders, hint
 def _model(name: str, folder: str, hint: ModelHint | None, node: str, folders: Folders) -> Lack:
     url = hint.url if hint else None
     where = f"Put it into {next(iter(folders.roots(folder)), folder)}."
-    return Lack("model", f"{folder}/{name}".replace("\\", "/"), (node,), where + (f" It is at {url}" if url else ""), url)
+    return Lack(
+        "model", f"{folder}/{name}".replace("\\", "/"), (node,), where + (f" It is at {url}" if url else ""), url
+    )
 
 
 def _unseen_models(graph: Graph, registry: Registry, folders: Folders, hints: dict[str, ModelHint]) -> Iterator[Lack]:

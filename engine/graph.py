@@ -112,7 +112,5 @@ def is_link(value: object) -> bool:
         isinstance(value, list | tuple)
         and len(value) == 2
         and isinstance(value[0], str)
-        and isinstance(value[1], int | float)
-        and not isinstance(value[1], bool)
-        and math.isfinite(value[1])
+        and (type(value[1]) is int or (isinstance(value[1], float) and math.isfinite(value[1])))
     )

@@ -7,6 +7,7 @@ file. The workflow goes into the file at each write; it is not part of what is r
 import json
 import os
 import re
+import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -104,7 +105,7 @@ def write(path: Path, data: bytes) -> None:
     Raises:
         FileError: the folder can't be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(data)

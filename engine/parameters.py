@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +57,7 @@ def set_parameters(graph: Graph, parameters: Mapping[str, Any], registry: Regist
     Raises:
         WorkflowError: a name fits no node, or several, or the node has no such input.
     """
-    prompt: dict[str, Any] = deepcopy(dict(graph.prompt))
+    prompt: dict[str, Any] = dict(graph.prompt)
     for address, value in parameters.items():
         name, dot, field = address.rpartition(".")
         if not dot or not name or not field:
@@ -67,7 +66,7 @@ def set_parameters(graph: Graph, parameters: Mapping[str, Any], registry: Regist
             )
         id = find_node(graph, name)
         _check_input(graph.nodes[id], field, registry)
-        prompt[id].setdefault("inputs", {})[field] = value
+        prompt[id] = {**prompt[id], "inputs": {**prompt[id].get("inputs", {}), field: value}}
     return prompt
 
 

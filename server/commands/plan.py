@@ -9,7 +9,7 @@ from server.commands.arguments import File, Json, Only, Partial, Set
 from server.opening import open_engine
 from server.report import show_remarks
 from server.settings import Options
-from server.text import range_text, show_table
+from server.text import range_text, seconds_text, show_table
 from server.workflow import parse_values, workflow_source
 
 
@@ -49,3 +49,8 @@ def plan(
     show_table(("node", "type", "state", "why", "expected"), rows)
     total = range_text(found.seconds)
     typer.echo(f"{len(found.nodes('runs'))} of {len(rows)} nodes run" + (f", {total} expected" if total else ""))
+    if total:
+        from engine.paths import critical_path
+
+        path, seconds = critical_path(bound, found)
+        typer.echo(f"longest chain: {' > '.join(path)}, up to {seconds_text(seconds)}")
