@@ -9,7 +9,7 @@ from engine.errors import Fault, ValidationError, WorkflowError
 from engine.folders import Folders
 from engine.formats import Diagnostic, Loaded
 from engine.formats.models import ModelHint, model_hints
-from engine.graph import Graph, is_link, read_graph
+from engine.graph import Graph, Node, is_link, read_graph
 from engine.node import Registry
 from engine.schema import Files, InputFile
 from engine.validate import unknown_type, validate
@@ -59,11 +59,17 @@ def examine(loaded: Loaded, registry: Registry, folders: Folders) -> Examined:
     if loaded.faults:
         state = "refused"
     hints = model_hints(loaded.saved)
-    unknown = [unknown_type(node, registry) for node in graph.nodes.values() if node.class_type not in registry]
+    strange = sorted((node for node in graph.nodes.values() if node.class_type not in registry), key=_packless)
+    unknown = [unknown_type(node, registry) for node in strange]
     others = [fault for fault in faults if fault.code != "missing_node_type"]
     lacks += [_lack(fault, graph, registry, folders, hints) for fault in (*loaded.faults, *unknown, *others)]
     lacks += _unseen_models(graph, registry, folders, hints)
     return Examined(state if lacks else "runs", tuple(_merged(lacks)), loaded.diagnostics)
+
+
+def _packless(node: Node) -> bool:
+    """Nodes that tell their pack come first, and tell it for all of their type."""
+    return node.pack is None
 
 
 def _lack(fault: Fault, graph: Graph, registry: Registry, folders: Folders, hints: dict[str, ModelHint]) -> Lack:
@@ -107,8 +113,8 @@ def _merged(lacks: Iterable[Lack]) -> Iterator[Lack]:
     """Yield each lack once, with all the nodes that have it; types first, then models, files and values."""
     found: dict[tuple[str, str], Lack] = {}
     for lack in lacks:
-        key = lack.kind, lack.name
-        nodes = (*found[key].nodes, *lack.nodes) if key in found else lack.nodes
-        found[key] = replace(lack, nodes=tuple(dict.fromkeys(nodes)))
+        known = found.setdefault((lack.kind, lack.name), lack)
+        nodes = tuple(dict.fromkeys((*known.nodes, *lack.nodes)))
+        found[lack.kind, lack.name] = replace(known, nodes=nodes)
     for kind in ("type", "model", "file", "value"):
         yield from (lack for lack in found.values() if lack.kind == kind)

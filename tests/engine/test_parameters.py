@@ -1,0 +1,74 @@
+"""What can be set in a workflow, by which name, and setting it."""
+
+import pytest
+
+from engine.errors import WorkflowError
+from engine.graph import read_graph
+from engine.parameters import find_node, list_parameters, set_parameters
+from tests.engine.words import Vocabulary, n
+
+REGISTRY = Vocabulary().registry
+
+
+def titled(title, node):
+    return node | {"_meta": {"title": title}}
+
+
+GRAPH = read_graph(
+    {
+        "1": titled("First", n("Number", value=1)),
+        "2": titled("Twice", n("Number", value=2)),
+        "3": titled("Twice", n("Divide", a=("1", 0), b=3)),
+        "4": n("Save", text={"__value__": "a fox"}),
+        "5": n("Foreign", strength=0.5, input=("4", 0)),
+        "Save": n("Switch"),
+    }
+)
+
+
+def test_every_input_that_nothing_feeds_is_offered():
+    found = [(each.name, each.node, each.input, each.value) for each in list_parameters(GRAPH, REGISTRY)]
+    assert found == [
+        ("First.value", "1", "value", 1),
+        ("2.value", "2", "value", 2),
+        ("Divide.b", "3", "b", 3),
+        ("4.text", "4", "text", "a fox"),
+        ("4.prefix", "4", "prefix", "text"),
+        ("Foreign.strength", "5", "strength", 0.5),
+        ("Switch.condition", "Save", "condition", None),
+        ("Switch.a", "Save", "a", None),
+        ("Switch.b", "Save", "b", None),
+    ]
+
+
+def test_a_parameter_carries_what_is_declared():
+    ports = {each.name: each.port for each in list_parameters(GRAPH, REGISTRY)}
+    assert (ports["Divide.b"].minimum, ports["Divide.b"].maximum) == (1, 100)
+    assert ports["Foreign.strength"] is None
+
+
+@pytest.mark.parametrize("name", [each.name for each in list_parameters(GRAPH, REGISTRY)])
+def test_each_name_sets_its_input(name):
+    (parameter,) = [each for each in list_parameters(GRAPH, REGISTRY) if each.name == name]
+    found = set_parameters(GRAPH, {name: 7}, REGISTRY)
+    assert found[parameter.node]["inputs"][parameter.input] == 7
+    assert {id: node for id, node in found.items() if id != parameter.node} == {
+        id: node for id, node in GRAPH.prompt.items() if id != parameter.node
+    }
+
+
+def test_a_name_of_several_nodes_lists_them():
+    with pytest.raises(WorkflowError, match="2 nodes are called 'Twice'") as caught:
+        find_node(GRAPH, "Twice")
+    assert caught.value.expected == "2 (Twice), 3 (Twice)"
+
+
+@pytest.mark.parametrize(("name", "id"), [("1", "1"), ("First", "1"), ("Divide", "3"), ("Save", "Save")])
+def test_an_id_comes_before_a_title_and_a_title_before_a_type(name, id):
+    assert find_node(GRAPH, name) == id
+
+
+@pytest.mark.parametrize("address", ["seed", ".seed", "1.", "1.vaule", "Nobody.seed"])
+def test_what_names_no_input(address):
+    with pytest.raises(WorkflowError):
+        set_parameters(GRAPH, {address: 1}, REGISTRY)
