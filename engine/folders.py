@@ -5,6 +5,7 @@ a workflow is a path below its folder with either slash.
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,8 @@ SAME = {"unet": "diffusion_models", "clip": "text_encoders", "t2i_adapter": "con
 """Folders that are one under two names."""
 LONGEST_NAME, LONGEST_PART = 1000, 255
 """What common file systems allow: characters of a path less room for its root, bytes of one part."""
+
+DRIVE = re.compile("[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def confined(name: str) -> Path:
             expected=f"at most {LONGEST_NAME} characters, {LONGEST_PART} bytes between slashes",
             hint="Use a shorter name.",
         )
-    if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or "\0" in name:
+    if not path.parts or path.is_absolute() or ".." in path.parts or DRIVE.match(path.parts[0]) or "\0" in name:
         raise FileError(
             f"{name!r} leaves its folder.",
             got=name,

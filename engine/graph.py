@@ -75,7 +75,9 @@ def read_graph(prompt: object) -> Graph:
             hint="Save it again with the editor's API export, or pass the saved file as it is.",
         )
     if not prompt:
-        raise WorkflowError("The workflow is empty.", expected="at least one node", hint="Add an output node.")
+        raise WorkflowError(
+            "The workflow is empty.", got="{}", expected="at least one node", hint="Add an output node."
+        )
     try:
         parsed = _adapter().validate_python(prompt)
     except PydanticError as error:

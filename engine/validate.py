@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.errors import Fault, FileError, ValidationError, WorkflowError, shortened
+from engine.errors import Fault, FileError, LoomisError, ValidationError, WorkflowError, shortened
 from engine.folders import Folders
 from engine.garbage import collected_later
 from engine.graph import Graph, Link, Node, is_link
@@ -100,6 +100,7 @@ def _wanted(
         raise ValidationError([Fault(
             "prompt_no_outputs",
             "The workflow has no output node, so nothing would run.",
+            got=f"{len(graph.nodes)} nodes of other kinds",
             expected="a node that saves or shows something, such as SaveImage",
             hint="Add an output node, or name the nodes to run.",
         )])  # fmt: skip
@@ -246,7 +247,7 @@ def _link(value: list[Any], port: Port, nodes: Mapping[str, Node], registry: Reg
             "bad_linked_input",
             f"it is linked to node {id!r}, which is not in the workflow.",
             value,
-            near,
+            near or f"one of {', '.join(nodes)}",
             "Link it to a node that is there.",
         )
     source = registry.specs.get(nodes[id].class_type)
@@ -301,12 +302,13 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
     try:
         result = kind(value)
     except (ValueError, TypeError, OverflowError):
+        got = "null" if value is None else value
         raise BadInput(
             "invalid_input_type",
-            f"{shortened(value, 60)!r} is no {port.type}.",
-            value,
+            f"{shortened(got, 60)!r} is no {port.type}.",
+            got,
             port.type,
-            f"Give it a {port.type}.",
+            f"Give it a value of type {port.type}.",
         ) from None
     check_plain(result)
     if port.choices is not None:
@@ -377,7 +379,9 @@ def _boolean(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if isinstance(value, str | int | float):
-        return str(value)
+        text = str(value)
+        text.encode()
+        return text
     raise TypeError(value)
 
 
@@ -472,6 +476,8 @@ def _custom(spec: NodeSpec, port: Port, value: Any) -> None:
         return
     try:
         wrong = hook(value)
+    except LoomisError as error:
+        raise BadInput("custom_validation_failed", error.message, value, error.expected, error.hint) from None
     except Exception as error:
         raise BadInput(
             "exception_during_validation",

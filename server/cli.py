@@ -1,4 +1,4 @@
-"""The command line: ``loomis run``, ``plan``, ``check``, ``params``, ``convert``, ``nodes`` and their like."""
+"""The command line: ``loomis run``, ``plan``, ``check``, ``params``, ``convert``, ``train`` and their like."""
 
 import sys
 from importlib.metadata import version
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from server.commands import cache, check, convert, diff, models, nodes, params, plan, run, show
+from server.commands import cache, check, convert, diff, models, nodes, params, plan, run, show, train
 from server.report import EXIT_CODES
 
 HELP = """Run diffusion workflows: a workflow file becomes pictures, and what was computed once is remembered.
@@ -58,6 +58,7 @@ app.command()(convert.convert)
 app.command()(nodes.nodes)
 app.command()(models.models)
 app.command()(cache.cache)
+app.command()(train.train)
 
 
 def _show_version(wanted: bool) -> None:
