@@ -117,9 +117,10 @@ def read_file(path: Path) -> Any:
                 f"{path} is too large for a workflow.", got=f"{size} bytes", expected=f"{MAX_BYTES} bytes"
             )
         return parse_json(path.read_bytes(), str(path))
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise WorkflowError(
-            f"{path} can't be read: {error.strerror}.",
+            f"{path} can't be read: {why}.",
             got=str(path),
             expected="a workflow file",
             hint="Check the path.",
@@ -150,7 +151,5 @@ def is_link(value: object) -> bool:
         isinstance(value, list | tuple)
         and len(value) == 2
         and isinstance(value[0], str)
-        and isinstance(value[1], int | float)
-        and not isinstance(value[1], bool)
-        and math.isfinite(value[1])
+        and (type(value[1]) is int or (isinstance(value[1], float) and math.isfinite(value[1])))
     )
