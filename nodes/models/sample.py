@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from engine.context import Context
 from engine.errors import InputError, ModelError
+from nodes.models import spaces
 from nodes.models.families.checkpoint import Checkpoint, LatentFormat
 from nodes.models.service import pool
 from nodes.models.unet import Unet
@@ -48,7 +50,7 @@ def sample(
     """Denoise a latent and return it, with everything else that it carries.
 
     Raises:
-        InputError: the latent has channels that the model does not know.
+        InputError: the latent is of another family.
         ModelError: a prompt was encoded for another family.
     """
     checkpoint, solve = ctx.use(pool).checkpoint(model.file), SOLVERS[solver]
@@ -58,7 +60,7 @@ def sample(
     if len(sigmas) < 2:
         return latent
     unet = ctx.use(pool).unet(model)
-    start = _entered(latent.samples, unet.latent).to(unet.device)
+    start = _entered(latent, unet.latent).to(unet.device)
     drawn = noise.starting_noise(seed, start.shape, latent.batch_index) if add_noise else torch.zeros(start.shape)
     drawn = drawn.to(unet.device)
     predict = PREDICTORS[unet.prediction](unet.predict, levels)
@@ -77,11 +79,12 @@ def sample(
 
     x = solve.run(guided, x, sigmas, source, on_step)
     samples = x.cpu() / unet.latent.scale + unet.latent.shift
-    return Latent(samples, latent.noise_mask, latent.batch_index, latent.extra)
+    return replace(latent, samples=samples, space=unet.latent.space)
 
 
-def _entered(samples: Tensor, form: LatentFormat) -> Tensor:
+def _entered(latent: Latent, form: LatentFormat) -> Tensor:
     """Return a latent in the model's own scale. An empty one fits every model."""
+    samples: Tensor = latent.samples
     if not samples.any():
         return torch.zeros(samples.shape[0], form.channels, *samples.shape[2:])
     if samples.shape[1] != form.channels:
@@ -92,6 +95,7 @@ def _entered(samples: Tensor, form: LatentFormat) -> Tensor:
             expected=f"{form.channels} channels",
             hint="Make it with the VAE that belongs to the model.",
         )
+    spaces.check(latent, form, "latent_image")
     return (samples.float() - form.shift) * form.scale
 
 

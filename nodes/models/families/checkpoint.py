@@ -21,6 +21,7 @@ class LatentFormat:
 
     A picture of (H, W) has latents (channels, H / factor, W / factor). The sampler works on (latent - shift) * scale.
     ``rgb`` has a row per channel: sampler-side latents @ rgb gives a rough picture in -1 to 1, for previews.
+    ``space`` names what the channels mean, which no shape tells; None where that is not known.
     """
 
     channels: int
@@ -28,6 +29,7 @@ class LatentFormat:
     scale: float
     rgb: tuple[tuple[float, float, float], ...]
     shift: float = 0.0
+    space: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,10 @@ PREDICTIONS: Mapping[str, Prediction] = {
 
 
 class Facts:
-    """What the metadata of a file says, with the family's ``defaults`` and ``rgb`` where it is silent."""
+    """What the metadata of a file says, with what a family gives for it to say where it is silent."""
 
-    def __init__(self, metadata: Mapping[str, str], defaults: Defaults, rgb: Colours) -> None:
+    def __init__(self, metadata: Mapping[str, str]) -> None:
         self.metadata = metadata
-        self.family_defaults = defaults
-        self.family_rgb = rgb
         try:
             config = json.loads(metadata.get("config", "{}"))
         except ValueError:
@@ -48,14 +46,13 @@ class Facts:
         named = self.metadata.get("modelspec.prediction_type", "eps")
         return "v" if is_marked else PREDICTIONS.get(named.lower(), "eps")
 
-    def defaults(self) -> Defaults:
-        family = self.family_defaults
+    def defaults(self, family: Defaults) -> Defaults:
         size = re.fullmatch(r"(\d{1,5})x(\d{1,5})", self.metadata.get("modelspec.resolution", ""))
         width, height = (int(size[1]), int(size[2])) if size else (family.width, family.height)
         steps, cfg = self.get("sampling", "steps", family.steps), self.get("sampling", "cfg", family.cfg)
         return Defaults(width, height, steps, float(cfg))
 
-    def rgb(self, channels: int) -> Colours:
+    def rgb(self, channels: int, family: Colours) -> Colours:
         """Return the preview matrix; without one, grey from every channel where the channels are not the family's."""
         try:
             rows = tuple((float(r), float(g), float(b)) for r, g, b in self.config["preview"])
@@ -63,4 +60,4 @@ class Facts:
             rows = ()
         if len(rows) == channels:
             return rows
-        return self.family_rgb if channels == len(self.family_rgb) else ((1 / channels,) * 3,) * channels
+        return family if channels == len(family) else ((1 / channels,) * 3,) * channels

@@ -135,34 +135,32 @@ def config(shapes: Shapes, groups: int, heads: int | tuple[int, ...]) -> dict[st
     ``groups`` of the group norms and ``heads`` are what no shape tells. A level without transformers takes its
     (unused) depth from the middle.
     """
-    widths = block_widths(shapes)
     down, up = depths(shapes, "down_blocks"), depths(shapes, "up_blocks")
-    middle = _depth(shapes, "mid_block.attentions.0")
-    return {
+    found = encoder_config(shapes, groups, heads)
+    found["out_channels"] = shapes["conv_out.weight"][0]
+    found["up_block_types"] = tuple("CrossAttnUpBlock2D" if any(level) else "UpBlock2D" for level in up)
+    if any(set(above) != set(below) for above, below in zip(up, reversed(down), strict=True)):
+        found["reverse_transformer_layers_per_block"] = tuple(tuple(depth or 1 for depth in level) for level in up)
+    return found
+
+
+def encoder_config(shapes: Shapes, groups: int, heads: int | tuple[int, ...]) -> dict[str, Any]:
+    """Return the config of the first half of a UNet and its middle."""
+    down, middle = depths(shapes, "down_blocks"), _depth(shapes, "mid_block.attentions.0")
+    found = {
         "in_channels": shapes["conv_in.weight"][1],
-        "out_channels": shapes["conv_out.weight"][0],
-        "block_out_channels": widths,
+        "block_out_channels": block_widths(shapes),
         "layers_per_block": len(down[0]),
         "down_block_types": tuple("CrossAttnDownBlock2D" if any(level) else "DownBlock2D" for level in down),
-        "up_block_types": tuple("CrossAttnUpBlock2D" if any(level) else "UpBlock2D" for level in up),
         "transformer_layers_per_block": tuple(level[0] or middle or 1 for level in down),
         "cross_attention_dim": context_width(shapes),
         "attention_head_dim": heads,
         "norm_num_groups": groups,
         "use_linear_projection": is_linear(shapes),
-        **_distilled(shapes, down, up),
     }
-
-
-def _distilled(shapes: Shapes, down: Depths, up: Depths) -> dict[str, Any]:
-    """Return what sets a UNet apart whose way up or middle is shorter than its way down."""
-    found: dict[str, Any] = {}
-    if not any(name.startswith("mid_block.") for name in shapes):
-        found["mid_block_type"] = None
-    elif "mid_block.attentions.0.proj_in.weight" not in shapes:
-        found["mid_block_type"] = "UNetMidBlock2D"
-    if any(set(above) != set(below) for above, below in zip(up, reversed(down), strict=True)):
-        found["reverse_transformer_layers_per_block"] = tuple(tuple(depth or 1 for depth in level) for level in up)
+    if not middle:
+        has_block = any(name.startswith("mid_block.") for name in shapes)
+        found["mid_block_type"] = "UNetMidBlock2D" if has_block else None
     return found
 
 

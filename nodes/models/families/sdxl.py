@@ -11,8 +11,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
-from nodes.models.families import clip_text, ldm_unet, open_clip, parts
-from nodes.models.families.checkpoint import Checkpoint, Defaults, Network, TextEncoder
+from nodes.models.families import clip_text, components, ldm_unet, open_clip
+from nodes.models.families.checkpoint import Checkpoint, Defaults, LatentFormat, Network, TextEncoder
 from nodes.models.families.facts import Facts
 from nodes.models.weights import Weights
 
@@ -44,7 +44,6 @@ SIZE_WIDTH = 256
 SCORE, NEGATIVE_SCORE = 6.0, 2.5
 """The aesthetic score that the refiner is asked for, and the one that it is kept away from."""
 
-SCALE = 0.13025
 LAYER = -2
 G_LAYERS = 32
 
@@ -58,6 +57,8 @@ DEFAULTS = Defaults(width=1024, height=1024, steps=20, cfg=7.0)
 RGB = ((0.47, 0.47, 0.47), (-0.47, -0.04, 0.08), (0.2, 0.12, -0.04), (-0.55, -0.39, -0.27))
 """Latents of SDXL to colour: a linear fit published by Timothy Alexis Vass in 2023, without its offset."""
 
+LATENT = LatentFormat(4, 8, 0.13025, RGB, space=NAME)
+
 OTHER_CLOCKS = ("edm_mean", "edm_vpred.sigma_max")
 """Keys that mark a model trained on continuous noise levels."""
 
@@ -67,21 +68,21 @@ def detect(weights: Weights) -> Checkpoint | None:
 
     Raises ModelError where it is a relative of SDXL that is not known.
     """
-    facts = Facts(weights.metadata, DEFAULTS, RGB)
+    facts = Facts(weights.metadata)
     found = _unet(weights, facts)
     text = _text(weights, facts)
     if found is None and not text:
         return None
     is_v = "v_pred" in weights.infos
     family, unet = found or (NAME, None)
-    vae = parts.vae(weights, facts)
-    latent = parts.latent_format(unet, vae, facts, SCALE)
+    vae = components.vae(weights, facts)
+    latent = components.latent_format(unet, vae, facts, LATENT)
     return Checkpoint(
         family=family,
         prediction=facts.prediction(is_v),
-        levels=parts.zero_terminal_levels if is_v and "ztsnr" in weights.infos else parts.levels,
+        levels=components.zero_terminal_levels if is_v and "ztsnr" in weights.infos else components.levels,
         latent=latent,
-        defaults=facts.defaults(),
+        defaults=facts.defaults(DEFAULTS),
         unet=unet,
         vae=vae,
         text=text,
@@ -125,31 +126,32 @@ def original_layout(
     unet: Mapping[str, "Tensor"], vae: Mapping[str, "Tensor"], text: Mapping[str, Mapping[str, "Tensor"]]
 ) -> dict[str, "Tensor"]:
     """Return the tensors of a checkpoint in the original layout, from state dicts; encoders by ``l`` and ``g``."""
-    found = {parts.UNET_PREFIXES[0] + old: unet[new] for old, new in ldm_unet.original_names(unet).items()}
-    found |= parts.vae_layout(vae)
+    found = components.unet_layout(unet) | components.vae_layout(vae)
     found |= {L_PREFIX + name: tensor for name, tensor in text.get("l", {}).items()}
     prefix = G_PREFIXES[0] if "l" in text else G_PREFIXES[1]
     return found | {prefix + name: tensor for name, tensor in open_clip.original(text["g"]).items()}
 
 
 def _unet(weights: Weights, facts: Facts) -> tuple[str, Network] | None:
-    prefix = parts.prefix_of(weights, parts.UNET_PREFIXES, (*parts.UNET_PROBES, "label_emb.0.0.weight"))
+    prefix = components.prefix_of(weights, components.UNET_PREFIXES, (*components.UNET_PROBES, "label_emb.0.0.weight"))
     if prefix is None:
         return None
-    names = ldm_unet.diffusers_names(parts.under(weights, prefix))
-    shapes = parts.shapes(weights, prefix, names)
+    names = ldm_unet.diffusers_names(components.under(weights, prefix))
+    shapes = components.shapes(weights, prefix, names)
     family = _family(weights, shapes)
     widths = ldm_unet.block_widths(shapes)
-    groups = facts.get("unet", "norm_num_groups", parts.GROUPS)
-    heads = facts.get("unet", "attention_head_dim", 0) or tuple(max(1, width // parts.HEAD_WIDTH) for width in widths)
-    parts.must_divide(weights, "unet", "norm_num_groups", groups, widths)
+    groups = facts.get("unet", "norm_num_groups", components.GROUPS)
+    heads = facts.get("unet", "attention_head_dim", 0) or tuple(
+        max(1, width // components.HEAD_WIDTH) for width in widths
+    )
+    components.must_divide(weights, "unet", "norm_num_groups", groups, widths)
     config = {
         **ldm_unet.config(shapes, groups, heads),
         "addition_embed_type": "text_time",
         "addition_time_embed_dim": SIZE_WIDTH,
         "projection_class_embeddings_input_dim": shapes["add_embedding.linear_1.weight"][1],
     }
-    return family, parts.network(ldm_unet, config, names, prefix, *parts.UNET_ADAPTERS)
+    return family, components.network(ldm_unet, config, names, prefix, *components.UNET_ADAPTERS)
 
 
 def _family(weights: Weights, shapes: ldm_unet.Shapes) -> str:
@@ -174,7 +176,7 @@ def _pooled_width(family: str, unet: Network | None) -> int:
 
 
 def _text(weights: Weights, facts: Facts) -> tuple[TextEncoder, ...]:
-    found = (parts.clip_l(weights, (L_PREFIX,), facts, layer=LAYER, final_norm=False), _g(weights))
+    found = (components.clip_l(weights, (L_PREFIX,), facts, layer=LAYER, final_norm=False), _g(weights))
     return tuple(encoder for encoder in found if encoder)
 
 
@@ -183,17 +185,19 @@ def _g(weights: Weights) -> TextEncoder | None:
 
     Without the prefix of a checkpoint it is told from other encoders by how many layers it has.
     """
-    prefix = parts.prefix_of(weights, G_PREFIXES, open_clip.PROBES)
+    prefix = components.prefix_of(weights, G_PREFIXES, open_clip.PROBES)
     if prefix is not None:
-        names, cuts = open_clip.transformers_names(parts.under(weights, prefix))
+        names, cuts = open_clip.transformers_names(components.under(weights, prefix))
     else:
         prefix, cuts = "", {}
         names = {name.removeprefix(G_ALONE): name for name in weights.infos if name.startswith((G_ALONE, "text_proj"))}
     if f"encoder.layers.{G_LAYERS - 1}.layer_norm1.weight" not in names and not prefix.startswith("conditioner."):
         return None
     keys = {new: prefix + old for new, old in names.items()}
-    adapters = (*parts.TEXT_ADAPTERS, *G_ADAPTERS) if prefix == G_PREFIXES[1] else G_ADAPTERS
+    adapters = (*components.TEXT_ADAPTERS, *G_ADAPTERS) if prefix == G_PREFIXES[1] else G_ADAPTERS
     bare = Network({}, clip_text.build, keys, prefix, adapters, cuts)
     shapes = {name: bare.shape(weights, name) for name in keys}
-    config = clip_text.config(shapes, max(1, shapes[clip_text.TOKENS][1] // parts.HEAD_WIDTH), "gelu")
-    return parts.encoder(weights, "g", replace(bare, config=config), pad=0, layer=LAYER, final_norm=False, pools=True)
+    config = clip_text.config(shapes, max(1, shapes[clip_text.TOKENS][1] // components.HEAD_WIDTH), "gelu")
+    return components.encoder(
+        weights, "g", replace(bare, config=config), pad=0, layer=LAYER, final_norm=False, pools=True
+    )

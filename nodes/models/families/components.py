@@ -5,7 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
-from nodes.models.families import clip_text, ldm_vae
+from nodes.models.families import clip_text, ldm_unet, ldm_vae
 from nodes.models.families.checkpoint import LatentFormat, Network, TextEncoder
 from nodes.models.families.facts import Facts
 from nodes.models.weights import Weights
@@ -68,11 +68,18 @@ def vae(weights: Weights, facts: Facts) -> Network | None:
     return network(ldm_vae, config, names, prefix)
 
 
-def latent_format(unet: Network | None, vae: Network | None, facts: Facts, scale: float) -> LatentFormat:
-    """Return the latent format: from the autoencoder, else from the UNet with the usual factor of 8."""
-    channels = vae.config["latent_channels"] if vae else unet.config["out_channels"] if unet else 4
-    factor = 2 ** (len(vae.config["block_out_channels"]) - 1) if vae else 8
-    return LatentFormat(channels, factor, float(facts.get("vae", "scaling_factor", scale)), facts.rgb(channels))
+def latent_format(unet: Network | None, vae: Network | None, facts: Facts, family: LatentFormat) -> LatentFormat:
+    """Return the latent format: from the autoencoder, else from the UNet with the family's factor.
+
+    Its space is the family's where the UNet says which family it is and the metadata states no scale of its own.
+    """
+    channels = vae.config["latent_channels"] if vae else unet.config["out_channels"] if unet else family.channels
+    factor = 2 ** (len(vae.config["block_out_channels"]) - 1) if vae else family.factor
+    scale = float(facts.get("vae", "scaling_factor", family.scale))
+    is_usual = unet is not None and (channels, scale) == (family.channels, family.scale)
+    return LatentFormat(
+        channels, factor, scale, facts.rgb(channels, family.rgb), space=family.space if is_usual else None
+    )
 
 
 def clip_l(
@@ -120,6 +127,11 @@ def must_divide(weights: Weights, part: str, name: str, number: int, widths: Ite
             expected=f"a divisor of {', '.join(map(str, widths))}",
             hint="a model with unusual widths states its configuration in the metadata of the file",
         )
+
+
+def unet_layout(unet: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+    """Return the tensors of a UNet in the original layout."""
+    return {UNET_PREFIXES[0] + old: unet[new] for old, new in ldm_unet.original_names(unet).items()}
 
 
 def vae_layout(vae: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
