@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import partial
 from typing import Any
 
 from engine.context import Context
@@ -145,7 +146,10 @@ def _outcome(node: BoundNode, call: CallInputs, result: Any) -> Outcome:
 def wire_of(outcome: Outcome, key: bytes, spec: NodeSpec, index: int, value: Any) -> Digests:
     """Put what a node gave for one output into ``outcome``; return the digests that lie on the wire."""
     is_list = spec.outputs[index].is_list and not isinstance(value, Block)
-    return tuple(_keep(outcome, key, index, spec.pure, item) for item in (value if is_list else [value]))
+    items = enumerate(value if is_list else [value])
+    return tuple(
+        _keep(outcome, item, partial(opaque_identity, key, index, place, pure=spec.pure)) for place, item in items
+    )
 
 
 def _note_block(outcome: Outcome, block: Block) -> None:
@@ -153,7 +157,7 @@ def _note_block(outcome: Outcome, block: Block) -> None:
         outcome.notes = {**outcome.notes, "blocked": [*outcome.notes.get("blocked", ()), block.message]}
 
 
-def _keep(outcome: Outcome, key: bytes, slot: int, pure: bool, value: Any) -> bytes:
+def _keep(outcome: Outcome, value: Any, identity: Callable[[], bytes]) -> bytes:
     if isinstance(value, Block):
         _note_block(outcome, value)
         value = Block()
@@ -162,7 +166,7 @@ def _keep(outcome: Outcome, key: bytes, slot: int, pure: bool, value: Any) -> by
         digest = packed.digest
         outcome.values[digest] = (value, packed)
     except NoByteForm:
-        digest = opaque_identity(key, slot, pure=pure)
+        digest = identity()
         outcome.values[digest] = (Opaque(value, digest), None)
     return digest
 

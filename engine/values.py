@@ -100,12 +100,12 @@ class Opaque:
     identity: bytes
 
 
-def opaque_identity(producer: bytes, slot: int, *, pure: bool) -> bytes:
+def opaque_identity(producer: bytes, slot: int, place: int, *, pure: bool) -> bytes:
     """Return 32 bytes that stand for a value without a byte form.
 
-    The same for the same key and slot of a pure producer, else unique to the run.
+    The same for the same key, slot and place on its wire of a pure producer, else unique to the run.
     """
-    return blake3(producer + pack_number("<I", slot)).digest() if pure else os.urandom(32)
+    return blake3(producer + pack_number("<II", slot, place)).digest() if pure else os.urandom(32)
 
 
 # --- wire classes ----------------------------------------------------------------------------------------------------

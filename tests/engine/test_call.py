@@ -87,6 +87,22 @@ def test_return_values():
     assert wires(empty) == ([None],)
 
 
+def test_values_without_a_byte_form_in_one_list_are_told_apart():
+    def function() -> list[Anything]:
+        return [lambda: 1, lambda: 2, lambda: 3]
+
+    words = Vocabulary()
+    words.registry.node("It")(function)
+    words.registry.node("Call")(lambda_call)
+    with engine(words) as e:
+        graph = {"it": n("It"), "2": n("Call", function=("it", 0))}
+        assert e.run(graph, values=["2"]).values["2"] == ([1, 2, 3],)
+
+
+def lambda_call(function: Anything) -> int:
+    return int(function())
+
+
 def test_a_wrong_number_of_outputs_is_the_nodes_error():
     def function() -> Two:
         return (1, [2], 3)  # type: ignore[return-value]

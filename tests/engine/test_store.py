@@ -108,7 +108,7 @@ def test_without_a_folder_it_remembers_in_memory(open_store):
 
 def test_an_opaque_value_stays_in_memory(open_store):
     first = open_store()
-    foreign = Opaque(object(), opaque_identity(b"key", 0, pure=True))
+    foreign = Opaque(object(), opaque_identity(b"key", 0, 0, pure=True))
     first.put(b"key", Row(((foreign.identity,),)), {foreign.identity: (foreign, None)})
     assert first.get(foreign.identity) is foreign and first.packed(foreign.identity) is None
     first.close()

@@ -216,9 +216,10 @@ def test_a_subclass_is_not_taken_for_its_base():
 
 def test_identity_of_an_opaque_value():
     key = b"k" * 32
-    assert opaque_identity(key, 0, pure=True) == opaque_identity(key, 0, pure=True)
-    assert opaque_identity(key, 0, pure=True) != opaque_identity(key, 1, pure=True)
-    assert opaque_identity(key, 0, pure=False) != opaque_identity(key, 0, pure=False)
+    assert opaque_identity(key, 0, 0, pure=True) == opaque_identity(key, 0, 0, pure=True)
+    assert opaque_identity(key, 0, 0, pure=True) != opaque_identity(key, 1, 0, pure=True)
+    assert opaque_identity(key, 0, 0, pure=True) != opaque_identity(key, 0, 1, pure=True)
+    assert opaque_identity(key, 0, 0, pure=False) != opaque_identity(key, 0, 0, pure=False)
 
 
 def test_a_wire_name_belongs_to_one_class():
