@@ -254,7 +254,8 @@ class Store:
         if self._disk is not None:
             storable = tuple((digest, each.packed) for digest, each in held.items() if each.packed is not None)
             entry = Entry(key, type, row, row_to_bytes(key, row), storable)
-            self._writer.add(entry, held, urgent=at_once or row.cost > LONG)
+            waiting = {digest: held[digest] for digest, _ in storable}
+            self._writer.add(entry, waiting, urgent=at_once or row.cost > LONG)
 
     def _commit(self, batch: Sequence[Entry]) -> None:
         """Write a group. Called by the writer thread."""

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from engine.memory import OPAQUE_BYTES
 from engine.store import MISSING, Costs, Row, Store
 from engine.values import Opaque, opaque_identity, pack
 
@@ -115,6 +116,15 @@ def test_an_opaque_value_stays_in_memory(open_store):
     second = open_store()
     assert second.row(b"key").outputs == ((foreign.identity,),)
     assert not second.has(foreign.identity) and second.get(foreign.identity) is MISSING
+
+
+def test_an_opaque_value_is_gone_when_memory_is_full(open_store):
+    store = open_store(memory=3 * OPAQUE_BYTES)
+    identities = [opaque_identity(b"key", slot, 0, pure=True) for slot in range(10)]
+    for identity in identities:
+        store.put(identity, Row(((identity,),)), {identity: (Opaque(object(), identity), None)})
+    store.flush()
+    assert [store.has(identity) for identity in identities] == [False] * 7 + [True] * 3
 
 
 def test_rows_carry_files_asks_and_notes(open_store):
