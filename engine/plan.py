@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from blake3 import blake3
 
-from engine.errors import shortened
+from engine.errors import LoomisError, shortened
+from engine.failures import located
 from engine.keys import CallInputs, Digests, Static, calls, static_part
 from engine.rows import Row
 from engine.schema import Block, FileSource
@@ -123,7 +124,7 @@ class Planner:
         known = known_digests(node, steps, asked)
         if known is None:
             return Step(node.id, "depends", DEPENDS, asked=asked, seconds=(0.0, self._seconds(node)[1]))
-        found = calls(node.spec, static, known, file_marks(node, known, self.memo, self.fingerprint))
+        found = calls(node.spec, static, known, file_marks(node, known, self.memo.text, self.fingerprint))
         rows = tuple(blocked_row(node, call) or self.memo.row(call.key) for call in found)
         if node.spec.lazy is not None:
             more = frozenset(name for row in rows if row and row.asks for name in row.asks) - asked
@@ -206,16 +207,23 @@ def reason(node: BoundNode, known: Mapping[str, Digests], memo: MemoView) -> str
 def file_marks(
     node: BoundNode,
     known: Mapping[str, Digests],
-    memo: MemoView,
+    text: Callable[[bytes], str | None],
     fingerprint: Callable[[FileSource, str], str],
 ) -> dict[str, Digests]:
-    """Return fingerprints for linked inputs that name files."""
+    """Return fingerprints for linked inputs that name files. ``text`` gives the text with a digest, if it is there.
+
+    Raises:
+        LoomisError: a file can't be read, or a name leads out of its folder.
+    """
     marks: dict[str, Digests] = {}
     for name, digests in known.items():
         source = node.spec.ports[name].files
         if source is not None:
-            names = [memo.text(digest) for digest in digests]
-            marks[name] = tuple(fingerprint(source, text).encode() if text else b"?" for text in names)
+            names = [text(digest) for digest in digests]
+            try:
+                marks[name] = tuple(fingerprint(source, found).encode() if found else b"?" for found in names)
+            except LoomisError as error:
+                raise located(error, node) from error
     return marks
 
 

@@ -287,7 +287,7 @@ class Run:
             return False
         if task.static is None:
             task.static = static_part(node, self._shared.environment.settings.profile, self._memo.fingerprint)
-        marks = file_marks(node, known, self._memo, self._memo.fingerprint)
+        marks = file_marks(node, known, self._work.text, self._memo.fingerprint)
         found = calls(node.spec, task.static, known, marks)
         if task.static.unique and len(task.calls) == len(found):
             found = [CallInputs(old.key, new.inputs) for old, new in zip(task.calls, found, strict=True)]

@@ -132,6 +132,11 @@ class Work:
         found = self.held.get(digest, self.memo.value)
         return found.value if isinstance(found, Opaque) else found
 
+    def text(self, digest: bytes) -> str | None:
+        """Return the text with this digest, if it is there."""
+        found = self.held.get(digest, self.memo.text)
+        return found if isinstance(found, str) else None
+
     def _keep(self, task: Task, index: int, outcome: Outcome, report: Report) -> None:
         """Remember a call's result and write its files. An expanded call has no result yet."""
         if outcome.expanded:

@@ -3,13 +3,15 @@
 import threading
 import time
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import torch
 
 import nodes  # noqa: F401  (registers the codec of tensors)
-from engine.errors import Cancelled, InputError, NodeFailure, OutOfMemory, ValidationError
+from engine.errors import Cancelled, FileError, InputError, NodeFailure, OutOfMemory, ValidationError
 from engine.events import Event, Failed, Finished, NodeFinished, NodeStarted, Progress, Saved, Started, WasCancelled
+from engine.node import Mentions
 from engine.run import Run
 from engine.types import Anything
 from tests.engine.words import Vocabulary, engine, n, ran, recorded, remembered, whys
@@ -393,6 +395,39 @@ def test_values_are_dropped_after_their_last_consumer(monkeypatch: pytest.Monkey
     with engine(Vocabulary()) as e:
         e.run({**graph, "o": n("Show", value=("19", 0))})
     assert max(held) <= 2 and held[-1] == 0
+
+
+def mentions(folder: Path, texts: list[str]) -> tuple[Vocabulary, Path]:
+    """Return a vocabulary whose Read mentions files in a text that Say, which is never remembered, gives."""
+    file = folder / "models" / "embeddings" / "a.safetensors"
+    file.parent.mkdir(parents=True)
+    words = Vocabulary()
+
+    @words.registry.node("Say", pure=False)
+    def say() -> str:
+        return texts[0]
+
+    @words.registry.node("Read")
+    def read(text: Annotated[str, Mentions("embeddings", r"<(.*)>")]) -> str:
+        return file.read_text()
+
+    return words, file
+
+
+def test_a_file_that_an_unremembered_text_names_is_in_the_key(tmp_path: Path):
+    words, file = mentions(tmp_path, ["<a>"])
+    graph = {"1": n("Say"), "2": n("Read", text=("1", 0))}
+    with engine(words, tmp_path) as e:
+        for content in ("one", "two"):
+            file.write_text(content)
+            assert e.run(graph, values=["2"]).values["2"] == ([content],)
+
+
+def test_a_linked_name_that_leaves_its_folder_is_told_with_its_node(tmp_path: Path):
+    words, _ = mentions(tmp_path, ["<../a>"])
+    with engine(words, tmp_path) as e, pytest.raises(FileError) as caught:
+        e.run({"1": n("Say"), "2": n("Read", text=("1", 0))}, values=["2"])
+    assert (caught.value.node, caught.value.class_type) == ("2", "Read")
 
 
 def test_a_file_is_written_once_and_again_when_it_is_gone(tmp_path: Path):
