@@ -64,14 +64,14 @@ def _static_part(node: BoundNode, profile: tuple[str, ...], fingerprint: Callabl
     unique = not spec.pure
     if spec.fingerprint is not None:
         extra = call_hook(spec.fingerprint, node.literals)
-        unique = unique or extra != extra
+        unique = unique or (isinstance(extra, float) and extra != extra)
         head.append(extra)
     try:
         if all(type(value) in SCALARS or value is profile for value in head):
             return Static(msgpack.packb(head), unique)
     except (OverflowError, UnicodeEncodeError):  # an int beyond 64 bits, half a surrogate pair
         pass
-    return Static(pack(head).tree, unique)
+    return Static(pack(head).digest, unique)
 
 
 def calls(
@@ -103,5 +103,5 @@ def _key(static: Static, inputs: Mapping[str, Digests], files: Mapping[str, Dige
     for name, digests in sorted(inputs.items()):
         parts += [name.encode(), b"\0", len(digests).to_bytes(4, "little"), *digests]
     for name, marks in sorted(files.items()):
-        parts += [name.encode(), b"\1", *marks]
+        parts += [name.encode(), b"\1", pack(marks).tree]
     return blake3(b"".join(parts)).digest()

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 
@@ -204,6 +205,20 @@ def test_a_fingerprint_function_gets_the_literals_and_none_for_links():
 
     assert wires(function, {"fingerprint": mark}, a=("1", 0), b=2) == ([5],)
     assert set(got) == {(None, 2)}
+
+
+def test_the_elements_of_a_fingerprint_that_is_an_array_count():
+    seen = np.zeros(2)
+
+    def function() -> float:
+        return float(seen[0])
+
+    words = Vocabulary()
+    words.registry.node("It", fingerprint=lambda: seen)(function)
+    with engine(words) as e:
+        for number in (1.0, 2.0):
+            seen[0] = number
+            assert e.run({"it": n("It")}, values=["it"]).values["it"] == ([number],)
 
 
 def test_a_fingerprint_that_is_nan_is_like_no_other():

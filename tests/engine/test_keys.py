@@ -1,6 +1,7 @@
 """Keys: what they cover, and what they don't."""
 
 import math
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -205,3 +206,10 @@ def test_where_a_wire_ends_is_part_of_the_key():
 def test_linked_names_of_files_count_by_their_content():
     one, other = (calls(SPEC, STATIC, {"a": (ONE, TWO)}, {"a": marks}) for marks in ((b"1", b"2"), (b"1", b"3")))
     assert one[0].key == other[0].key and one[1].key != other[1].key
+
+
+def test_it_counts_which_of_several_names_a_file_has():
+    known = {"value": (ONE, TWO)}
+    lists = replace(words()["Any"], input_is_list=True)
+    first, second = (calls(lists, STATIC, known, {"value": marks})[0].key for marks in ((b"x", b""), (b"", b"x")))
+    assert first != second
