@@ -179,8 +179,8 @@ def _versions(given: Mapping[str, Any]) -> list[tuple[str, Any, int]]:
 def _tensors(value: Any) -> Sequence[Any]:
     if type(value) in PLAIN:
         return ()
-    if hasattr(value, "_version"):
-        return [value]
+    if hasattr(type(value), "is_inference"):
+        return () if value.is_inference() else (value,)  # torch counts no changes of tensors made in inference mode
     if is_dataclass(value):
         return [tensor for item in fields(value) for tensor in _tensors(getattr(value, item.name))]
     if isinstance(value, list | tuple):
