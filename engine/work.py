@@ -60,7 +60,9 @@ class Work:
                     return self.cancelled(task)
                 given = self._arguments(task, index)
                 self._keep(task, index, invoke(task.node, task.calls[index], given), report)
-        except Exception as failure:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as failure:  # what a thread of a pool does not catch, nobody hears of
             self._failed(failure, task, report)
         return report
 
@@ -89,7 +91,7 @@ class Work:
             if names := asks(task.node, given, task.asked):
                 self._keep(task, index, Outcome(asks=names), report)
 
-    def _failed(self, failure: Exception, task: Task, report: Report) -> None:
+    def _failed(self, failure: BaseException, task: Task, report: Report) -> None:
         """Note a failure. Lost values are no failure: they are made again. Values that were changed are forgotten."""
         if isinstance(failure, Lost):
             report.lost = failure.digests

@@ -158,6 +158,22 @@ def test_sys_exit_on_a_lane_ends_the_run_and_not_the_process():
         wires(function, {"resource": "gpu"})
 
 
+def test_a_node_that_is_cancelled_from_inside_ends_the_run_on_any_lane():
+    def function(a: int) -> int:
+        raise asyncio.CancelledError
+
+    with pytest.raises(Cancelled):
+        wires(function, {"resource": "gpu"}, a=("1", 0))
+
+
+def test_a_lazy_function_that_exits_ends_the_run():
+    def function(a: Annotated[int, Lazy()]) -> int:
+        return a
+
+    with pytest.raises(NodeFailure, match="SystemExit"):
+        wires(function, {"resource": "gpu", "lazy": lambda a: sys.exit("bye")}, a=("1", 0))
+
+
 @pytest.mark.parametrize(
     ("lazy", "error", "said"),
     [
@@ -205,6 +221,22 @@ def test_a_fingerprint_function_gets_the_literals_and_none_for_links():
 
     assert wires(function, {"fingerprint": mark}, a=("1", 0), b=2) == ([5],)
     assert set(got) == {(None, 2)}
+
+
+def test_tensors_made_in_inference_mode_are_values():
+    def function() -> Anything:
+        with torch.inference_mode():
+            return torch.ones(3) * 2
+
+    words = Vocabulary()
+    words.registry.node("It")(function)
+    words.registry.node("Total")(total)
+    with engine(words) as e:
+        assert e.run({"it": n("It"), "2": n("Total", x=("it", 0))}, values=["2"]).values["2"] == ([6],)
+
+
+def total(x: Anything) -> int:
+    return int(x.sum())
 
 
 def test_the_elements_of_a_fingerprint_that_is_an_array_count():
