@@ -63,6 +63,7 @@ def read_signature(function: Callable[..., Any], *, type: str, version: int | st
         if hint is Context:
             context = parameter.name
         elif token:
+            _check_hidden(where, parameter.name, token)
             hidden[parameter.name] = token
         else:
             ports.append(_port(where, parameter, hint, facts["input_is_list"]))
@@ -95,6 +96,16 @@ def _hints(where: str, function: Callable[..., Any]) -> dict[str, Any]:
         raise DefinitionError(
             f"{where}: a type hint can't be read: {error}.", hint="Import the type at the top of its module."
         ) from error
+
+
+def _check_hidden(where: str, name: str, hidden: Hidden) -> None:
+    if hidden.in_key and hidden.token != "UNIQUE_ID":
+        raise DefinitionError(
+            f"{where}: {name!r} can't be in the key: only the unique id can.",
+            got=hidden.token,
+            expected="UNIQUE_ID",
+            hint="Pass pure=False for a node whose result depends on the whole workflow.",
+        )
 
 
 def _check_choices(where: str, spec: NodeSpec) -> None:
