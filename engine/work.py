@@ -10,9 +10,10 @@ from engine.call import ChangedInput, Outcome, arguments, asks, invoke, invoke_a
 from engine.context import Context, Environment
 from engine.errors import Cancelled, LoomisError
 from engine.failures import located
+from engine.keys import CallInputs, calls, static_part
 from engine.memo import Lost, Memo
 from engine.outputs import Outputs, Placed
-from engine.plan import trace
+from engine.plan import file_marks, trace
 from engine.rows import Row
 from engine.task import Held, Task
 from engine.values import Opaque
@@ -145,8 +146,23 @@ class Work:
             report.done[index] = (outcome, None)
             return
         call = task.calls[index]
-        keep = task.static is None or not task.static.unique
+        keep = self._may_keep(task, call)
         row = self.memo.remember(task.node.spec, call.key, outcome, trace(task.node, call.inputs), keep=keep)
         if task.node.spec.output_node and not row.asks:
             report.placed[index] = self.outputs.place(call.key, row, outcome)
         report.done[index] = (outcome, row)
+
+    def _may_keep(self, task: Task, call: CallInputs) -> bool:
+        """Whether a result may be remembered: a file that changed since the key was made has another key now."""
+        node, fingerprint = task.node, self.memo.fingerprint
+        if task.static is not None and task.static.unique:
+            return False
+        if not any(port.files for port in node.spec.inputs):
+            return True
+        static = static_part(node, self.environment.settings.profile, fingerprint)
+        marks = file_marks(node, call.inputs, self.text, fingerprint)
+        (now,) = calls(node.spec, static, call.inputs, marks)
+        if now.key != call.key:
+            message = f"A file that {node.spec.type} uses changed during the run; its result is not remembered."
+            self.emit(events.Warned, message=message, node=node.id)
+        return now.key == call.key

@@ -10,7 +10,18 @@ import torch
 
 import nodes  # noqa: F401  (registers the codec of tensors)
 from engine.errors import Cancelled, FileError, InputError, NodeFailure, OutOfMemory, ValidationError
-from engine.events import Event, Failed, Finished, NodeFinished, NodeStarted, Progress, Saved, Started, WasCancelled
+from engine.events import (
+    Event,
+    Failed,
+    Finished,
+    NodeFinished,
+    NodeStarted,
+    Progress,
+    Saved,
+    Started,
+    Warned,
+    WasCancelled,
+)
 from engine.node import Mentions
 from engine.run import Run
 from engine.types import Anything
@@ -421,6 +432,28 @@ def test_a_file_that_an_unremembered_text_names_is_in_the_key(tmp_path: Path):
         for content in ("one", "two"):
             file.write_text(content)
             assert e.run(graph, values=["2"]).values["2"] == ([content],)
+
+
+def test_a_result_of_a_file_that_changed_during_the_run_is_not_remembered(tmp_path: Path):
+    words, file = mentions(tmp_path, ["<a>"])
+    file.write_text("one")
+
+    @words.registry.node("Change")
+    def change(to: str) -> str:
+        file.write_text(to)
+        return "<a>"
+
+    @words.registry.node("Late")
+    def late(text: Annotated[str, Mentions("embeddings", r"<(.*)>")], after: str) -> str:
+        return file.read_text()
+
+    graph = {"1": n("Change", to="two"), "2": n("Late", text="<a>", after=("1", 0))}
+    with engine(words, tmp_path) as e:
+        result, events = recorded(e, graph, values=["2"])
+        assert result.values["2"] == (["two"],)
+        assert [event.node for event in events if isinstance(event, Warned)] == ["2"]
+        file.write_text("one")
+        assert e.run(graph, values=["2"]).values["2"] == (["one"],)
 
 
 def test_a_linked_name_that_leaves_its_folder_is_told_with_its_node(tmp_path: Path):
