@@ -10,13 +10,14 @@ from PIL import Image
 from torch import Tensor
 
 from engine.context import Context
-from engine.errors import InputError, ModelError
+from engine.errors import InputError
 from nodes.models.families.checkpoint import LatentFormat
+from nodes.models.parts import parts
 from nodes.models.service import pool
 from nodes.models.unet import Unet
 from nodes.recipes import Conditioning, Latent, Model
 from nodes.sampling import inpaint, noise, prediction, steps
-from nodes.sampling.guidance import Guidance, Part, paired
+from nodes.sampling.guidance import Guidance, paired
 from nodes.sampling.noise_levels import DiscreteLevels, stable_diffusion
 from nodes.sampling.schedules import SCHEDULES
 from nodes.sampling.seam import GuidedDenoiser
@@ -69,7 +70,8 @@ def sample(
     drawn = noise.starting_noise(seed, start.shape, latent.batch_index) if add_noise else torch.zeros(start.shape)
     drawn = drawn.to(unet.device)
     predict = PREDICTORS[unet.prediction](_network(unet), levels)
-    guided: GuidedDenoiser = Guidance(predict, *paired(_parts(positive, unet), _parts(negative, unet)), cfg)
+    sides = (parts(side, unet, start, levels) for side in (positive, negative))
+    guided: GuidedDenoiser = Guidance(predict, *paired(*sides), cfg)
     if latent.noise_mask is not None:
         background = noise.background_noise(seed, start.shape).to(start) if solve.fresh_background else drawn
         guided = inpaint.Inpaint(guided, inpaint.latent_mask(latent.noise_mask, start), start, background)
@@ -105,21 +107,6 @@ def _network(unet: Unet) -> prediction.Network:
         return unet(x, timestep, inputs["context"])
 
     return call
-
-
-def _parts(conditioning: Conditioning, unet: Unet) -> tuple[Part, ...]:
-    width = cast(Any, unet.module).config.cross_attention_dim
-    parts = []
-    for cond in conditioning.entries:
-        if cond.context.shape[-1] != width:
-            raise ModelError(
-                "A prompt was encoded for another family of models.",
-                got=f"width {cond.context.shape[-1]}",
-                expected=f"width {width}",
-                hint="Encode it with the text encoder that belongs to the model.",
-            )
-        parts.append(Part({"context": cond.context.to(unet.device)}))
-    return tuple(parts)
 
 
 def preview(denoised: Tensor, form: LatentFormat) -> bytes:
