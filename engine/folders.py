@@ -125,7 +125,9 @@ def confined(name: str, longest: int = LONGEST_PART) -> Path:
 
 def _files_below(root: Path, suffixes: frozenset[str]) -> list[str]:
     found = []
-    for folder, _, files in os.walk(root, followlinks=True):
+    for folder, inside, files in os.walk(root, followlinks=True):
+        here = Path(folder).resolve()
+        inside[:] = [name for name in inside if not here.is_relative_to((here / name).resolve())]  # links in circles
         below = Path(folder).relative_to(root)
         found += [(below / file).as_posix() for file in files if Path(file).suffix.lower() in suffixes]
     return found
