@@ -5,10 +5,12 @@ A model on a wire is a recipe: which file (by fingerprint), which part, which pa
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from engine.types import Socket, Tensor
 from engine.values import wire
+
+Option = TypeVar("Option")
 
 
 @wire("FileRef")
@@ -40,6 +42,37 @@ class Model:
     file: FileRef
     patches: tuple[LoraPatch, ...] = ()
     options: tuple[Any, ...] = ()
+
+    def option(self, kind: type[Option]) -> Option | None:
+        """Return the option of a kind that counts."""
+        return next((option for option in reversed(self.options) if isinstance(option, kind)), None)
+
+
+@wire("DiscreteSampling")
+@dataclass(frozen=True, slots=True)
+class DiscreteSampling:
+    """An option of a model: what its output is, and whether its largest level holds no signal at all."""
+
+    prediction: Literal["eps", "v_prediction", "lcm", "x0", "img_to_img"]
+    zero_terminal: bool = False
+
+
+@wire("ContinuousSampling")
+@dataclass(frozen=True, slots=True)
+class ContinuousSampling:
+    """An option of a model: what its output is, over any level between two."""
+
+    prediction: Literal["eps", "v_prediction", "edm"]
+    sigma_max: float
+    sigma_min: float
+
+
+@wire("RescaledGuidance")
+@dataclass(frozen=True, slots=True)
+class RescaledGuidance:
+    """An option of a model: the spread of what guidance gives is pulled back to that of the positive side."""
+
+    multiplier: float
 
 
 @wire("CLIP")
@@ -103,6 +136,15 @@ class Conditioning:
     """Encoded prompts that steer a model together."""
 
     entries: tuple[Cond, ...]
+
+
+@wire("PerpendicularGuidance")
+@dataclass(frozen=True, slots=True)
+class PerpendicularGuidance:
+    """An option of a model: guidance keeps away from what the negative prompt does not share with the positive one."""
+
+    empty: Conditioning
+    negative_scale: float
 
 
 Sigmas = Annotated[Tensor, Socket("SIGMAS")]

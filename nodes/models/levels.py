@@ -14,7 +14,7 @@ from nodes.sampling.solvers import SOLVERS
 
 def levels(ctx: Context, model: Model) -> NoiseLevels:
     """Return the noise levels that a model knows."""
-    return parametrization(ctx.use(pool).checkpoint(model.file)).levels
+    return parametrization(model, ctx.use(pool).checkpoint(model.file)).levels
 
 
 def scheduled(

@@ -20,7 +20,7 @@ def noised(ctx: Context, model: Model, source: NoiseSource, sigmas: Tensor, late
     if not len(sigmas):
         return latent
     checkpoint = ctx.use(pool).checkpoint(model.file)
-    process, form = parametrization(checkpoint).process, checkpoint.latent
+    process, form = parametrization(model, checkpoint).process, checkpoint.latent
     sigma = (sigmas[0] - sigmas[-1]).abs() if len(sigmas) > 1 else sigmas[0]
     clean = entered(latent.samples, form)
     return left(latent, process.start(clean, starting_noise(source, latent, clean), sigma, full=False), form)

@@ -9,7 +9,7 @@ from torch import Tensor
 from engine.context import Context
 from engine.errors import InputError
 from nodes.models.families.checkpoint import LatentFormat
-from nodes.models.guider import guidance
+from nodes.models.guider import guidance, resolved
 from nodes.models.parametrization import Parametrization, parametrization
 from nodes.models.parts import Canvas, network, parts
 from nodes.models.preview import preview
@@ -43,8 +43,9 @@ def sample(
     """
     if not len(sigmas):
         return Sampled(latent, latent)
+    guider = resolved(guider)
     unet = ctx.use(pool).unet(guider.model)
-    model = parametrization(ctx.use(pool).checkpoint(guider.model.file))
+    model = parametrization(guider.model, ctx.use(pool).checkpoint(guider.model.file))
     start = entered(latent.samples, unet.latent).to(unet.device)
     drawn = starting_noise(source, latent, start)
     solver = SOLVERS[sampler.solver]
