@@ -4,19 +4,23 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from engine.context import Environment
+from engine.errors import Fault, ValidationError
 from engine.events import Event
 from engine.flights import Flights
 from engine.folders import Folders
-from engine.graph import read_file, read_graph
+from engine.formats import Catalogue, Diagnostic, Loaded, load
+from engine.formats.read import Source
+from engine.graph import read_graph
 from engine.lanes import Lanes
 from engine.memo import Memo
 from engine.node import Registry
+from engine.object_info import SpecClasses
 from engine.outputs import check_writable
 from engine.parameters import find_node, set_parameters
 from engine.plan import Plan, Planner
@@ -24,6 +28,9 @@ from engine.run import Run, Shared
 from engine.settings import Settings
 from engine.store import Store
 from engine.validate import BoundGraph, validate
+
+Workflow = Source | Loaded
+"""A file, its bytes, its JSON, or what ``Engine.load`` returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +45,16 @@ class Shown:
 class Result:
     """What came of a run: per output node its files and texts, and the values that were asked for.
 
-    ``values[node][slot]`` is the list of values on that output, usually of one.
+    ``values[node][slot]`` is the list of values on that output, usually of one. ``faults`` tells what ``partial`` left
+    out, ``diagnostics`` what was noticed while the file was read.
     """
 
     job: str
     outputs: Mapping[str, Shown]
     values: Mapping[str, tuple[list[Any], ...]]
     seconds: float
-    faults: tuple[Any, ...] = field(default=())
+    faults: tuple[Fault, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 class Engine:
@@ -70,36 +79,56 @@ class Engine:
         self.settings = settings or Settings()
         self.store = Store(data / "store" if data else None, memory_bytes=memory_bytes, disk_bytes=disk_bytes)
         self.memo = Memo(self.store, self.folders)
+        self._catalogue = Catalogue(SpecClasses(registry.specs))
         environment = Environment(self.settings, self.folders, self.memo)
         self._shared = Shared(registry, environment, self.memo, Lanes(), Flights())
 
+    def load(self, workflow: Workflow, *, seed: int = 0) -> Loaded:
+        """Read a workflow: API format or saved by the editor, as JSON or in a picture or video that carries it.
+
+        ``seed`` decides random choices (``{red|blue}``) in what the editor saved.
+
+        Raises:
+            FileError: the file can't be opened.
+            WorkflowError: it holds no workflow. What is odd about one is in ``diagnostics``.
+        """
+        return workflow if isinstance(workflow, Loaded) else load(workflow, self._catalogue, seed=seed)
+
     def check(
         self,
-        workflow: Path | str | Mapping[str, Any],
+        workflow: Workflow,
         parameters: Mapping[str, Any] | None = None,
         *,
         targets: Collection[str] | None = None,
         values: Collection[str] = (),
         partial: bool = False,
     ) -> BoundGraph:
-        """Read a workflow (a file or its API-format JSON) and check it. ``targets`` are ids, titles or types.
+        """Read a workflow and check it. ``targets`` are ids, titles or types.
 
         ``values`` names nodes that are wanted besides.
 
         Raises:
-            WorkflowError: it can't be read.
+            FileError, WorkflowError: it can't be read.
             ValidationError: it is not valid; ``faults`` lists everything that is wrong.
         """
-        graph = read_graph(read_file(Path(workflow)) if isinstance(workflow, Path | str) else workflow)
+        loaded = self.load(workflow)
+        broken = loaded.faults
+        graph = read_graph(loaded.prompt)
         if parameters:
             graph = read_graph(set_parameters(graph, parameters, self.registry))
         wanted = None if targets is None else [find_node(graph, target) for target in targets]
         also = [find_node(graph, name) for name in values]
-        return validate(graph, self.registry, self.folders, targets=wanted, also=also, partial=partial)
+        try:
+            bound = validate(graph, self.registry, self.folders, targets=wanted, also=also, partial=partial)
+        except ValidationError as error:
+            raise ValidationError([*broken, *error.faults]) from None
+        if broken and not partial:
+            raise ValidationError(broken)
+        return replace(bound, faults=(*broken, *bound.faults)) if broken else bound
 
     def plan(
         self,
-        workflow: Path | str | Mapping[str, Any],
+        workflow: Workflow,
         parameters: Mapping[str, Any] | None = None,
         *,
         targets: Collection[str] | None = None,
@@ -112,7 +141,7 @@ class Engine:
 
     def run(
         self,
-        workflow: Path | str | Mapping[str, Any],
+        workflow: Workflow,
         parameters: Mapping[str, Any] | None = None,
         *,
         targets: Collection[str] | None = None,
@@ -128,13 +157,14 @@ class Engine:
         ``parameters`` replaces inputs (``{"KSampler.seed": 7}``); ``targets`` runs only what these nodes need;
         ``partial`` leaves out what is not valid; ``values`` names nodes whose outputs are wanted as values;
         ``on_event`` gets every event as it happens, from any thread; setting ``cancel`` stops the run; ``extra`` goes
-        into the files beside the prompt (``{"workflow": ...}``).
+        into the files beside the prompt, as does the document that the editor saved (``{"workflow": ...}``).
 
         Raises:
             LoomisError: what ``check`` raises, or what went wrong in a node; Cancelled when it was stopped.
         """
         began = time.perf_counter()
-        bound = self.check(workflow, parameters, targets=targets, values=values, partial=partial)
+        loaded = self.load(workflow)
+        bound = self.check(loaded, parameters, targets=targets, values=values, partial=partial)
         wanted = {name: id for name in values if (id := find_node(bound.graph, name)) in bound.targets}
         if any(bound.nodes[id].spec.output_node for id in bound.targets):
             check_writable(self.folders.output)
@@ -146,7 +176,8 @@ class Engine:
             wanted=wanted.values(),
             on_event=on_event or (lambda event: None),
             cancel=cancel or threading.Event(),
-            extra=extra or {},
+            extra=({} if loaded.saved is None else {"workflow": loaded.saved}) | dict(extra or {}),
+            remarks=loaded.warnings,
         )
         run.execute()
         outputs = {
@@ -154,7 +185,7 @@ class Engine:
             for id, placed in run.placed.items()
         }
         found = {name: run.values(id) for name, id in wanted.items()}
-        return Result(run.job, outputs, found, time.perf_counter() - began, bound.faults)
+        return Result(run.job, outputs, found, time.perf_counter() - began, bound.faults, loaded.diagnostics)
 
     def close(self) -> None:
         """Write what waits to be remembered and end the threads."""

@@ -22,14 +22,10 @@ SAME = {"unet": "diffusion_models", "clip": "text_encoders", "t2i_adapter": "con
 LONGEST_NAME, LONGEST_PART = 1000, 255
 """What common file systems allow: characters of a path less room for its root, bytes of one part."""
 
-DRIVE = re.compile("[A-Za-z]:")
-LONGEST_PART = 255
-"""Bytes of a part of a path that file systems allow."""
-
 LONGEST_PREFIX = 180
-"""Bytes of a part of a file name prefix: number, suffix and the mark of an unfinished file follow."""
+"""Bytes of one part of a file name prefix: number, suffix and the mark of an unfinished file follow."""
 
-LONGEST_NAME = 1024
+DRIVE = re.compile("[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +95,19 @@ def confined(name: str, longest: int = LONGEST_PART) -> Path:
         FileError: it is absolute, empty, too long or leads out of its folder.
     """
     path = PurePosixPath(name.replace("\\", "/"))
-    if len(name) > LONGEST_NAME or any(len(part.encode("utf-8", "replace")) > LONGEST_PART for part in path.parts):
+    if len(name) > LONGEST_NAME or any(len(part.encode("utf-8", "replace")) > longest for part in path.parts):
         raise FileError(
             "The name is too long for a file.",
             got=shortened(name),
-            expected=f"at most {LONGEST_NAME} characters, {LONGEST_PART} bytes between slashes",
+            expected=f"at most {LONGEST_NAME} characters, {longest} bytes between slashes",
             hint="Use a shorter name.",
         )
     if not path.parts or path.is_absolute() or ".." in path.parts or DRIVE.match(path.parts[0]) or "\0" in name:
         raise FileError(
-            f"{shortened(name, 80)!r} leaves its folder.",
+            f"{name!r} leaves its folder.",
             got=name,
             expected="a path below the folder",
             hint="Write it without a drive, a leading slash and '..'.",
-        )
-    if len(name) > LONGEST_NAME or any(len(part.encode("utf-8", "replace")) > longest for part in path.parts):
-        raise FileError(
-            f"{shortened(name, 60)!r} is too long for a file name.",
-            got=f"{len(name)} characters",
-            expected=f"at most {longest} bytes in each part and {LONGEST_NAME} characters in all",
-            hint="Shorten it.",
         )
     return Path(path)
 

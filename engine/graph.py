@@ -3,20 +3,17 @@
 ``{"3": {"class_type": "KSampler", "inputs": {"seed": 1, "model": ["4", 0]}, "_meta": {"title": "..."}}}``
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
 from engine.errors import Fault, ValidationError, WorkflowError, shortened
-
-MAX_BYTES = 256 * 2**20
+from engine.formats.packs import pack_hint
 
 
 class Link(NamedTuple):
@@ -28,12 +25,16 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node as the file has it: ``inputs`` maps names to literals or to ``[id, slot]``."""
+    """One node as the file has it: ``inputs`` maps names to literals or to ``[id, slot]``.
+
+    ``pack`` says where the type comes from, if the file does.
+    """
 
     id: str
     class_type: str
     inputs: Mapping[str, Any]
     title: str | None = None
+    pack: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,10 @@ def read_graph(prompt: object) -> Graph:
         parsed = _adapter().validate_python(prompt)
     except PydanticError as error:
         raise ValidationError([_fault(issue) for issue in error.errors(include_url=False)]) from None
-    nodes = {id: Node(id, node.class_type, node.inputs, _title(node.meta)) for id, node in parsed.items()}
+    nodes = {
+        id: Node(id, node.class_type, node.inputs, _title(node.meta), pack_hint(node.meta))
+        for id, node in parsed.items()
+    }
     return Graph(nodes, prompt)
 
 
@@ -102,47 +106,6 @@ def _fault(issue: Mapping[str, Any]) -> Fault:
         expected='{"class_type": "NodeType", "inputs": {...}}',
         hint="Give the node its class_type and inputs.",
     )
-
-
-def read_file(path: Path) -> Any:
-    """Return the JSON that a file holds.
-
-    Raises:
-        WorkflowError: the file is not there, too large or not JSON.
-    """
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise WorkflowError(
-                f"{path} is too large for a workflow.", got=f"{size} bytes", expected=f"{MAX_BYTES} bytes"
-            )
-        return parse_json(path.read_bytes(), str(path))
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise WorkflowError(
-            f"{path} can't be read: {why}.",
-            got=str(path),
-            expected="a workflow file",
-            hint="Check the path.",
-        ) from None
-
-
-def parse_json(data: bytes | str, name: str) -> Any:
-    """Return what a JSON text holds; NaN and Infinity come through as floats, to be refused where they stand.
-
-    Raises:
-        WorkflowError: it is not JSON; the message says where.
-    """
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        text = data[:60] if isinstance(data, str) else data[:60].decode("utf-8", "replace")
-        raise WorkflowError(
-            f"{name} is not JSON: {error}.",
-            got=text or "nothing",
-            expected="a workflow as JSON",
-            hint="Export the workflow from the editor again.",
-        ) from None
 
 
 def is_link(value: object) -> bool:

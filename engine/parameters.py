@@ -1,12 +1,54 @@
-"""Set inputs of a workflow from outside: ``{"KSampler.seed": 7, "6.text": "a fox"}``."""
+"""What can be set in a workflow from outside, and setting it: ``{"KSampler.seed": 7, "6.text": "a fox"}``."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import WorkflowError
-from engine.graph import Graph, Node
-from engine.node import Registry
+from engine.graph import Graph, Node, is_link
+from engine.node import NO_DEFAULT, Port, Registry
 from engine.validate import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An input that a value can be given. ``name`` is its shortest address; ``port`` is None for unknown types."""
+
+    name: str
+    node: str
+    title: str | None
+    class_type: str
+    input: str
+    value: Any
+    port: Port | None
+
+
+def list_parameters(graph: Graph, registry: Registry) -> list[Parameter]:
+    """Return every input that no other node feeds, in the order of the file and of the node types."""
+    titles = Counter(node.title for node in graph.nodes.values())
+    types = Counter(node.class_type for node in graph.nodes.values())
+    found = []
+    for id, node in graph.nodes.items():
+        names = ((node.title, titles[node.title]), (node.class_type, titles[node.class_type] + types[node.class_type]))
+        name = next((name for name, count in names if name and count == 1 and name not in graph.nodes), id)
+        for input, value, port in _free_inputs(graph, node, registry):
+            found.append(Parameter(f"{name}.{input}", id, node.title, node.class_type, input, value, port))
+    return found
+
+
+def _free_inputs(graph: Graph, node: Node, registry: Registry) -> Iterator[tuple[str, Any, Port | None]]:
+    """Yield name, value (the default where the file has none) and port of the inputs that hold values."""
+    spec = registry.specs.get(node.class_type)
+    ports: Mapping[str, Port | None] = spec.ports if spec else dict.fromkeys(node.inputs)
+    for name, port in ports.items():
+        if name not in node.inputs:
+            if port and port.literal:
+                yield name, None if port.default is NO_DEFAULT else port.default, port
+            continue
+        value = node.inputs[name]
+        if not (is_link(value) and value[0] in graph.nodes):
+            yield name, value["__value__"] if isinstance(value, dict) and "__value__" in value else value, port
 
 
 def set_parameters(graph: Graph, parameters: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
@@ -51,12 +93,15 @@ def find_node(graph: Graph, name: str) -> str:
     if name in graph.nodes:
         return name
     for key in ("title", "class_type"):
-        found = [id for id, node in graph.nodes.items() if getattr(node, key) == name]
+        found = [node for node in graph.nodes.values() if getattr(node, key) == name]
         if len(found) == 1:
-            return found[0]
+            return found[0].id
         if found:
             raise WorkflowError(
-                f"{len(found)} nodes are called {name!r}.", got=name, expected=found, hint="Use the node's id."
+                f"{len(found)} nodes are called {name!r}.",
+                got=name,
+                expected=", ".join(f"{node.id} ({node.title or node.class_type})" for node in found),
+                hint="Use the node's id.",
             )
     choices = {*graph.nodes, *(node.class_type for node in graph.nodes.values())}
     raise WorkflowError(

@@ -22,6 +22,7 @@ from engine.errors import Cancelled, LoomisError
 from engine.expansion import Expansion, grow
 from engine.failures import located
 from engine.flights import Flights
+from engine.formats.diagnostics import Diagnostic
 from engine.garbage import collected_later
 from engine.keys import CallInputs, Digests, calls, static_part
 from engine.lanes import Lanes
@@ -76,6 +77,7 @@ class Run:
         on_event: Callable[[events.Event], None],
         cancel: threading.Event,
         extra: Mapping[str, Any],
+        remarks: Sequence[Diagnostic] = (),
     ) -> None:
         prompt = graph.graph.prompt
         self.job = job
@@ -89,6 +91,7 @@ class Run:
         self._raw = {id: graph.graph.nodes[id] for id in graph.nodes}
         self._wanted = frozenset(wanted)
         self._cancel = cancel
+        self._remarks = remarks
         self._held = Held()
         self._outputs = Outputs(shared.memo, shared.environment.folders, prompt, extra)
         hidden = {"PROMPT": prompt, "DYNPROMPT": prompt, "EXTRA_PNGINFO": extra}
@@ -117,6 +120,8 @@ class Run:
         """
         began = time.time()
         self.emit(events.Started, time=began)
+        for remark in self._remarks:
+            self.emit(events.Warned, message=remark.text, node=remark.node)
         try:
             try:
                 self._loop()

@@ -164,7 +164,7 @@ def unknown_type(node: Node, registry: Registry) -> Fault:
         class_type=node.class_type,
         got=shortened(node.class_type),
         expected=near,
-        hint=f"Did you mean {near}?" if near else "Run `loomis nodes` for the list.",
+        hint=node.pack or (f"Did you mean {near}?" if near else "Run `loomis nodes` for the list."),
     )
 
 

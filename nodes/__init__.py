@@ -12,10 +12,28 @@ EMBEDDED = Path(__file__).parent / "data" / "models"
 """The models that ship with Loomis. They come last on every model path."""
 
 MODULES = (
-    "loaders", "model_options", "text", "conditioning", "latent", "latent_compose", "latent_transform", "latent_math",
-    "sampler", "samplers", "sigmas", "sigmas_change", "guiders", "vae", "inpaint", "image", "image_adjust", "mask",
-    "upscale", "primitive",
-)  # fmt: skip
+    "loaders",
+    "model_options",
+    "text",
+    "text_sdxl",
+    "conditioning",
+    "latent",
+    "latent_compose",
+    "latent_transform",
+    "latent_math",
+    "sampler",
+    "samplers",
+    "sigmas",
+    "sigmas_change",
+    "guiders",
+    "vae",
+    "inpaint",
+    "image",
+    "image_adjust",
+    "mask",
+    "upscale",
+    "primitive",
+)
 """The modules that declare nodes."""
 
 

@@ -44,7 +44,8 @@ def vae_encode_for_inpaint(
     autoencoder = ctx.use(service.pool).vae(vae)
     mask = _over(pixels, mask)
     pixels, mask = autoencoder.crop(pixels), autoencoder.crop(mask)
-    return Latent(autoencoder.encode(masks.hidden(pixels, mask)), masks.grow_box(mask.round(), grow_mask_by))
+    samples, grown = autoencoder.encode(masks.hidden(pixels, mask)), masks.grow_box(mask.round(), grow_mask_by)
+    return Latent(samples, grown, space=autoencoder.latent.space)
 
 
 @node("InpaintModelConditioning", category="conditioning/inpaint", resource="gpu", numeric=True)
@@ -67,7 +68,7 @@ def inpaint_model_conditioning(
         entries = (replace(cond, options={**cond.options, **shown}) for cond in conditioning.entries)
         return Conditioning(tuple(entries))
 
-    latent = Latent(autoencoder.encode(pixels), mask if noise_mask else None)
+    latent = Latent(autoencoder.encode(pixels), mask if noise_mask else None, space=autoencoder.latent.space)
     return Prepared(given(positive), given(negative), latent)
 
 

@@ -9,21 +9,25 @@ from nodes.lazy import lazy
 from nodes.recipes import Latent, Vae
 
 if TYPE_CHECKING:
-    from nodes.models import service
+    from nodes.models import service, spaces
 else:
+    spaces = lazy("nodes.models.spaces")
     service = lazy("nodes.models.service")
 
 
 @node("VAEDecode", category="latent", display_name="VAE Decode", resource="gpu", numeric=True)
 def vae_decode(ctx: Context, samples: Latent, vae: Vae) -> Image:
     """Turn a latent into pictures."""
-    return ctx.use(service.pool).vae(vae).decode(samples.samples)
+    autoencoder = ctx.use(service.pool).vae(vae)
+    spaces.check(samples, autoencoder.latent, "samples")
+    return autoencoder.decode(samples.samples)
 
 
 @node("VAEEncode", category="latent", display_name="VAE Encode", resource="gpu", numeric=True)
 def vae_encode(ctx: Context, pixels: Image, vae: Vae) -> Latent:
     """Turn pictures into a latent."""
-    return Latent(ctx.use(service.pool).vae(vae).encode(pixels))
+    autoencoder = ctx.use(service.pool).vae(vae)
+    return Latent(autoencoder.encode(pixels), space=autoencoder.latent.space)
 
 
 TileSide = Annotated[int, Field(ge=64, le=4096), Widget(step=32)]
@@ -48,7 +52,9 @@ def vae_decode_tiled(
     The mean of three runs with square, wide and high tiles. They overlap by a quarter at most. The temporal sizes are
     for VAEs of videos.
     """
-    return ctx.use(service.pool).vae(vae).decode_tiled(samples.samples, tile_size, overlap, ctx.progress)
+    autoencoder = ctx.use(service.pool).vae(vae)
+    spaces.check(samples, autoencoder.latent, "samples")
+    return autoencoder.decode_tiled(samples.samples, tile_size, overlap, ctx.progress)
 
 
 @node("VAEEncodeTiled", category="_for_testing", display_name="VAE Encode (Tiled)", resource="gpu", numeric=True)
@@ -66,4 +72,6 @@ def vae_encode_tiled(
     The mean of three runs with square, wide and high tiles. They overlap by a quarter at most. The temporal sizes are
     for VAEs of videos.
     """
-    return Latent(ctx.use(service.pool).vae(vae).encode_tiled(pixels, tile_size, overlap, ctx.progress))
+    autoencoder = ctx.use(service.pool).vae(vae)
+    samples = autoencoder.encode_tiled(pixels, tile_size, overlap, ctx.progress)
+    return Latent(samples, space=autoencoder.latent.space)

@@ -1,4 +1,4 @@
-"""The command line: ``loomis run``, ``plan``, ``nodes``, ``models``, ``cache``, ``train``."""
+"""The command line: ``loomis run``, ``plan``, ``check``, ``params``, ``convert``, ``train`` and their like."""
 
 import sys
 from importlib.metadata import version
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from server.commands import cache, models, nodes, plan, run, train
+from server.commands import cache, check, convert, diff, models, nodes, params, plan, run, show, train
 from server.report import EXIT_CODES
 
 HELP = """Run diffusion workflows: a workflow file becomes pictures, and what was computed once is remembered.
@@ -15,7 +15,9 @@ HELP = """Run diffusion workflows: a workflow file becomes pictures, and what wa
 Examples:
   loomis run workflows/portrait.json
   loomis run workflows/portrait.json --set "6.text=a portrait of a man"
+  loomis run output/portrait_00001_.png
   loomis plan workflows/portrait.json
+  loomis check workflows
   loomis nodes KSampler
 
 Exit codes:
@@ -48,6 +50,11 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(plan.plan)
+app.command()(check.check)
+app.command()(params.params)
+app.command()(show.show)
+app.command()(diff.diff)
+app.command()(convert.convert)
 app.command()(nodes.nodes)
 app.command()(models.models)
 app.command()(cache.cache)

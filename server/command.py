@@ -73,14 +73,18 @@ SHARED: dict[str, Any] = {
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Make a command of a function whose first parameter is ``options`` and whose ``as_json`` may be a flag.
 
-    The command gets the shared options besides its own. A LoomisError becomes one block and an exit code.
+    The command gets the shared options besides its own; of two with one name, its own. A LoomisError becomes one block
+    and an exit code.
     """
+
+    own = list(inspect.signature(function).parameters.values())[1:]
+    shared = {name: hint for name, hint in SHARED.items() if name not in {parameter.name for parameter in own}}
 
     @wraps(function)
     def run(**given: Any) -> None:
-        shared = {name: given.pop(name) for name in SHARED}
+        chosen = {name: given.pop(name) for name in shared}
         try:
-            function(read_options(shared), **given)
+            function(read_options(chosen), **given)
         except (typer.Exit, BrokenPipeError):
             raise
         except (Exception, KeyboardInterrupt) as error:
@@ -90,10 +94,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             report(told, given.get("as_json", False))
             raise typer.Exit(exit_code(told)) from None
 
-    own = list(inspect.signature(function).parameters.values())[1:]
     kind = inspect.Parameter.KEYWORD_ONLY
-    shared = [inspect.Parameter(name, kind, default=None, annotation=hint) for name, hint in SHARED.items()]
-    run.__signature__ = inspect.Signature([*(p.replace(kind=kind) for p in own), *shared])  # type: ignore[attr-defined]
+    more = [inspect.Parameter(name, kind, default=None, annotation=hint) for name, hint in shared.items()]
+    run.__signature__ = inspect.Signature([*(p.replace(kind=kind) for p in own), *more])  # type: ignore[attr-defined]
     return run
 
 

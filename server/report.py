@@ -1,7 +1,8 @@
 """How an error reaches a person (one block), a program (one JSON object) and the shell (the exit code)."""
 
+import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import typer
@@ -17,6 +18,7 @@ from engine.errors import (
     WorkflowError,
     shortened,
 )
+from engine.formats import Diagnostic
 
 EXIT_CODES = {
     0: "done",
@@ -44,13 +46,19 @@ def report(error: LoomisError, as_json: bool) -> None:
 def error_data(error: LoomisError) -> dict[str, Any]:
     """Return an error as plain data; an invalid workflow lists its ``faults``."""
     if isinstance(error, ValidationError):
-        return error.as_dict() | {"faults": [fault_data(fault) for fault in error.faults]}
+        return error.as_dict() | {"faults": [plain_data(fault) for fault in error.faults]}
     return error.as_dict()
 
 
-def fault_data(fault: Fault) -> dict[str, Any]:
-    """Return a fault as plain data, without the fields that are empty."""
-    fields = {name: getattr(fault, name) for name in Fault.__dataclass_fields__}
+def show_remarks(remarks: Iterable[Diagnostic], prefix: str = "") -> None:
+    """Print what was noticed while a file was read, to standard error."""
+    for remark in remarks:
+        typer.echo(printable(f"{prefix}{remark.level}: {remark.text}"), err=True)
+
+
+def plain_data(told: Fault | Diagnostic) -> dict[str, Any]:
+    """Return a fault or a remark as plain data, without the fields that are empty."""
+    fields = {field.name: getattr(told, field.name) for field in dataclasses.fields(told)}
     return {name: value for name, value in fields.items() if value not in (None, ())}
 
 

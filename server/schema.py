@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.folders import Folders
-from engine.node import NO_DEFAULT, Files, NodeSpec, Port
+from engine.node import NO_DEFAULT, Files, InputFile, NodeSpec, Port
+from engine.object_info import listed
+
+MOST_CHOICES = 12
+"""Of a longer list, the rest is left out for a person."""
 
 
 def node_data(spec: NodeSpec, folders: Folders) -> dict[str, Any]:
@@ -17,12 +21,13 @@ def node_data(spec: NodeSpec, folders: Folders) -> dict[str, Any]:
         "version": spec.version,
         "output_node": spec.output_node,
         "resource": spec.resource,
-        "inputs": [_input_data(port, folders) for port in spec.inputs],
+        "inputs": [input_data(port, folders) for port in spec.inputs],
         "outputs": [{"name": slot.name, "type": slot.type, "is_list": slot.is_list} for slot in spec.outputs],
     }
 
 
-def _input_data(port: Port, folders: Folders) -> dict[str, Any]:
+def input_data(port: Port, folders: Folders) -> dict[str, Any]:
+    """Return everything that is declared of an input."""
     facts = {
         "minimum": port.minimum,
         "maximum": port.maximum,
@@ -40,7 +45,21 @@ def port_choices(port: Port, folders: Folders) -> Sequence[str] | None:
     match port.choices:
         case None | tuple():
             return port.choices
-        case Files(folder=folder):
-            return folders.names(folder)
-        case files:
-            return folders.inputs(files.suffixes)
+        case source:
+            return listed(source, folders)
+
+
+def allowed(port: Port, folders: Folders) -> str:
+    """Say what an input takes: choices, or bounds."""
+    choices = port_choices(port, folders)
+    if choices is not None:
+        where = {Files: "files in the models folders", InputFile: "files in the input folder"}.get(type(port.choices))
+        shown = ", ".join(choices[:MOST_CHOICES]) + (", ..." if len(choices) > MOST_CHOICES else "")
+        return f"{where}: {shown or 'none there'}" if where else shown
+    if port.minimum is None and port.maximum is None:
+        return ""
+    return f"{_bound(port.minimum)} to {_bound(port.maximum)}"
+
+
+def _bound(bound: float | None) -> str:
+    return "any" if bound is None else f"{bound:g}" if isinstance(bound, float) else str(bound)

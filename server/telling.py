@@ -11,7 +11,7 @@ import typer
 
 from engine import events
 from engine.api import Result
-from server.report import fault_data, printable
+from server.report import plain_data, printable
 from server.text import path_text, range_text, seconds_text
 from server.workflow import typed
 
@@ -151,7 +151,8 @@ class JsonLines:
         data = {
             "outputs": {node: [file["path"] for file in shown.files] for node, shown in outputs},
             "notes": {node: shown.notes for node, shown in outputs if shown.notes},
-            "faults": [fault_data(fault) for fault in result.faults],
+            "faults": [plain_data(fault) for fault in result.faults],
+            "diagnostics": [plain_data(each) for each in result.diagnostics],
             "seconds": result.seconds,
         }
         typer.echo(json.dumps({"result": data}, default=str))

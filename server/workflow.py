@@ -4,29 +4,51 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from engine.errors import SettingError
-from engine.graph import parse_json, read_file
+from engine.errors import FileError, SettingError
+
+SUFFIXES = frozenset({".json", ".png", ".webp", ".jpg", ".jpeg", ".mp4", ".m4v", ".mov", ".webm", ".mkv"})
+"""Files that may be workflows or carry one."""
 
 
-def read_workflow(name: str) -> Any:
-    """Return the JSON of a workflow file; ``-`` is standard input.
+class Named(NamedTuple):
+    """A workflow to be read. ``place`` is its name below the folder in which it was found; ``found`` if it was."""
+
+    name: str
+    source: Path | bytes
+    place: Path
+    found: bool
+
+
+def workflow_source(name: str) -> Path | bytes:
+    """Return what a name on the command line means: a file, or for ``-`` what standard input holds."""
+    return sys.stdin.buffer.read() if name == "-" else Path(name)
+
+
+def find_workflows(names: Sequence[str]) -> list[Named]:
+    """Return the files that are named, and those below folders that are named.
 
     Raises:
-        WorkflowError: it can't be read or is not JSON.
+        FileError: a folder has no file that could be a workflow.
     """
-    return parse_json(sys.stdin.buffer.read(), "standard input") if name == "-" else read_file(Path(name))
-
-
-def node_types(workflow: Any) -> dict[str, str]:
-    """Return the type of each node by id, of either file format, as far as the file tells."""
-    if not isinstance(workflow, dict):
-        return {}
-    saved = workflow.get("nodes")
-    if isinstance(saved, list):
-        return {str(node.get("id")): str(node.get("type")) for node in saved if isinstance(node, dict)}
-    return {id: str(node.get("class_type")) for id, node in workflow.items() if isinstance(node, dict)}
+    found: list[Named] = []
+    for name in names:
+        path = Path(name)
+        if name == "-" or not path.is_dir():
+            place = Path("standard-input" if name == "-" else path.name)
+            found.append(Named(name, workflow_source(name), place, False))
+            continue
+        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+        if not files:
+            raise FileError(
+                f"The folder {name} has no workflows.",
+                got=name,
+                expected="JSON files, pictures or videos",
+                hint="Name another folder.",
+            )
+        found += [Named(str(file), file, file.relative_to(path), True) for file in files]
+    return found
 
 
 def parse_values(settings: Sequence[str]) -> dict[str, Any]:

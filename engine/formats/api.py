@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.formats.catalogue import Catalogue
 from engine.formats.diagnostics import Report
+from engine.formats.packs import pack_hint
 
 META_FIELDS = ("title", "cnr_id", "aux_id", "ver")
 
@@ -12,7 +13,7 @@ META_FIELDS = ("title", "cnr_id", "aux_id", "ver")
 def regular_prompt(raw: Mapping[str, Any], catalogue: Catalogue, report: Report) -> dict[str, dict[str, Any]]:
     """Return an API graph with ``class_type``, ``inputs`` and ``_meta`` only; entries that are no nodes are left out.
 
-    Values are left as they are.
+    Values are left as they are. An entry that was meant as a node is an error, a note or the like a warning.
     """
     prompt: dict[str, dict[str, Any]] = {}
     for node_id, item in raw.items():
@@ -26,7 +27,7 @@ def regular_prompt(raw: Mapping[str, Any], catalogue: Catalogue, report: Report)
                 got=class_type if class_type is not None else item,
                 expected="an object with class_type and inputs",
                 hint="Export it again with the node's pack installed." if isinstance(inputs, dict) else None,
-                level="error",
+                level="error" if isinstance(item, dict) and ("class_type" in item or "inputs" in item) else "warning",
             )
             continue
         meta = item.get("_meta")
@@ -38,13 +39,12 @@ def regular_prompt(raw: Mapping[str, Any], catalogue: Catalogue, report: Report)
 
 
 def _report_unknown(node_id: str, class_type: str, meta: Mapping[str, Any], report: Report) -> None:
-    pack = meta.get("cnr_id") or meta.get("aux_id")
     report.add(
         "unknown_node",
         f"The node type {class_type} is not known here.",
         node=node_id,
         class_type=class_type,
         got=class_type,
-        hint=f"It is in the pack {pack}." if isinstance(pack, str) else None,
+        hint=pack_hint(meta),
         level="error",
     )

@@ -62,7 +62,7 @@ def catalogue_from_object_info(info: Any) -> Catalogue:
             got=type(info).__name__,
             expected="the JSON object that a server answers at /object_info",
         )
-    return Catalogue({name: _class_info(name, entry) for name, entry in info.items() if isinstance(entry, Mapping)})
+    return Catalogue({name: class_info(name, entry) for name, entry in info.items() if isinstance(entry, Mapping)})
 
 
 def type_name(declared: Any) -> str:
@@ -75,7 +75,8 @@ def type_name(declared: Any) -> str:
     return ANY
 
 
-def _class_info(name: str, entry: Mapping[str, Any]) -> ClassInfo:
+def class_info(name: str, entry: Mapping[str, Any]) -> ClassInfo:
+    """Return one entry of ``/object_info``, made regular."""
     display = entry.get("display_name")
     return ClassInfo(
         name,

@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 from engine.formats.diagnostics import Report
-from engine.formats.document import Node
 from engine.formats.emit import Entry
+from engine.formats.packs import pack_hint
 from engine.formats.vocabulary import Vocabulary
 from engine.formats.widgets import DYNAMIC_COMBO, NUMBERS, PLAYERS, Widget
 
@@ -20,7 +20,7 @@ def check_entry(entry: Entry, vocabulary: Vocabulary, report: Report) -> None:
             node=entry.path,
             class_type=entry.node.type,
             got=entry.node.type,
-            hint=pack_hint(entry.node),
+            hint=pack_hint(entry.node.properties),
             level="error",
         )
         return
@@ -38,15 +38,6 @@ def check_entry(entry: Entry, vocabulary: Vocabulary, report: Report) -> None:
     for name, widget in entry.values.widgets.items():
         if name in entry.literals and name not in entry.wires:
             _check_value(entry, widget, entry.literals[name], report)
-
-
-def pack_hint(node: Node) -> str | None:
-    """Say which pack has a node type, where the file knows."""
-    pack = node.properties.get("cnr_id") or node.properties.get("aux_id")
-    if not isinstance(pack, str):
-        return None
-    version = node.properties.get("ver")
-    return f"It is in the pack {pack}" + (f", version {version}." if isinstance(version, str) else ".")
 
 
 def _check_value(entry: Entry, widget: Widget, value: Any, report: Report) -> None:

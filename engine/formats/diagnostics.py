@@ -30,6 +30,13 @@ class Diagnostic:
     level: Level = "warning"
     class_type: str | None = None
 
+    @property
+    def text(self) -> str:
+        """The remark in one line: where, what, what to do."""
+        type = f" ({self.class_type})" if self.class_type else ""
+        where = f"Node {self.node}{type}: " if self.node else ""
+        return where + self.message + (f" {self.hint}" if self.hint else "")
+
 
 @dataclass(slots=True)
 class Report:

@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from engine.errors import Fault
 from engine.formats.api import regular_prompt
 from engine.formats.catalogue import Catalogue
 from engine.formats.convert import convert
 from engine.formats.diagnostics import Diagnostic, Report
 from engine.formats.read import Source, read
+
+VALIDATED = frozenset({"unknown_node", "bad_node", "value_not_in_list", "value_out_of_range", "wrong_type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,22 @@ class Loaded:
     format: str
     container: str
     controls: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Entries of an API graph that were meant as nodes and are none, so that the graph is not what it should be."""
+        if self.format != "api":
+            return []
+        bad = (each for each in self.diagnostics if each.code == "bad_node" and each.level == "error")
+        return [
+            Fault("invalid_prompt", each.message, each.node, None, None, each.got, each.expected, each.hint)
+            for each in bad
+        ]
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What a person should hear of, less what validation says again."""
+        return tuple(each for each in self.diagnostics if each.level != "info" and each.code not in VALIDATED)
 
 
 def load(source: Source, catalogue: Catalogue, *, seed: int = 0, now: datetime | None = None) -> Loaded:

@@ -1,16 +1,28 @@
-"""Nodes of well-known packs whose widgets are made by their own scripts, so no catalogue describes them."""
+"""Node packs: which one has a node type, and nodes whose widgets are made by scripts, so no catalogue has them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from engine.formats.document import Node
 
+CORE = "comfy-core"
 POWER_LORA = "Power Lora Loader (rgthree)"
 ORDERS: Mapping[str, tuple[str, ...]] = {
     "Seed (rgthree)": ("seed",),
     "Image Comparer (rgthree)": (),
     "Display Any (rgthree)": (),
 }
+
+
+def pack_hint(facts: Mapping[str, Any]) -> str | None:
+    """Say which pack has a node type, from a node's ``properties`` or ``_meta``; None where the file does not know."""
+    pack = facts.get("cnr_id") or facts.get("aux_id")
+    if not isinstance(pack, str):
+        return None
+    if pack == CORE:
+        return "It belongs to ComfyUI itself; Loomis does not have it yet."
+    version = facts.get("ver")
+    return f"It is in the pack {pack}" + (f", version {version}." if isinstance(version, str) else ".")
 
 
 def pack_values(node: Node) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from engine.formats.mp4 import mp4_texts
 from engine.formats.png import png_texts
 from engine.formats.webm import webm_texts
 
-Source = bytes | bytearray | memoryview | str | os.PathLike[str] | dict[str, Any]
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Mapping[str, Any]
 
 KEYS = ("workflow", "prompt")
 WRAPPED_KEYS = ("comment", "\xa9cmt", "usercomment")
@@ -38,15 +38,18 @@ def read(source: Source) -> Found:
     Only metadata is read of pictures and videos, so their size does not matter. Raises FileError where the file can't
     be opened and WorkflowError where it holds no workflow.
     """
-    if isinstance(source, dict):
-        return _found(detect(source, "The object"), "json")
     if isinstance(source, bytes | bytearray | memoryview):
         return _read(io.BytesIO(source), "The data")
+    if not isinstance(source, str | os.PathLike):
+        return _found(detect(dict(source) if isinstance(source, Mapping) else source, "The object"), "json")
     path = Path(source)
     try:
         stream = path.open("rb")
-    except OSError as error:
-        raise FileError(f"{path} can't be opened: {error.strerror}.", got=str(path)) from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise FileError(
+            f"{path} can't be opened: {why}.", got=str(path), expected="a workflow file", hint="Check the path."
+        ) from None
     with closing(stream):
         return _read(stream, path.name)
 

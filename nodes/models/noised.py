@@ -15,12 +15,12 @@ def noised(ctx: Context, model: Model, source: NoiseSource, sigmas: Tensor, late
     """Return a latent under noise of the level first - last of ``sigmas``, or of the only one; without any as it is.
 
     Raises:
-        InputError: the latent has channels that the model does not know.
+        InputError: the latent is of another family.
     """
     if not len(sigmas):
         return latent
     checkpoint = ctx.use(pool).checkpoint(model.file)
     process, form = parametrization(model, checkpoint).process, checkpoint.latent
     sigma = (sigmas[0] - sigmas[-1]).abs() if len(sigmas) > 1 else sigmas[0]
-    clean = entered(latent.samples, form)
+    clean = entered(latent, form)
     return left(latent, process.start(clean, starting_noise(source, latent, clean), sigma, full=False), form)

@@ -10,7 +10,6 @@ from nodes.recipes import ContinuousSampling, DiscreteSampling, Model
 from nodes.sampling import prediction
 from nodes.sampling.noise_levels import (
     ContinuousLevels,
-    FlowLevels,
     NoiseLevels,
     distilled,
     stable_diffusion,
@@ -50,8 +49,8 @@ def parametrization(model: Model, checkpoint: Checkpoint) -> Parametrization:
             predict = CONTINUOUS[chosen.prediction]
             return Parametrization(predict, ContinuousLevels(chosen.sigma_min, chosen.sigma_max))
     if checkpoint.prediction == "flow":
-        return Parametrization(prediction.flow, FlowLevels(), FLOW)
-    return Parametrization(PREDICTORS[checkpoint.prediction], diffusion_levels())
+        return Parametrization(prediction.flow, checkpoint.levels(), FLOW)
+    return Parametrization(PREDICTORS[checkpoint.prediction], checkpoint.levels())
 
 
 SAMPLING = (DiscreteSampling, ContinuousSampling)

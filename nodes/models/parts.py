@@ -12,24 +12,31 @@ from torch import Tensor
 
 from engine.errors import ModelError
 from nodes.models.beside import beside
+from nodes.models.families.checkpoint import Inputs
 from nodes.models.region import region
 from nodes.models.unet import Unet
 from nodes.recipes import Cond, Conditioning
-from nodes.sampling.guidance import CONCAT, CONTEXT, Part
+from nodes.sampling.guidance import CONCAT, Part
 from nodes.sampling.noise_levels import NoiseLevels
 from nodes.sampling.prediction import Network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Canvas:
-    """What a run works on: ``latent`` (batch, channels, ..., height, width) in the model's scale, on its device, and
-    ``mask`` (batch, 1, ..., height, width) where only a part of it is sampled."""
+class Work:
+    """What a run works with and on.
 
+    ``inputs`` are the family's, ``levels`` the model's; ``latent`` (batch, channels, ..., height, width) is in the
+    model's scale and on its device, ``mask`` (batch, 1, ..., height, width) there where only a part of it is sampled.
+    """
+
+    unet: Unet
+    inputs: Inputs
+    levels: NoiseLevels
     latent: Tensor
     mask: Tensor | None = None
 
 
-def parts(conditioning: Conditioning, unet: Unet, canvas: Canvas, levels: NoiseLevels) -> tuple[Part, ...]:
+def parts(conditioning: Conditioning, work: Work, is_negative: bool) -> tuple[Part, ...]:
     """Return a part for each encoded prompt.
 
     Raises:
@@ -37,12 +44,13 @@ def parts(conditioning: Conditioning, unet: Unet, canvas: Canvas, levels: NoiseL
         InputError: an area lies outside the latent, or a picture that the network wants beside x is not there.
     """
     return tuple(
-        Part(_inputs(cond, unet, canvas), region(cond.options, canvas.latent, levels)) for cond in conditioning.entries
+        Part(_inputs(cond, work, is_negative), region(cond.options, work.latent, work.levels))
+        for cond in conditioning.entries
     )
 
 
-def _inputs(cond: Cond, unet: Unet, canvas: Canvas) -> dict[str, Any]:
-    config = cast(Any, unet.module).config
+def _inputs(cond: Cond, work: Work, is_negative: bool) -> dict[str, Any]:
+    unet, config = work.unet, cast(Any, work.unet.module).config
     width = config.cross_attention_dim
     if cond.context.shape[-1] != width:
         raise ModelError(
@@ -51,10 +59,10 @@ def _inputs(cond: Cond, unet: Unet, canvas: Canvas) -> dict[str, Any]:
             expected=f"width {width}",
             hint="Encode it with the text encoder that belongs to the model.",
         )
-    inputs = {CONTEXT: cond.context.to(unet.device)}
+    inputs = {name: value.to(unet.device) for name, value in work.inputs(cond, work.latent.shape, is_negative).items()}
     if config.in_channels > unet.latent.channels:
         channels = config.in_channels - unet.latent.channels
-        inputs[CONCAT] = beside(cond.options, channels, unet.latent, canvas.latent, canvas.mask)
+        inputs[CONCAT] = beside(cond.options, channels, unet.latent, work.latent, work.mask)
     return inputs
 
 
@@ -64,6 +72,6 @@ def network(unet: Unet) -> Network:
     def call(x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
         if CONCAT in inputs:
             x = torch.cat([x, inputs[CONCAT].to(x)], dim=1)
-        return unet(x, timestep, inputs[CONTEXT])
+        return unet.predict(x, timestep, inputs)
 
     return call

@@ -1,5 +1,6 @@
 """Put a guider, noise and a latent behind the seam of the solvers, and run one."""
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -8,13 +9,13 @@ from torch import Tensor
 
 from engine.context import Context
 from engine.errors import InputError
+from nodes.models import spaces
 from nodes.models.families.checkpoint import LatentFormat
 from nodes.models.guider import guidance, resolved
 from nodes.models.parametrization import Parametrization, parametrization
-from nodes.models.parts import Canvas, network, parts
+from nodes.models.parts import Work, network, parts
 from nodes.models.preview import preview
 from nodes.models.service import pool
-from nodes.models.unet import Unet
 from nodes.recipes import Guider, Latent, NoiseSource, Sampler
 from nodes.sampling import inpaint, noise
 from nodes.sampling.guidance import paired
@@ -38,18 +39,20 @@ def sample(
     Without levels the latent is returned as it is; one level only puts noise on it.
 
     Raises:
-        InputError: the latent has channels that the model does not know, or an area lies outside it.
+        InputError: the latent is of another family, or an area lies outside it.
         ModelError: a prompt was encoded for another family.
     """
     if not len(sigmas):
         return Sampled(latent, latent)
     guider = resolved(guider)
     unet = ctx.use(pool).unet(guider.model)
-    model = parametrization(guider.model, ctx.use(pool).checkpoint(guider.model.file))
-    start = entered(latent.samples, unet.latent).to(unet.device)
+    checkpoint = ctx.use(pool).checkpoint(guider.model.file)
+    model = parametrization(guider.model, checkpoint)
+    start = entered(latent, unet.latent).to(unet.device)
     drawn = starting_noise(source, latent, start)
     solver = SOLVERS[sampler.solver]
-    denoise = _denoiser(guider, unet, model, _canvas(latent, start), _background(solver, source.seed, drawn))
+    work = Work(unet, checkpoint.inputs, model.levels, start, _mask(latent, start))
+    denoise = _denoiser(guider, work, model, _background(solver, source.seed, drawn))
     rule = cast(noise.AncestralNoise, ctx.settings.ancestral_noise)
     x = noise.start(start, drawn, sigmas[0], model.levels, model.process)
     last = x
@@ -73,12 +76,13 @@ def starting_noise(source: NoiseSource, latent: Latent, like: Tensor) -> Tensor:
     return noise.starting_noise(source.seed, like.shape, latent.batch_index).to(like.device)
 
 
-def entered(samples: Tensor, form: LatentFormat) -> Tensor:
-    """Return a latent in the model's own scale. An empty one fits every model.
+def entered(latent: Latent, form: LatentFormat) -> Tensor:
+    """Return the samples of a latent in the model's own scale. An empty one fits every model.
 
     Raises:
-        InputError: it has channels that the model does not know.
+        InputError: it is of another family.
     """
+    samples: Tensor = latent.samples
     if not samples.any():
         return torch.zeros(samples.shape[0], form.channels, *samples.shape[2:])
     if samples.shape[1] != form.channels:
@@ -89,18 +93,17 @@ def entered(samples: Tensor, form: LatentFormat) -> Tensor:
             expected=f"{form.channels} channels",
             hint="Make it with the VAE that belongs to the model.",
         )
+    spaces.check(latent, form, "latent_image")
     return (samples.float() - form.shift) * form.scale
 
 
 def left(latent: Latent, x: Tensor, form: LatentFormat) -> Latent:
-    """Return ``x``, which is in the model's own scale, in place of the samples of a latent."""
-    samples = x.cpu() / form.scale + form.shift
-    return Latent(samples, latent.noise_mask, latent.batch_index, latent.extra)
+    """Return a latent with ``x``, which is in the model's own scale, in place of its samples."""
+    return replace(latent, samples=x.cpu() / form.scale + form.shift, space=form.space)
 
 
-def _canvas(latent: Latent, start: Tensor) -> Canvas:
-    mask = latent.noise_mask
-    return Canvas(start, None if mask is None else inpaint.latent_mask(mask, start))
+def _mask(latent: Latent, start: Tensor) -> Tensor | None:
+    return None if latent.noise_mask is None else inpaint.latent_mask(latent.noise_mask, start)
 
 
 def _background(solver: Solver, seed: int, drawn: Tensor) -> Tensor:
@@ -108,9 +111,9 @@ def _background(solver: Solver, seed: int, drawn: Tensor) -> Tensor:
     return noise.background_noise(seed, drawn.shape).to(drawn) if solver.fresh_background else drawn
 
 
-def _denoiser(guider: Guider, unet: Unet, model: Parametrization, canvas: Canvas, background: Tensor) -> GuidedDenoiser:
-    sides = paired(*(parts(side, unet, canvas, model.levels) for side in guider.sides))
-    guided = guidance(guider, model.predictor(network(unet)), sides)
-    if canvas.mask is None:
+def _denoiser(guider: Guider, work: Work, model: Parametrization, background: Tensor) -> GuidedDenoiser:
+    sides = paired(*(parts(side, work, is_negative=place > 0) for place, side in enumerate(guider.sides)))
+    guided = guidance(guider, model.predictor(network(work.unet)), sides)
+    if work.mask is None:
         return guided
-    return inpaint.Inpaint(guided, canvas.mask, canvas.latent, background, model.process)
+    return inpaint.Inpaint(guided, work.mask, work.latent, background, model.process)

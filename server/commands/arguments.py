@@ -5,7 +5,18 @@ from typing import Annotated, TypeAlias
 import typer
 
 File: TypeAlias = Annotated[
-    str, typer.Argument(metavar="FILE", help="The workflow: API format or saved by the editor; - reads standard input.")
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="The workflow, in any format, or a picture or video that carries one; - reads standard input.",
+    ),
+]
+Files: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="Workflows in any format, pictures or videos that carry one, or folders of them; - reads standard input.",
+    ),
 ]
 Set: TypeAlias = Annotated[
     list[str] | None,

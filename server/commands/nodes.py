@@ -9,15 +9,13 @@ import typer
 import nodes as vocabulary
 from engine.errors import SettingError
 from engine.folders import Folders
-from engine.node import NO_DEFAULT, Files, InputFile, NodeSpec, Port
+from engine.node import NO_DEFAULT, NodeSpec, Port
 from engine.validate import nearest
 from server.command import command
 from server.commands.arguments import Json
-from server.schema import node_data, port_choices
+from server.schema import allowed, node_data
 from server.settings import Options
 from server.text import show_table
-
-MOST_CHOICES = 12
 
 
 @command
@@ -67,7 +65,7 @@ def show_one(spec: NodeSpec, folders: Folders) -> None:
     if spec.inputs:
         show_table(
             ("input", "type", "default", "allowed"),
-            [(port.name, port.type, _default(port), _allowed(port, folders)) for port in spec.inputs],
+            [(port.name, port.type, _default(port), allowed(port, folders)) for port in spec.inputs],
         )
     if spec.outputs:
         typer.echo()
@@ -80,19 +78,3 @@ def _default(port: Port) -> str:
     if port.default is NO_DEFAULT:
         return "(a link)" if not port.literal else "(needed)"
     return json.dumps(port.default)
-
-
-def _allowed(port: Port, folders: Folders) -> str:
-    """Say what an input takes: choices, or bounds."""
-    choices = port_choices(port, folders)
-    if choices is not None:
-        where = {Files: "files in the models folders", InputFile: "files in the input folder"}.get(type(port.choices))
-        shown = ", ".join(choices[:MOST_CHOICES]) + (", ..." if len(choices) > MOST_CHOICES else "")
-        return f"{where}: {shown or 'none there'}" if where else shown
-    if port.minimum is None and port.maximum is None:
-        return ""
-    return f"{_bound(port.minimum)} to {_bound(port.maximum)}"
-
-
-def _bound(bound: float | None) -> str:
-    return "any" if bound is None else f"{bound:g}" if isinstance(bound, float) else str(bound)

@@ -7,9 +7,10 @@ import typer
 from server.command import command
 from server.commands.arguments import File, Json, Only, Partial, Set
 from server.opening import open_engine
+from server.report import show_remarks
 from server.settings import Options
 from server.text import range_text, seconds_text, show_table
-from server.workflow import parse_values, read_workflow
+from server.workflow import parse_values, workflow_source
 
 
 @command
@@ -30,9 +31,10 @@ def plan(
       loomis plan workflows/portrait.json
       loomis plan workflows/portrait.json --set KSampler.seed=7 --json
     """
-    workflow = read_workflow(file)
+    parameters = parse_values(values or ())
     with open_engine(options) as engine:
-        parameters = parse_values(values or ())
+        workflow = engine.load(workflow_source(file))
+        show_remarks(workflow.warnings)
         bound = engine.check(workflow, parameters, targets=only or None, partial=partial)
         found = engine.plan(workflow, parameters, targets=only or None, partial=partial)
     types = {id: node.spec.type for id, node in bound.nodes.items()}

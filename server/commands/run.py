@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
+from engine.errors import ValidationError
 from server.command import command
 from server.commands.arguments import File, Only, Partial, Set
 from server.opening import open_engine
+from server.report import show_remarks
 from server.settings import Options
 from server.signals import cancelled_by_ctrl_c
 from server.telling import FilesOnly, JsonLines, Lines, OnTerminal, Teller
-from server.workflow import node_types, parse_values, read_workflow
+from server.workflow import parse_values, workflow_source
 
 
 @command
@@ -40,15 +42,19 @@ def run(
       loomis run workflows/portrait.json
       loomis run workflows/portrait.json --set KSampler.seed=7
       loomis run workflows/portrait.json --set "6.text=a man" --only 9 --json
+      loomis run output/portrait_00001_.png
     """
-    workflow = read_workflow(file)
     parameters = parse_values(values or ())
-    teller = make_teller(as_json, quiet, node_types(workflow))
     with open_engine(options) as engine, cancelled_by_ctrl_c() as cancel:
+        workflow = engine.load(workflow_source(file))
+        teller = make_teller(as_json, quiet, {id: node["class_type"] for id, node in workflow.prompt.items()})
         try:
             result = engine.run(
                 workflow, parameters, targets=only or None, partial=partial, on_event=teller, cancel=cancel
             )
+        except ValidationError:
+            show_remarks(workflow.warnings)
+            raise
         finally:
             teller.close()
         teller.finish(result)

@@ -104,14 +104,14 @@ BAD: Mapping[str, Bad] = {
     "value of a wrong type": Bad(picture(width="wide"), 2, "'wide' is no INT", "1"),
     "an object for a number": Bad(picture(width={"a": 1}), 2, "is no INT", "1"),
     "null for a number": Bad(picture(width=None), 2, "is no INT", "1"),
-    "endless number": Bad(written(picture(width=7)).replace(b"7", b"1e999"), 2, "is no INT", "1"),
+    "endless number": Bad(written(picture(width=7)).replace(b"7", b"1e999"), 2, "inf is no number", "1"),
     "NaN": Bad(
         written({**GOOD, "1": n("ImageScaleBy", image=("3", 0), upscale_method="area", scale_by=NAN), "3": GOOD["1"]}),
         2,
         "nan is no number that can be used",
         "1",
     ),
-    "NaN for a whole number": Bad(written(picture(width=NAN)), 2, "is no INT", "1"),
+    "NaN for a whole number": Bad(written(picture(width=NAN)), 2, "nan is no number", "1"),
     "not a choice": Bad(
         {**portrait(), "5": {**portrait()["5"], "inputs": {**portrait()["5"]["inputs"], "sampler_name": "eulr"}}},
         2,
@@ -119,7 +119,7 @@ BAD: Mapping[str, Bad] = {
         "5",
     ),
     "no such checkpoint": Bad(loading("tiny-portrat.safetensors"), 2, "Did you mean 'tiny-portrait.safetensors'?", "1"),
-    "a checkpoint with a long name": Bad(loading("a" * 5000), 2, "is too long", "1"),
+    "a checkpoint with a long name": Bad(loading("a" * 5000), 2, "too long for a file", "1"),
     "a checkpoint outside its folder": Bad(loading("../../secret.safetensors"), 2, "leaves its folder", "1"),
     "a cycle": Bad(CYCLE, 2, "depend on each other", None),
     "no output node": Bad({"1": GOOD["1"]}, 2, "has no output node"),
@@ -146,7 +146,7 @@ BAD: Mapping[str, Bad] = {
         {**prefixed(("3", 0)), "3": n("PrimitiveString", value="../escaped")}, 3, "leaves its folder", "2"
     ),
     "a date that leaves the output folder": Bad(prefixed("%date:..%/escaped"), 3, "leaves its folder", "2"),
-    "a prefix that is too long": Bad(prefixed("a" * 200), 2, "is too long", "2"),
+    "a prefix that is too long": Bad(prefixed("a" * 200), 2, "too long for a file", "2"),
     "NaN for anything": Bad(written({"1": n("PreviewAny", source=NAN)}), 2, "nan is no number", "1"),
     "half a character for anything": Bad({"1": n("PreviewAny", source="\ud83d")}, 2, "is no *", "1"),
     "half a character": Bad(

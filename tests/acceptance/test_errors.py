@@ -12,7 +12,6 @@ from typer.testing import CliRunner, Result
 import nodes
 from engine import Engine, Folders, Registry, Settings
 from engine.errors import FileError, LoomisError, ValidationError
-from engine.graph import parse_json
 from engine.node import Expanded, Hidden, LinkTo
 from engine.types import Image
 from nodes import EMBEDDED
@@ -93,7 +92,7 @@ def test_the_engine_says_what_is_wrong_and_goes_on(name: str, home: Path, engine
     bad = BAD[name]
     before = files(home)
     with pytest.raises(LoomisError) as caught:
-        engine.run(parse_json(bad.workflow, "it") if isinstance(bad.workflow, bytes) else bad.workflow)
+        engine.run(bad.workflow)
     faults = caught.value.faults if isinstance(caught.value, ValidationError) else [caught.value]
     assert bad.says in f"{faults[0].message} {faults[0].hint}"
     assert bad.where in (None, *(fault.node for fault in faults))

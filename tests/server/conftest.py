@@ -16,6 +16,16 @@ WORKFLOW = {
     "1": {"class_type": "PrimitiveString", "inputs": {"value": "a fox"}, "_meta": {"title": "Text"}},
     "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
 }
+SAVED = {
+    "version": 0.4,
+    "nodes": [
+        {"id": 1, "type": "PrimitiveString", "title": "Text", "widgets_values": ["a fox"],
+         "outputs": [{"name": "STRING", "type": "STRING", "links": [1]}]},
+        {"id": 2, "type": "PreviewAny", "inputs": [{"name": "source", "type": "*", "link": 1}]},
+    ],
+    "links": [[1, 1, 0, 2, 0, "STRING"]],
+}  # fmt: skip
+"""The same workflow as the editor saves it."""
 
 
 @dataclass(frozen=True)
@@ -56,3 +66,9 @@ def loomis(here: Path) -> Command:
 def workflow(here: Path) -> str:
     (here / "workflow.json").write_text(json.dumps(WORKFLOW))
     return "workflow.json"
+
+
+@pytest.fixture
+def saved(here: Path) -> str:
+    (here / "saved.json").write_text(json.dumps(SAVED))
+    return "saved.json"

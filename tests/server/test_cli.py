@@ -55,14 +55,14 @@ def test_wrong_usage(loomis):
 
 def test_exit_codes_reach_the_shell(here):
     ran = python(MAIN, "run", "missing.json")
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.startswith("error: missing.json can't be read")
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert ran.stderr.startswith("error: missing.json can't be opened")
     assert "Traceback" not in ran.stderr
 
 
 def test_a_text_that_the_terminal_has_no_letters_for_is_escaped(here):
     ran = python(MAIN, "run", "狐.json")
-    assert ran.returncode == 2
+    assert ran.returncode == 3
     assert "\\u72d0.json" in ran.stderr
 
 

@@ -6,6 +6,7 @@ import pytest
 from engine import events
 from engine.api import Result, Shown
 from engine.errors import Fault
+from engine.formats import Diagnostic
 from server.telling import MOST_LINES, FilesOnly, JsonLines, Lines, OnTerminal, Story, event_data
 
 PLANNED = events.Planned(2, "j", ("1",), {"2": "seed changed"}, ("3",), (1.0, 3.0))
@@ -80,6 +81,7 @@ RESULT = Result(
     {},
     1.5,
     (Fault("x", "Node 7 is wrong.", "7"),),
+    (Diagnostic("y", "Odd."),),
 )
 
 
@@ -89,6 +91,7 @@ def test_a_result_as_json(capsys):
         "outputs": {"9": ["/there/a.png", "/there/b.png"], "8": []},
         "notes": {"8": {"text": ["a fox", 3]}},
         "faults": [{"code": "x", "message": "Node 7 is wrong.", "node": "7"}],
+        "diagnostics": [{"code": "y", "message": "Odd.", "level": "warning"}],
         "seconds": 1.5,
     }
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import SettingError
-from server.workflow import node_types, parse_value, parse_values, typed
+from engine.errors import FileError, SettingError
+from server.workflow import find_workflows, parse_value, parse_values, typed
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,23 @@ def test_a_setting_of_another_form(setting):
     assert caught.value.expected == "NODE.INPUT=VALUE"
 
 
-def test_types_of_both_formats():
-    assert node_types({"3": {"class_type": "KSampler"}, "extra": 5}) == {"3": "KSampler"}
-    assert node_types({"nodes": [{"id": 3, "type": "KSampler"}, 5], "links": []}) == {"3": "KSampler"}
-    assert node_types([1, 2]) == {}
+def test_folders_are_searched(tmp_path):
+    for name in ("a.json", "sub/b.PNG", "sub/c.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    found = find_workflows([str(tmp_path), str(tmp_path / "a.json"), "missing.json"])
+    assert [(each.place.as_posix(), each.found) for each in found] == [
+        ("a.json", True),
+        ("sub/b.PNG", True),
+        ("a.json", False),
+        ("missing.json", False),
+    ]
+
+
+def test_a_folder_without_workflows(tmp_path):
+    with pytest.raises(FileError, match="has no workflows"):
+        find_workflows([str(tmp_path)])
 
 
 def test_typed():

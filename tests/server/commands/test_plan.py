@@ -38,4 +38,4 @@ def test_only(loomis, workflow):
 
 def test_a_file_that_is_missing(loomis):
     ran = loomis("plan", "missing.json")
-    assert (ran.code, ran.err.splitlines()[0]) == (2, "error: missing.json can't be read: No such file or directory.")
+    assert (ran.code, ran.err.splitlines()[0]) == (3, "error: missing.json can't be opened: No such file or directory.")

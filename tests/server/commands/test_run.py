@@ -71,6 +71,44 @@ def test_files_are_written_where_out_says_and_again_when_they_are_gone(loomis, h
         assert picture.getpixel((0, 0)) == (0, 0, 255)
 
 
+def saved_picture(**changes):
+    """Return PICTURE as the editor saves it, with values of the first node that are as given."""
+    image = {"id": 1, "type": "EmptyImage", "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [1]}]}
+    save = {"id": 2, "type": "SaveImage", "inputs": [{"name": "images", "type": "IMAGE", "link": 1}]}
+    values = {"widgets_values": [16, 8, 1, 255]} | changes
+    return {"version": 0.4, "nodes": [image | values, save | {"widgets_values": ["blue"]}], "links": [[1, 1, 0, 2, 0]]}
+
+
+def test_a_saved_workflow_runs_and_so_does_its_picture(loomis, here):
+    document = saved_picture()
+    (here / "saved.json").write_text(json.dumps(document))
+    path = loomis("run", "saved.json", "-q", "--set", "1.width=24").out.strip()
+    with Image.open(path) as picture:
+        assert picture.size == (24, 8)
+        assert json.loads(picture.text["workflow"]) == document
+        assert json.loads(picture.text["prompt"])["1"]["inputs"]["width"] == 24
+    *told, last = loomis("run", path, "--json").lines
+    assert {event["event"] for event in told} >= {"remembered", "saved"}
+    assert last["result"]["outputs"] == {"2": [str(here / path)]}
+
+
+def test_what_was_noticed_is_a_warning_and_in_the_result(loomis, here):
+    (here / "odd.json").write_text(json.dumps(saved_picture(widgets_values=[16, 8, 1, 255, "more"])))
+    warning = "Node 1 (EmptyImage): The node has 5 widget values and its type has 4."
+    for command in ("run", "plan"):
+        assert f"warning: {warning}" in loomis(command, "odd.json").err
+    *told, last = loomis("run", "odd.json", "--json").lines
+    assert [event["message"].startswith(warning) for event in told if event["event"] == "warned"] == [True]
+    assert [each["code"] for each in last["result"]["diagnostics"]] == ["misaligned_values"]
+
+
+def test_a_workflow_that_is_refused_tells_what_was_noticed(loomis, here):
+    (here / "bad.json").write_text(json.dumps(saved_picture(widgets_values=[0, 8, 1, 255, "more"])))
+    ran = loomis("run", "bad.json")
+    assert ran.code == 2
+    assert [line.partition(":")[0] for line in ran.err.splitlines() if ": " in line] == ["warning", "error"]
+
+
 BAD = {
     "3": {"class_type": "PrimitivStrin", "inputs": {}},
     "4": {"class_type": "PreviewAny", "inputs": {"source": ["3", 0]}},

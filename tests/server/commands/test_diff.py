@@ -1,0 +1,25 @@
+import json
+
+from tests.server.conftest import WORKFLOW
+
+
+def test_nothing_differs(loomis, workflow, saved):
+    ran = loomis("diff", workflow, saved)
+    assert (ran.code, ran.out) == (0, "Nothing differs.\n")
+
+
+def test_what_differs(loomis, workflow, here):
+    other = {"1": WORKFLOW["1"] | {"inputs": {"value": "a hare"}}, "3": WORKFLOW["2"]}
+    (here / "other.json").write_text(json.dumps(other))
+    ran = loomis("diff", workflow, "other.json")
+    assert ran.code == 1
+    assert [line.split() for line in ran.out.splitlines()] == [
+        ["node", "type", "input", "workflow.json", "other.json"],
+        ["1", "PrimitiveString", "value", '"a', 'fox"', '"a', 'hare"'],
+        ["2", "PreviewAny", "(the", "node)", "PreviewAny", "-"],
+        ["3", "PreviewAny", "(the", "node)", "-", "PreviewAny"],
+    ]
+    (found,) = loomis("diff", workflow, "other.json", "--json").lines
+    assert found[0] == {
+        "node": "1", "class_type": "PrimitiveString", "input": "value", "first": "a fox", "second": "a hare",
+    }  # fmt: skip

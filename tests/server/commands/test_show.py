@@ -1,0 +1,29 @@
+import json
+
+from tests.server.commands.test_run import PICTURE
+from tests.server.conftest import SAVED
+
+
+def test_a_saved_workflow(loomis, saved):
+    ran = loomis("show", saved)
+    assert ran.code == 0
+    head, nodes, parameters = ran.out.split("\n\n")
+    assert head == "json: 2 nodes, saved-0.4 format"
+    assert [line.split() for line in nodes.splitlines()][1:] == [
+        ["1", "PrimitiveString", "Text"],
+        ["2", "PreviewAny", "Preview", "Any", "source", "from", "1"],
+    ]
+    assert parameters.splitlines()[1].startswith("Text.value")
+
+
+def test_a_picture_shows_what_made_it(loomis, here):
+    (here / "picture.json").write_text(json.dumps(PICTURE))
+    path = loomis("run", "picture.json", "-q", "--set", "1.color=7").out.strip()
+    assert loomis("show", path).out.startswith("png: 2 nodes, api format\n")
+    (found,) = loomis("show", path, "--json").lines
+    assert (found["container"], found["format"], found["workflow"]) == ("png", "api", None)
+    assert found["prompt"]["1"]["inputs"] == PICTURE["1"]["inputs"] | {"color": 7}
+
+
+def test_json_has_the_document_as_it_was_saved(loomis, saved):
+    assert loomis("show", saved, "--json").lines[0]["workflow"] == SAVED
