@@ -12,7 +12,7 @@ EMBEDDED = Path(__file__).parent / "data" / "models"
 """The models that ship with Loomis. They come last on every model path."""
 
 MODULES = (
-    "loaders", "text", "latent", "latent_files", "sampler", "vae", "image", "image_adjust", "mask",
+    "loaders", "text", "latent", "latent_files", "sampler", "control", "vae", "image", "image_adjust", "mask",
     "upscale", "primitive",
 )  # fmt: skip
 """The modules that declare nodes."""

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from engine.errors import ModelError
 from nodes.models import families, lora
 from nodes.models.assemble import assemble
+from nodes.models.controlnet import Controlnet
+from nodes.models.families import controlnet
 from nodes.models.families.checkpoint import Checkpoint, Network
 from nodes.models.lora import Patch
 from nodes.models.memory import Resident, held, victims
@@ -22,7 +24,7 @@ from nodes.models.unet import Unet
 from nodes.models.upscaler import Upscaler, build_upscaler
 from nodes.models.vae import Autoencoder
 from nodes.models.weights import Weights, open_weights
-from nodes.recipes import Clip, FileRef, LoraPatch, Model, UpscaleModel, Vae
+from nodes.recipes import Clip, ControlNet, FileRef, LoraPatch, Model, UpscaleModel, Vae
 
 Built = TypeVar("Built")
 
@@ -115,6 +117,27 @@ class Pool:
             ),
             lambda autoencoder: [autoencoder.module],
         )
+
+    def control_network(self, net: ControlNet) -> Network:
+        """Return what a ControlNet is made of. Reads its header only."""
+        return controlnet.detect(self.weights(net.file))
+
+    def controlnet(self, net: ControlNet) -> Controlnet:
+        """Return the ControlNet of a recipe."""
+        network = self.control_network(net)
+        return self._get(
+            net,
+            self._bytes(net.file, [network], self.policy.unet),
+            lambda: Controlnet(assemble(network, self._control_weights(net, network), self.device, self.policy.unet)),
+            lambda found: [found.module],
+        )
+
+    def _control_weights(self, net: ControlNet, network: Network) -> Weights:
+        weights = self.weights(net.file)
+        if net.base is None or controlnet.DIFFERENCE not in weights.infos:
+            return weights
+        unet = self._part(net.base, self.checkpoint(net.base).unet, "diffusion network")
+        return controlnet.summed(weights, network, self.weights(net.base), unet)
 
     def upscaler(self, model: UpscaleModel) -> Upscaler:
         """Return the upscaler of a recipe, in float32."""

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from engine.context import Context
 from engine.errors import InputError, ModelError
+from nodes.models import control
 from nodes.models.families.checkpoint import LatentFormat
 from nodes.models.service import pool
 from nodes.models.unet import Unet
-from nodes.recipes import Conditioning, Latent, Model
+from nodes.recipes import Cond, Conditioning, Latent, Model
 from nodes.sampling import inpaint, noise, prediction, steps
 from nodes.sampling.guidance import Guidance, Part, paired
 from nodes.sampling.noise_levels import DiscreteLevels, stable_diffusion
@@ -68,8 +69,13 @@ def sample(
     start = _entered(latent.samples, unet.latent).to(unet.device)
     drawn = noise.starting_noise(seed, start.shape, latent.batch_index) if add_noise else torch.zeros(start.shape)
     drawn = drawn.to(unet.device)
-    predict = PREDICTORS[unet.prediction](_network(unet), levels)
-    guided: GuidedDenoiser = Guidance(predict, *paired(_parts(positive, unet), _parts(negative, unet)), cfg)
+    predict = control.ranged(PREDICTORS[unet.prediction](_network(unet), levels))
+
+    def inputs(cond: Cond) -> dict[str, Any]:
+        return control.inputs(cond, start, ctx.use(pool), model, levels)
+
+    sides = (_parts(side, unet, inputs) for side in (positive, control.spread(positive, negative)))
+    guided: GuidedDenoiser = Guidance(predict, *paired(*sides), cfg)
     if latent.noise_mask is not None:
         background = noise.background_noise(seed, start.shape).to(start) if solve.fresh_background else drawn
         guided = inpaint.Inpaint(guided, inpaint.latent_mask(latent.noise_mask, start), start, background)
@@ -102,12 +108,12 @@ def _entered(samples: Tensor, form: LatentFormat) -> Tensor:
 
 def _network(unet: Unet) -> prediction.Network:
     def call(x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
-        return unet(x, timestep, inputs["context"])
+        return unet(x, timestep, inputs["context"], control.residuals(x, timestep, inputs))
 
     return call
 
 
-def _parts(conditioning: Conditioning, unet: Unet) -> tuple[Part, ...]:
+def _parts(conditioning: Conditioning, unet: Unet, more: Callable[[Cond], Mapping[str, Any]]) -> tuple[Part, ...]:
     width = cast(Any, unet.module).config.cross_attention_dim
     parts = []
     for cond in conditioning.entries:
@@ -118,7 +124,7 @@ def _parts(conditioning: Conditioning, unet: Unet) -> tuple[Part, ...]:
                 expected=f"width {width}",
                 hint="Encode it with the text encoder that belongs to the model.",
             )
-        parts.append(Part({"context": cond.context.to(unet.device)}))
+        parts.append(Part({"context": cond.context.to(unet.device), **more(cond)}))
     return tuple(parts)
 
 

@@ -19,9 +19,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="leave out cases with models of more than a gigabyte")
     options = parser.parse_args()
     chosen = [
-        case
-        for case in cases()
-        if (case.name in options.names if options.names else not (options.quick and case.slow))
+        case for case in cases() if (case.name in options.names if options.names else not (options.quick and case.slow))
     ]
     console = Console()
     if not chosen:

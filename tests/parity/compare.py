@@ -64,9 +64,7 @@ def measure(engine: Engine, case: Case) -> Row:
     decibels = [psnr(_only(expected), load_file(got)["latent_tensor"]) for expected, got in pairs]
     differences = [_difference(*pair) for pair in zip(case.pictures, pictures, strict=True)]
     every = np.concatenate([difference.ravel() for difference in differences]) if differences else np.zeros(1, int)
-    return Row(
-        case.name, min(decibels, default=math.nan), int(every.max()), float((every > 0).mean()), result.seconds
-    )
+    return Row(case.name, min(decibels, default=math.nan), int(every.max()), float((every > 0).mean()), result.seconds)
 
 
 def psnr(expected: torch.Tensor, got: torch.Tensor) -> float:

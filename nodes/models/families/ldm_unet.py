@@ -133,20 +133,25 @@ def config(shapes: Shapes, groups: int, heads: int | tuple[int, ...]) -> dict[st
     ``groups`` of the group norms and ``heads`` are what no shape tells. A level without transformers takes its
     (unused) depth from the middle.
     """
+    found = encoder_config(shapes, groups, heads)
+    mirror = {"CrossAttnDownBlock2D": "CrossAttnUpBlock2D", "DownBlock2D": "UpBlock2D"}
+    found["up_block_types"] = tuple(mirror[kind] for kind in reversed(found["down_block_types"]))
+    found["out_channels"] = shapes["conv_out.weight"][0]
+    return found
+
+
+def encoder_config(shapes: Shapes, groups: int, heads: int | tuple[int, ...]) -> dict[str, Any]:
+    """Return the config of the first half of a UNet: all of it but outputs."""
     levels = len({name.split(".")[1] for name in shapes if name.startswith("down_blocks.")})
     per_level = len({name.split(".")[3] for name in shapes if name.startswith("down_blocks.0.resnets.")})
     depths = [_depth(shapes, f"down_blocks.{level}") for level in range(levels)]
     middle = _depth(shapes, "mid_block")
-    down = ["CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths]
-    up = ["CrossAttnUpBlock2D" if depth else "UpBlock2D" for depth in reversed(depths)]
     widths = [shapes[f"down_blocks.{level}.resnets.0.conv1.weight"][0] for level in range(levels)]
     return {
         "in_channels": shapes["conv_in.weight"][1],
-        "out_channels": shapes["conv_out.weight"][0],
         "block_out_channels": tuple(widths),
         "layers_per_block": per_level,
-        "down_block_types": tuple(down),
-        "up_block_types": tuple(up),
+        "down_block_types": tuple("CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths),
         "transformer_layers_per_block": tuple(depth or middle for depth in depths),
         "cross_attention_dim": context_width(shapes),
         "attention_head_dim": heads,
