@@ -1,6 +1,6 @@
 """ControlNets that prompts carry: made ready for a run, then called beside the UNet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,43 +10,48 @@ from engine.errors import ModelError
 from nodes.models.controlnet import Controlnet
 from nodes.models.families.checkpoint import Network
 from nodes.models.pool import Pool
-from nodes.pixels.resize import resize
 from nodes.recipes import Cond, Conditioning, ControlNet, Model
 from nodes.sampling.noise_levels import NoiseLevels
 from nodes.sampling.prediction import Inputs, Predictor
 
 CONTROLS = "controls"
-"""The input of a network that holds a tuple of Applied. Their hints are inputs too, so that they are batched."""
+"""The input of a network that holds a tuple of Applied. Pictures are inputs too, so that they are batched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A ControlNet in a run: ``hint`` names its input; it counts while first_sigma >= sigma >= last_sigma."""
+    """A ControlNet in a run: ``picture`` names its input; it counts while first_sigma >= sigma >= last_sigma."""
 
     net: Controlnet
-    hint: str
+    picture: str
     strength: float
     first_sigma: float
     last_sigma: float
 
 
-def spread(positive: Conditioning, negative: Conditioning) -> Conditioning:
-    """Return the negative side with the ControlNets that were applied to a positive prompt for both sides.
+def spread(sides: Sequence[Conditioning]) -> tuple[Conditioning, ...]:
+    """Return the sides of a guidance, the positive one first, with ControlNets that were applied to both of them.
 
-    They go to the negative prompts without an area in turn, unless one of these has a ControlNet of its own.
+    They go from the positive prompts to those of each other side in turn, unless one of these has a ControlNet of its
+    own. Prompts with an area neither give nor take.
     """
+    positive, *others = sides
     given = [
         cond.options["control"]
         for cond in positive.entries
         if cond.options.get("control_both") and "area" not in cond.options
     ]
-    entries = list(negative.entries)
+    return positive, *(_given(side, given) for side in others)
+
+
+def _given(side: Conditioning, given: Sequence[Any]) -> Conditioning:
+    entries = list(side.entries)
     places = [place for place, cond in enumerate(entries) if "area" not in cond.options]
     if not places or any("control" in entries[place].options for place in places):
-        return negative
+        return side
     for turn, controls in enumerate(given):
         place = places[turn % len(places)]
-        plain = negative.entries[place]
+        plain = side.entries[place]
         steered = replace(plain, options={**plain.options, "control": controls})
         if turn < len(places):
             entries[place] = steered
@@ -55,7 +60,7 @@ def spread(positive: Conditioning, negative: Conditioning) -> Conditioning:
     return Conditioning(tuple(entries))
 
 
-def inputs(cond: Cond, latent: Tensor, pool: Pool, model: Model, levels: NoiseLevels) -> dict[str, Any]:
+def inputs(cond: Cond, pool: Pool, model: Model, levels: NoiseLevels) -> dict[str, Any]:
     """Return what the network gets for the ControlNets of a prompt, besides what it gets for the prompt.
 
     Raises:
@@ -64,11 +69,9 @@ def inputs(cond: Cond, latent: Tensor, pool: Pool, model: Model, levels: NoiseLe
     applied, found = [], {}
     for place, control in enumerate(cond.options.get("control", ())):
         network = _fitting(control.net, pool, model)
-        factor = 2 ** (len(network.config["conditioning_embedding_out_channels"]) - 1)
-        height, width = (side * factor for side in latent.shape[-2:])
-        picture = control.image[..., : network.config["conditioning_channels"]].movedim(-1, 1)
-        name = f"hint_{place}"
-        found[name] = resize(picture, width, height, "nearest-exact", "center").to(latent.device)
+        name = f"picture_{place}"
+        channels = network.config["conditioning_channels"]
+        found[name] = control.image[..., :channels].movedim(-1, 1).to(pool.device)
         sigmas = levels.sigma_at(control.start), levels.sigma_at(control.end)
         applied.append(Applied(pool.controlnet(control.net), name, control.strength, *sigmas))
     return {CONTROLS: tuple(applied), **found} if applied else {}
@@ -113,7 +116,7 @@ def residuals(x: Tensor, timestep: Tensor, inputs: Inputs, added: Mapping[str, A
     skips: list[Tensor] = []
     middle: Tensor | None = None
     for each in inputs.get(CONTROLS, ()):
-        more, last = each.net(x, timestep, inputs["context"], inputs[each.hint], added)
+        more, last = each.net(x, timestep, inputs["context"], inputs[each.picture], added)
         more, last = [skip * each.strength for skip in more], last * each.strength
         skips = [a + b for a, b in zip(skips, more, strict=True)] if skips else more
         middle = last if middle is None else middle + last

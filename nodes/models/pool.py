@@ -124,13 +124,13 @@ class Pool:
 
     def controlnet(self, net: ControlNet) -> Controlnet:
         """Return the ControlNet of a recipe."""
-        network = self.control_network(net)
-        return self._get(
-            net,
-            self._bytes(net.file, [network], self.policy.unet),
-            lambda: Controlnet(assemble(network, self._control_weights(net, network), self.device, self.policy.unet)),
-            lambda found: [found.module],
-        )
+        network, casts = self.control_network(net), self.policy.unet
+
+        def build() -> Controlnet:
+            module = assemble(network, self._control_weights(net, network), self.device, casts)
+            return Controlnet(module, controlnet.factor(network))
+
+        return self._get(net, self._bytes(net.file, [network], casts), build, lambda found: [found.module])
 
     def _control_weights(self, net: ControlNet, network: Network) -> Weights:
         weights = self.weights(net.file)

@@ -72,9 +72,9 @@ def sample(
     predict = control.ranged(PREDICTORS[unet.prediction](_network(unet), levels))
 
     def inputs(cond: Cond) -> dict[str, Any]:
-        return control.inputs(cond, start, ctx.use(pool), model, levels)
+        return control.inputs(cond, ctx.use(pool), model, levels)
 
-    sides = (_parts(side, unet, inputs) for side in (positive, control.spread(positive, negative)))
+    sides = (_parts(side, unet, inputs) for side in control.spread((positive, negative)))
     guided: GuidedDenoiser = Guidance(predict, *paired(*sides), cfg)
     if latent.noise_mask is not None:
         background = noise.background_noise(seed, start.shape).to(start) if solve.fresh_background else drawn

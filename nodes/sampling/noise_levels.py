@@ -37,10 +37,11 @@ class DiscreteLevels:
     log_table: Tensor
 
     def sigma(self, timestep: Tensor) -> Tensor:
-        """Linear in log sigma between the neighbours of a fractional timestep."""
+        """Linear in log sigma between the neighbours of a fractional timestep; exp is correctly rounded."""
         t = timestep.float().clamp(0, len(self.table) - 1)
         low, w = t.floor().long(), t.frac()
-        return ((1 - w) * self.log_table[low] + w * self.log_table[t.ceil().long()]).exp()
+        log_sigma = (1 - w) * self.log_table[low] + w * self.log_table[t.ceil().long()]
+        return log_sigma.double().exp().float()
 
     def timestep(self, sigma: Tensor) -> Tensor:
         """The index of the nearest log sigma: a whole number, never interpolated."""

@@ -102,6 +102,11 @@ def config(shapes: Mapping[str, tuple[int, ...]], facts: Facts) -> dict[str, Any
     return found
 
 
+def factor(network: Network) -> int:
+    """Return how many pixels of the picture make a cell of the latent: each part of its encoder but the last halves."""
+    return int(2 ** (len(network.config["conditioning_embedding_out_channels"]) - 1))
+
+
 TIME_WIDTH = 256
 """The width of the embedding of each size that Stable Diffusion XL is told."""
 
