@@ -28,17 +28,20 @@ class Steered(NamedTuple):
 @node("ControlNetLoader", category="loaders", display_name="Load ControlNet Model", resource="io")
 def load_controlnet(ctx: Context, control_net_name: Annotated[str, Files(FOLDER)]) -> ControlNet:
     """Load a ControlNet in the original layout or in diffusers'."""
-    return _loaded(ctx, ControlNet(FileRef(FOLDER, ctx.fingerprint(FOLDER, control_net_name))))
+    return _loaded(ctx, control_net_name)
 
 
 @node("DiffControlNetLoader", category="loaders", display_name="Load ControlNet Model (diff)", resource="io")
 def load_difference(ctx: Context, model: Model, control_net_name: Annotated[str, Files(FOLDER)]) -> ControlNet:
     """Load a ControlNet whose file holds differences from the weights of a model; any other loads as it is."""
-    return _loaded(ctx, ControlNet(FileRef(FOLDER, ctx.fingerprint(FOLDER, control_net_name)), model.file))
+    return _loaded(ctx, control_net_name, model.file)
 
 
-def _loaded(ctx: Context, net: ControlNet) -> ControlNet:
-    ctx.use(service.pool).control_network(net)
+def _loaded(ctx: Context, name: str, base: FileRef | None = None) -> ControlNet:
+    net = ControlNet(FileRef(FOLDER, ctx.fingerprint(FOLDER, name)), base)
+    if unused := ctx.use(service.pool).unused_by_control(net):
+        shown = ", ".join(unused[:3])
+        ctx.warn(f"{name}: {len(unused)} of its tensors have no place in a ControlNet and are not used ({shown} ...).")
     return net
 
 

@@ -122,6 +122,11 @@ class Pool:
         """Return what a ControlNet is made of. Reads its header only."""
         return controlnet.detect(self.weights(net.file))
 
+    def unused_by_control(self, net: ControlNet) -> tuple[str, ...]:
+        """Return the tensors of a ControlNet's file that have no place in it. Reads its header only."""
+        used = {*self.control_network(net).keys.values(), controlnet.DIFFERENCE}
+        return tuple(name for name in self.weights(net.file).infos if name not in used)
+
     def controlnet(self, net: ControlNet) -> Controlnet:
         """Return the ControlNet of a recipe."""
         network, casts = self.control_network(net), self.policy.unet

@@ -1,10 +1,11 @@
-"""``python -m tests.parity [--all] [name ...]``: run golden cases and print how close they come to the reference."""
+"""``python -m tests.parity [--quick] [name ...]``: run golden cases and print how close they come to the reference."""
 
 import argparse
 import sys
 import tempfile
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -21,12 +22,12 @@ def main() -> int:
     chosen = [
         case for case in cases() if (case.name in options.names if options.names else not (options.quick and case.slow))
     ]
-    console = Console()
+    console = Console(width=max(100, Console().width))
     if not chosen:
         console.print(f"No such cases in {GOLDEN} (LOOMIS_GOLDEN).")
         return 1
     failures = 0
-    table = Table("case", "latent dB", "grey levels off", "values off", "seconds", "")
+    table = Table("case", "latent dB", "grey levels off", "values off", "seconds", "", box=box.SIMPLE)
     with tempfile.TemporaryDirectory() as work, reference_engine(Path(work)) as engine:
         for case in chosen:
             try:
