@@ -79,9 +79,12 @@ class Engine:
         parameters: Mapping[str, Any] | None = None,
         *,
         targets: Collection[str] | None = None,
+        values: Collection[str] = (),
         partial: bool = False,
     ) -> BoundGraph:
         """Read a workflow (a file or its API-format JSON) and check it. ``targets`` are ids, titles or types.
+
+        ``values`` names nodes that are wanted besides.
 
         Raises:
             WorkflowError: it can't be read.
@@ -91,7 +94,8 @@ class Engine:
         if parameters:
             graph = read_graph(set_parameters(graph, parameters, self.registry))
         wanted = None if targets is None else [find_node(graph, target) for target in targets]
-        return validate(graph, self.registry, self.folders, targets=wanted, partial=partial)
+        also = [find_node(graph, name) for name in values]
+        return validate(graph, self.registry, self.folders, targets=wanted, also=also, partial=partial)
 
     def plan(
         self,
@@ -130,11 +134,8 @@ class Engine:
             LoomisError: what ``check`` raises, or what went wrong in a node; Cancelled when it was stopped.
         """
         began = time.perf_counter()
-        wanted_values = list(values)
-        bound = self.check(workflow, parameters, targets=targets, partial=partial)
-        wanted = [find_node(bound.graph, name) for name in wanted_values]
-        if wanted and targets is None:
-            bound = self.check(workflow, parameters, targets=[*bound.targets, *wanted], partial=partial)
+        bound = self.check(workflow, parameters, targets=targets, values=values, partial=partial)
+        wanted = {name: id for name in values if (id := find_node(bound.graph, name)) in bound.targets}
         if any(bound.nodes[id].spec.output_node for id in bound.targets):
             check_writable(self.folders.output)
         self.memo.refresh()
@@ -142,7 +143,7 @@ class Engine:
             self._shared,
             bound,
             job or uuid.uuid4().hex,
-            wanted=wanted,
+            wanted=wanted.values(),
             on_event=on_event or (lambda event: None),
             cancel=cancel or threading.Event(),
             extra=extra or {},
@@ -152,7 +153,7 @@ class Engine:
             id: Shown(tuple(file for each in placed for file in each.files), run.notes[id])
             for id, placed in run.placed.items()
         }
-        found = {name: run.values(id) for name, id in zip(wanted_values, wanted, strict=True)}
+        found = {name: run.values(id) for name, id in wanted.items()}
         return Result(run.job, outputs, found, time.perf_counter() - began, bound.faults)
 
     def close(self) -> None:

@@ -1,19 +1,20 @@
 """Call one node function: arguments in, digests and values out."""
 
-import inspect
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from engine.context import Context
-from engine.errors import Cancelled, InputError, LoomisError, NodeFailure, OutOfMemory, shortened
+from engine.errors import InputError
+from engine.failures import located
+from engine.hooks import call_hook
 from engine.keys import CallInputs, Digests
-from engine.schema import Artifact, Block, Expanded, Shown
+from engine.schema import Artifact, Block, Expanded, NodeSpec, Shown
 from engine.validate import BoundNode
 from engine.values import NoByteForm, Opaque, Packed, opaque_identity, pack
 
-PLAIN = (int, float, str, bool, bytes, type(None))
+PLAIN = frozenset({int, float, str, bool, bytes, type(None)})
 
 
 @dataclass(slots=True)
@@ -34,66 +35,83 @@ class Outcome:
 
 
 def arguments(
-    node: BoundNode, call: CallInputs, value: Callable[[bytes], Any], hidden: Mapping[str, Any], context: Context
+    node: BoundNode,
+    call: CallInputs,
+    value: Callable[[bytes], Any],
+    hidden: Callable[[], Mapping[str, Any]],
+    context: Callable[[], Context],
 ) -> dict[str, Any]:
-    """Return what the function is called with. Optional inputs that are not given are left to its defaults."""
+    """Return what the function is called with. Optional inputs that are not given are left to its defaults.
+
+    Lazy inputs that are not there are None. ``hidden`` and ``context`` make what only some nodes take.
+    """
     spec = node.spec
+    given: dict[str, Any] = {} if spec.lazy is None else {port.name: None for port in spec.inputs if port.lazy}
     if spec.input_is_list:
-        given: dict[str, Any] = {name: [literal] for name, literal in node.literals.items()}
+        given |= {name: [literal] for name, literal in node.literals.items()}
         given |= {name: [value(digest) for digest in digests] for name, digests in call.inputs.items()}
     else:
-        given = {**node.literals, **{name: value(digests[0]) for name, digests in call.inputs.items()}}
-    for name, mark in spec.hidden.items():
-        given[name] = hidden[mark.token]
+        given |= node.literals
+        given |= {name: value(digests[0]) for name, digests in call.inputs.items()}
+    if spec.hidden:
+        tokens = hidden()
+        given |= {name: tokens[mark.token] for name, mark in spec.hidden.items()}
     if spec.context:
-        given[spec.context] = context
+        given[spec.context] = context()
     return given
 
 
-def invoke(node: BoundNode, call: CallInputs, given: dict[str, Any], asked: frozenset[str]) -> Outcome:
+def invoke(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
     """Call a node function that is not async."""
     began = time.perf_counter()
+    before = _versions(given)
     try:
-        if asks := _asks(node, given, asked):
-            return Outcome(asks=asks)
-        _fill_lazy(node, given)
-        before = _versions(given)
         outcome = _outcome(node, call, node.spec.function(**given))
-        _check_unchanged(before, given)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise located(error, node) from error
+    finally:
+        _check_unchanged(node, before)
     outcome.seconds = time.perf_counter() - began
     return outcome
 
 
-async def invoke_async(node: BoundNode, call: CallInputs, given: dict[str, Any], asked: frozenset[str]) -> Outcome:
+async def invoke_async(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
     """Call an ``async def`` node function."""
     began = time.perf_counter()
+    before = _versions(given)
     try:
-        if asks := _asks(node, given, asked):
-            return Outcome(asks=asks)
-        _fill_lazy(node, given)
         result: Awaitable[Any] = node.spec.function(**given)
         outcome = _outcome(node, call, await result)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise located(error, node) from error
+    finally:
+        _check_unchanged(node, before)
     outcome.seconds = time.perf_counter() - began
     return outcome
 
 
-def _asks(node: BoundNode, given: Mapping[str, Any], asked: frozenset[str]) -> tuple[str, ...]:
-    """Return the linked lazy inputs that the node needs and does not have."""
-    if node.spec.lazy is None:
-        return ()
-    wanted = inspect.signature(node.spec.lazy).parameters
-    named = node.spec.lazy(**{name: given.get(name) for name in wanted})
-    return tuple(name for name in named if name in node.links and name not in asked)
+def asks(node: BoundNode, given: Mapping[str, Any], asked: frozenset[str]) -> tuple[str, ...]:
+    """Return the linked lazy inputs that the node needs and does not have.
 
-
-def _fill_lazy(node: BoundNode, given: dict[str, Any]) -> None:
-    for port in node.spec.inputs:
-        if port.lazy and port.name not in given:
-            given[port.name] = None
+    Raises:
+        LoomisError: the node's ``lazy`` function failed, or asks for something that is no input.
+    """
+    try:
+        named = list(call_hook(node.spec.lazy, given)) if node.spec.lazy else []
+    except Exception as error:
+        raise located(error, node) from error
+    for name in named:
+        if name not in node.spec.ports:
+            raise located(
+                InputError(
+                    "The node's lazy function asks for something that is no input.",
+                    got=name,
+                    expected=list(node.spec.ports),
+                    hint="Report this node.",
+                ),
+                node,
+            )
+    return tuple(dict.fromkeys(name for name in named if name in node.links and name not in asked))
 
 
 def _outcome(node: BoundNode, call: CallInputs, result: Any) -> Outcome:
@@ -107,8 +125,7 @@ def _outcome(node: BoundNode, call: CallInputs, result: Any) -> Outcome:
         outcome.files, outcome.notes = result.files, result.notes
         result = result.result
     if isinstance(result, Block):
-        if result.message:
-            outcome.notes = {**outcome.notes, "blocked": [result.message]}
+        _note_block(outcome, result)
         results: tuple[Any, ...] = tuple([Block()] if slot.is_list else Block() for slot in spec.outputs)
     elif len(spec.outputs) == 1 and not (isinstance(result, tuple) and len(result) == 1 and hasattr(result, "_fields")):
         results = (result,)
@@ -121,15 +138,25 @@ def _outcome(node: BoundNode, call: CallInputs, result: Any) -> Outcome:
             expected=len(spec.outputs),
             hint="Report this node.",
         )
-    slots = []
-    for index, (slot, value) in enumerate(zip(spec.outputs, results, strict=True)):
-        values = value if slot.is_list else [value]
-        slots.append(tuple(_keep(outcome, call.key, index, spec.pure, item) for item in values))
-    outcome.outputs = tuple(slots)
+    outcome.outputs = tuple(wire_of(outcome, call.key, spec, index, value) for index, value in enumerate(results))
     return outcome
 
 
+def wire_of(outcome: Outcome, key: bytes, spec: NodeSpec, index: int, value: Any) -> Digests:
+    """Put what a node gave for one output into ``outcome``; return the digests that lie on the wire."""
+    is_list = spec.outputs[index].is_list and not isinstance(value, Block)
+    return tuple(_keep(outcome, key, index, spec.pure, item) for item in (value if is_list else [value]))
+
+
+def _note_block(outcome: Outcome, block: Block) -> None:
+    if block.message:
+        outcome.notes = {**outcome.notes, "blocked": [*outcome.notes.get("blocked", ()), block.message]}
+
+
 def _keep(outcome: Outcome, key: bytes, slot: int, pure: bool, value: Any) -> bytes:
+    if isinstance(value, Block):
+        _note_block(outcome, value)
+        value = Block()
     try:
         packed = pack(value)
         digest = packed.digest
@@ -145,51 +172,32 @@ def _versions(given: Mapping[str, Any]) -> list[tuple[str, Any, int]]:
     return [(name, tensor, tensor._version) for name, value in given.items() for tensor in _tensors(value)]
 
 
-def _tensors(value: Any) -> list[Any]:
-    if isinstance(value, PLAIN):
-        return []
+def _tensors(value: Any) -> Sequence[Any]:
+    if type(value) in PLAIN:
+        return ()
     if hasattr(value, "_version"):
         return [value]
     if is_dataclass(value):
         return [tensor for item in fields(value) for tensor in _tensors(getattr(value, item.name))]
     if isinstance(value, list | tuple):
         return [tensor for item in value for tensor in _tensors(item)]
+    if isinstance(value, dict):
+        return [tensor for item in value.values() for tensor in _tensors(item)]
     return []
 
 
-def _check_unchanged(before: list[tuple[str, Any, int]], given: Mapping[str, Any]) -> None:
+class ChangedInput(InputError):
+    """A node changed an input in place. What other nodes share is not what it was."""
+
+
+def _check_unchanged(node: BoundNode, before: list[tuple[str, Any, int]]) -> None:
     for name, tensor, version in before:
         if tensor._version != version:
-            raise InputError(
+            raise ChangedInput(
                 "The node changed its input in place; other nodes share that value.",
+                node=node.id,
+                class_type=node.spec.type,
                 input=name,
                 expected="inputs left as they are",
                 hint="Let the node work on a copy (tensor.clone()).",
             )
-
-
-def located(error: Exception, node: BoundNode) -> LoomisError:
-    """Return the error with the node it happened in; errors that are not ours become a NodeFailure."""
-    if isinstance(error, LoomisError):
-        if error.node is None:
-            error.node = node.id
-        error.class_type = error.class_type or node.spec.type
-        return error
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return OutOfMemory(
-            f"Memory ran out in {node.spec.type}.",
-            node=node.id,
-            class_type=node.spec.type,
-            got=shortened(str(error)),
-            hint="Use a smaller size or batch, or a lower precision.",
-        )
-    if type(error).__name__ == "CancelledError":
-        return Cancelled("The run was cancelled.", node=node.id)
-    return NodeFailure(
-        f"{node.spec.type} failed: {type(error).__name__}: {shortened(str(error))}",
-        node=node.id,
-        class_type=node.spec.type,
-        got=type(error).__name__,
-        expected="the node to finish",
-        hint="Check the node's inputs; if they look right, report it with the log.",
-    )

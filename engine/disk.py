@@ -72,9 +72,9 @@ class Disk:
         found = self.index.read("SELECT digest, writer, used FROM objects WHERE writer IS NOT NULL")
         for digest, writer, used in found:
             if is_dead(writer) or used < stale:
-                self.objects.drop_parts(digest)
                 with self.index.transaction() as db:
-                    db.execute("DELETE FROM objects WHERE digest = ? AND writer = ?", (digest, writer))
+                    if db.execute("DELETE FROM objects WHERE digest = ? AND writer = ?", (digest, writer)).rowcount:
+                        self.objects.drop_parts(digest)
 
     # --- reading ---
 

@@ -16,6 +16,7 @@ LoomisError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from reprlib import Repr
 from typing import Any
 
 
@@ -129,9 +130,19 @@ class Cancelled(LoomisError):
     code = "cancelled"
 
 
+BRIEF = Repr()
+"""Writes values of any size and depth in short time."""
+BRIEF.maxlevel = 8
+BRIEF.maxdict = BRIEF.maxlist = BRIEF.maxtuple = BRIEF.maxset = BRIEF.maxfrozenset = 40
+BRIEF.maxstring = BRIEF.maxlong = BRIEF.maxother = 400
+
+
 def shortened(value: object, limit: int = 200) -> str:
     """Return the text of a value, cut in the middle to ``limit`` characters."""
-    text = value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else BRIEF.repr(value)
+    except ValueError:  # Python writes no int of more than 4300 digits
+        text = f"{type(value).__name__} with too many digits to show"
     if len(text) <= limit:
         return text
     half = (limit - 5) // 2

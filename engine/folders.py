@@ -5,11 +5,12 @@ a workflow is a path below its folder with either slash.
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from engine.errors import FileError
+from engine.errors import FileError, shortened
 
 SUFFIXES = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin"})
 KINDS = (
@@ -18,6 +19,10 @@ KINDS = (
 )  # fmt: skip
 SAME = {"unet": "diffusion_models", "clip": "text_encoders", "t2i_adapter": "controlnet"}
 """Folders that are one under two names."""
+LONGEST_NAME, LONGEST_PART = 1000, 255
+"""What common file systems allow: characters of a path less room for its root, bytes of one part."""
+
+DRIVE = re.compile("[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +89,17 @@ def confined(name: str) -> Path:
     """Return a name with either slash as a relative path.
 
     Raises:
-        FileError: it is absolute, empty or leads out of its folder.
+        FileError: it is absolute, empty, too long or leads out of its folder.
     """
     path = PurePosixPath(name.replace("\\", "/"))
-    if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or "\0" in name:
+    if len(name) > LONGEST_NAME or any(len(part.encode("utf-8", "replace")) > LONGEST_PART for part in path.parts):
+        raise FileError(
+            "The name is too long for a file.",
+            got=shortened(name),
+            expected=f"at most {LONGEST_NAME} characters, {LONGEST_PART} bytes between slashes",
+            hint="Use a shorter name.",
+        )
+    if not path.parts or path.is_absolute() or ".." in path.parts or DRIVE.match(path.parts[0]) or "\0" in name:
         raise FileError(
             f"{name!r} leaves its folder.",
             got=name,

@@ -74,7 +74,9 @@ def read_graph(prompt: object) -> Graph:
             hint="Save it again with the editor's API export, or pass the saved file as it is.",
         )
     if not prompt:
-        raise WorkflowError("The workflow is empty.", expected="at least one node", hint="Add an output node.")
+        raise WorkflowError(
+            "The workflow is empty.", got="{}", expected="at least one node", hint="Add an output node."
+        )
     try:
         parsed = _adapter().validate_python(prompt)
     except PydanticError as error:
@@ -115,9 +117,10 @@ def read_file(path: Path) -> Any:
                 f"{path} is too large for a workflow.", got=f"{size} bytes", expected=f"{MAX_BYTES} bytes"
             )
         return parse_json(path.read_bytes(), str(path))
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise WorkflowError(
-            f"{path} can't be read: {error.strerror}.",
+            f"{path} can't be read: {why}.",
             got=str(path),
             expected="a workflow file",
             hint="Check the path.",
@@ -136,7 +139,7 @@ def parse_json(data: bytes | str, name: str) -> Any:
         text = data[:60] if isinstance(data, str) else data[:60].decode("utf-8", "replace")
         raise WorkflowError(
             f"{name} is not JSON: {error}.",
-            got=text,
+            got=text or "nothing",
             expected="a workflow as JSON",
             hint="Export the workflow from the editor again.",
         ) from None
@@ -148,7 +151,5 @@ def is_link(value: object) -> bool:
         isinstance(value, list | tuple)
         and len(value) == 2
         and isinstance(value[0], str)
-        and isinstance(value[1], int | float)
-        and not isinstance(value[1], bool)
-        and math.isfinite(value[1])
+        and (type(value[1]) is int or (isinstance(value[1], float) and math.isfinite(value[1])))
     )

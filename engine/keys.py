@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import msgpack
 from blake3 import blake3
 
+from engine.failures import located
+from engine.hooks import call_hook
 from engine.schema import FileSource, NodeSpec
 from engine.validate import BoundNode
 from engine.values import pack
@@ -36,7 +38,18 @@ class Static(NamedTuple):
 
 
 def static_part(node: BoundNode, profile: tuple[str, ...], fingerprint: Callable[[FileSource, str], str]) -> Static:
-    """Return the part of a node's keys that is known before anything runs."""
+    """Return the part of a node's keys that is known before anything runs.
+
+    Raises:
+        LoomisError: a file can't be read, or the node's ``fingerprint`` function failed.
+    """
+    try:
+        return _static_part(node, profile, fingerprint)
+    except Exception as error:
+        raise located(error, node) from error
+
+
+def _static_part(node: BoundNode, profile: tuple[str, ...], fingerprint: Callable[[FileSource, str], str]) -> Static:
     spec = node.spec
     head: list[Any] = [spec.type, spec.version, profile if spec.numeric else None]
     for name, value in node.literals.items():
@@ -48,11 +61,14 @@ def static_part(node: BoundNode, profile: tuple[str, ...], fingerprint: Callable
         head.append(node.id)
     unique = not spec.pure
     if spec.fingerprint is not None:
-        extra = spec.fingerprint(**node.literals)
+        extra = call_hook(spec.fingerprint, node.literals)
         unique = unique or extra != extra
         head.append(extra)
-    if all(type(value) in SCALARS or type(value) is tuple for value in head):
-        return Static(msgpack.packb(head), unique)
+    try:
+        if all(type(value) in SCALARS or value is profile for value in head):
+            return Static(msgpack.packb(head), unique)
+    except (OverflowError, UnicodeEncodeError):  # an int beyond 64 bits, half a surrogate pair
+        pass
     return Static(pack(head).tree, unique)
 
 

@@ -4,7 +4,7 @@ import os
 import re
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Memo:
         self.folders = folders
         self._owner = f"{os.getpid()}-{os.urandom(6).hex()}"
         self._leases: set[bytes] = set()
-        self._seconds: dict[str, tuple[float, float] | None] = {}
+        self._seconds: dict[str, tuple[float, float]] = {}
         self._traces: dict[str, deque[Mapping[str, Any]]] = {}
         self._paths: dict[str, Path] = {}
         self._lock = threading.Lock()
@@ -46,6 +46,10 @@ class Memo:
     def row(self, key: bytes) -> Row | None:
         """Return what a key stands for."""
         return self.store.row(key)
+
+    def row_at_hand(self, key: bytes) -> Row | None:
+        """Return what a key stands for if this process put or read it lately."""
+        return self.store.row_at_hand(key)
 
     def has(self, digest: bytes) -> bool:
         """Whether a value can be had without computing."""
@@ -61,6 +65,10 @@ class Memo:
         if value is MISSING:
             raise Lost((digest,))
         return value.value if isinstance(value, Opaque) else value
+
+    def forget(self, digests: Collection[bytes]) -> None:
+        """Drop values from memory that are not what they were. What is on disk is checked when it is read."""
+        self.store.drop(digests)
 
     def text(self, digest: bytes) -> str | None:
         """Return the text with this digest, if it is there."""
@@ -98,11 +106,13 @@ class Memo:
         return row
 
     def seconds(self, type: str) -> tuple[float, float] | None:
-        """Return the range of seconds that a node type took lately, as known at the last ``refresh``."""
-        if type not in self._seconds:
+        """Return the range of seconds that a node type took lately, as known at the last ``refresh`` or first known."""
+        found = self._seconds.get(type)
+        if found is None:
             costs = self.store.costs(type)
-            self._seconds[type] = None if costs is None else (costs.low, costs.high)
-        return self._seconds[type]
+            if costs is not None:
+                found = self._seconds[type] = (costs.low, costs.high)
+        return found
 
     def refresh(self) -> None:
         """Work out anew how long things take."""

@@ -1,8 +1,7 @@
 """The memory tier: the values used last, under a budget of bytes."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.values import Packed
 
@@ -10,8 +9,7 @@ OPAQUE_BYTES = 64 * 1024
 """What a value without a byte form counts: nothing can measure it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A value in memory; ``packed`` is None where it has no byte form. The two may share their bytes."""
 
     value: Any

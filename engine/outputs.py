@@ -8,18 +8,25 @@ import json
 import os
 import re
 import struct
-import time
+import threading
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from engine.call import Outcome
+from engine.dates import format_date
 from engine.errors import FileError
 from engine.folders import Folders, confined
 from engine.memo import Memo
+from engine.processes import is_dead_here, local_name
 from engine.rows import Row
+
+LONGEST_NAME = 180
+"""Bytes of a part of a prefix: file systems allow 255, and number, suffix and the mark of an unfinished file follow."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -73,19 +80,31 @@ class Outputs:
 
 
 def filler(index: int, width: int, height: int) -> Callable[[str], str]:
-    """Return a function that fills ``%year%``, ``%width%``, ``%batch_num%`` and their like into a prefix."""
-    now = time.localtime()
+    """Return a function that fills ``%year%``, ``%date:yyyy-MM-dd%``, ``%width%`` and their like into a prefix."""
+    now = datetime.now()
     fields = {
-        "year": f"{now.tm_year}", "month": f"{now.tm_mon:02}", "day": f"{now.tm_mday:02}", "hour": f"{now.tm_hour:02}",
-        "minute": f"{now.tm_min:02}", "second": f"{now.tm_sec:02}", "width": str(width), "height": str(height),
+        "year": f"{now.year}", "month": f"{now.month:02}", "day": f"{now.day:02}", "hour": f"{now.hour:02}",
+        "minute": f"{now.minute:02}", "second": f"{now.second:02}", "width": str(width), "height": str(height),
         "batch_num": str(index),
     }  # fmt: skip
-    return lambda prefix: re.sub(r"%(\w+)%", lambda found: fields.get(found[1], found[0]), prefix)
+
+    def filled(found: re.Match[str]) -> str:
+        return format_date(found[2], now) if found[2] else fields.get(found[1], found[0])
+
+    return lambda prefix: re.sub(r"%(date:([^%]+)|\w+)%", filled, prefix)
 
 
 def numbered(folder: Path, prefix: str, suffix: str) -> Callable[[int], str]:
     """Return a function from attempts to names: ``prefix_00001_.png``, one above the highest that is there."""
     relative = confined(prefix)
+    longest = max(len(part.encode()) for part in relative.parts)
+    if longest > LONGEST_NAME:
+        raise FileError(
+            "The file name prefix is too long.",
+            got=f"{longest} bytes",
+            expected=f"at most {LONGEST_NAME} bytes in each part",
+            hint="Shorten it.",
+        )
     pattern = re.compile(re.escape(relative.name) + r"_(\d+)_")
     highest: list[int] = []
 
@@ -105,13 +124,24 @@ def write(path: Path, data: bytes) -> None:
     Raises:
         FileError: the folder can't be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    part = path.with_name(f".{path.name}.{local_name()}.{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(data)
-        beside.replace(path)
+        _drop_leftovers(path)
+        part.write_bytes(data)
+        part.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         raise unwritable(path.parent, error) from error
+
+
+def _drop_leftovers(path: Path) -> None:
+    """Remove what processes left of this file that were killed while they wrote it."""
+    leftover = re.compile(rf"\.{re.escape(path.name)}\.(\d+-[0-9a-f]+)\.\d+")
+    for name in os.listdir(path.parent):  # noqa: PTH208
+        if (found := leftover.fullmatch(name)) and is_dead_here(found[1]):
+            path.with_name(name).unlink(missing_ok=True)
 
 
 def check_writable(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """Set inputs of a workflow from outside: ``{"KSampler.seed": 7, "6.text": "a fox"}``."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 from engine.errors import WorkflowError
@@ -16,7 +15,7 @@ def set_parameters(graph: Graph, parameters: Mapping[str, Any], registry: Regist
     Raises:
         WorkflowError: a name fits no node, or several, or the node has no such input.
     """
-    prompt: dict[str, Any] = deepcopy(dict(graph.prompt))
+    prompt: dict[str, Any] = dict(graph.prompt)
     for address, value in parameters.items():
         name, dot, field = address.rpartition(".")
         if not dot or not name or not field:
@@ -25,7 +24,7 @@ def set_parameters(graph: Graph, parameters: Mapping[str, Any], registry: Regist
             )
         id = find_node(graph, name)
         _check_input(graph.nodes[id], field, registry)
-        prompt[id].setdefault("inputs", {})[field] = value
+        prompt[id] = {**prompt[id], "inputs": {**prompt[id].get("inputs", {}), field: value}}
     return prompt
 
 

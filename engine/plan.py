@@ -5,8 +5,8 @@ equal value would still be remembered.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
 
 from blake3 import blake3
 
@@ -20,6 +20,8 @@ State = Literal["remembered", "runs", "depends"]
 BLOCKED = pack(Block()).digest
 """The digest on the wires of a blocked node."""
 DEPENDS = "something above it runs"
+NOTHING: frozenset[str] = frozenset()
+GONE = "its value is gone from the store"
 
 
 class MemoView(Protocol):
@@ -42,8 +44,7 @@ class MemoView(Protocol):
         """Return what went into the last runs of a node type, newest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What happens to one node: its ``outputs`` where they are known, ``asked`` the lazy inputs that it needs."""
 
     node: str
@@ -90,7 +91,7 @@ class Planner:
         """
         steps: dict[str, Step] = {}
         statics: dict[str, Static] = {}
-        asked: dict[str, set[str]] = {}
+        asked: dict[str, frozenset[str]] = {}
         stack = list(reversed(self.graph.targets))
         while stack:
             id = stack[-1]
@@ -98,16 +99,16 @@ class Planner:
                 stack.pop()
                 continue
             node = self.graph.nodes[id]
-            links = needed_links(node, asked.get(id, ()))
+            links = needed_links(node, asked.get(id, NOTHING))
             todo = [link.node for link in links.values() if link.node not in steps]
             if todo:
                 stack += reversed(todo)
                 continue
             if id not in statics:
                 statics[id] = static_part(node, self.profile, self.fingerprint)
-            step = self._step(node, statics[id], steps, frozenset(asked.get(id, ())))
-            if isinstance(step, set):
-                asked.setdefault(id, set()).update(step)
+            step = self._step(node, statics[id], steps, asked.get(id, NOTHING))
+            if isinstance(step, frozenset):
+                asked[id] = asked.get(id, NOTHING) | step
                 continue
             steps[id] = step
             stack.pop()
@@ -116,16 +117,17 @@ class Planner:
 
     def _step(
         self, node: BoundNode, static: Static, steps: Mapping[str, Step], asked: frozenset[str]
-    ) -> Step | set[str]:
+    ) -> Step | frozenset[str]:
         """Return what happens to a node, or the lazy inputs that have to be looked at first."""
         known = known_digests(node, steps, asked)
         if known is None:
             return Step(node.id, "depends", DEPENDS, asked=asked, seconds=(0.0, self._seconds(node)[1]))
         found = calls(node.spec, static, known, file_marks(node, known, self.memo, self.fingerprint))
         rows = tuple(blocked_row(node, call) or self.memo.row(call.key) for call in found)
-        more = {name for row in rows if row and row.asks for name in row.asks} - asked
-        if more:
-            return more
+        if node.spec.lazy is not None:
+            more = frozenset(name for row in rows if row and row.asks for name in row.asks) - asked
+            if more:
+                return more
         if all(row is not None and row.asks is None for row in rows):
             return Step(node.id, "remembered", "", tuple(found), rows, joined(rows, len(node.spec.outputs)), asked)
         why = "it always runs" if static.unique else reason(node, known, self.memo)
@@ -155,14 +157,14 @@ class Planner:
     def _has_all(self, step: Step, slot: int | None = None) -> bool:
         slots = step.outputs or ()
         return all(
-            self.memo.has(digest)
+            self.memo.has(digest) or digest == BLOCKED
             for digests in (slots if slot is None else slots[slot : slot + 1])
             for digest in digests
         )
 
     def _evicted(self, step: Step) -> Step:
         seconds = self._seconds(self.graph.nodes[step.node])
-        return replace(step, state="runs", why="its value is gone from the store", seconds=seconds)
+        return step._replace(state="runs", why=GONE, seconds=seconds)
 
 
 def needed_links(node: BoundNode, asked: Collection[str]) -> Mapping[str, Any]:
@@ -218,8 +220,9 @@ def file_marks(
 
 def blocked_row(node: BoundNode, call: CallInputs) -> Row | None:
     """Return the result of a call that gets a block: it passes the block on. None for any other call."""
-    if any(BLOCKED in digests for digests in call.inputs.values()):
-        return Row(outputs=((BLOCKED,),) * len(node.spec.outputs))
+    for digests in call.inputs.values():
+        if BLOCKED in digests:
+            return Row(outputs=((BLOCKED,),) * len(node.spec.outputs))
     return None
 
 
@@ -233,8 +236,10 @@ def joined(rows: Collection[Row | None], slots: int) -> tuple[Digests, ...]:
 
 def trace(node: BoundNode, known: Mapping[str, Digests]) -> dict[str, Any]:
     """Return what goes into a node in few bytes, to say later what changed."""
-    literals = {name: _brief(value) for name, value in node.literals.items()}
-    return literals | {name: digests[0][:8] if digests else b"" for name, digests in known.items()}
+    brief: dict[str, Any] = {name: _brief(value) for name, value in node.literals.items()}
+    for name, digests in known.items():
+        brief[name] = digests[0][:8] if digests else b""
+    return brief
 
 
 def _brief(value: Any) -> Any:

@@ -13,6 +13,16 @@ def this_process() -> str:
     return f"{_HOST}/{os.getpid()}/{_TOKEN}"
 
 
+def local_name() -> str:
+    """Return ``pid-token``, a name for this process on its host."""
+    return f"{os.getpid()}-{_TOKEN}"
+
+
+def is_dead_here(name: str) -> bool:
+    """Return whether the process with this ``local_name`` is surely gone from this host."""
+    return is_dead(f"{_HOST}/{name.replace('-', '/')}")
+
+
 def is_dead(process: str) -> bool:
     """Return whether the process is surely gone. One on another host, or on Windows, is never surely gone."""
     host, pid, token = process.rsplit("/", 2)

@@ -8,25 +8,38 @@ and then goes to its lane. What comes back is put into the memo, and the node's 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from engine import events
-from engine.call import located
 from engine.context import Environment
 from engine.errors import Cancelled, LoomisError
 from engine.expansion import Expansion, grow
+from engine.failures import located
 from engine.flights import Flights
-from engine.keys import CallInputs, calls, static_part
+from engine.garbage import collected_later
+from engine.keys import CallInputs, Digests, calls, static_part
 from engine.lanes import Lanes
-from engine.memo import Memo
+from engine.memo import Lost, Memo
 from engine.node import Registry
 from engine.outputs import Outputs, Placed
-from engine.plan import DEPENDS, Plan, Planner, blocked_row, file_marks, joined, known_digests, needed_links, reason
+from engine.plan import (
+    DEPENDS,
+    GONE,
+    Plan,
+    Planner,
+    blocked_row,
+    file_marks,
+    known_digests,
+    needed_links,
+    reason,
+    trace,
+)
 from engine.task import Held, Task
 from engine.validate import BoundGraph, BoundNode, cycle_error
 from engine.work import Report, Work
@@ -34,6 +47,9 @@ from engine.work import Report, Work
 POLL_SECONDS = 0.05
 LONG_SECONDS = 0.05
 """A node that is expected to take longer is announced to other processes."""
+
+BRIEF_SECONDS = 0.001
+"""A node that is expected to take less is called by the loop itself: handing it to a thread would take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +86,7 @@ class Run:
         self._memo = shared.memo
         self._graph = graph
         self._nodes = dict(graph.nodes)
-        self._raw = dict(graph.graph.nodes)
+        self._raw = {id: graph.graph.nodes[id] for id in graph.nodes}
         self._wanted = frozenset(wanted)
         self._cancel = cancel
         self._held = Held()
@@ -78,13 +94,14 @@ class Run:
         hidden = {"PROMPT": prompt, "DYNPROMPT": prompt, "EXTRA_PNGINFO": extra}
         self._work = Work(shared.memo, shared.environment, self._held, self._outputs, hidden, self.emit, cancel)
         self._todo: deque[Task] = deque()
-        self._ready: deque[Task] = deque()
+        self._ready: deque[tuple[Task, Sequence[int]]] = deque()
+        self._brief: deque[tuple[Task, Sequence[int]]] = deque()
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._running = 0
         self._parked: set[Task] = set()
         self._leased: dict[Task, float] = {}
         self._futures: dict[Task, Future[None]] = {}
-        self._error: LoomisError | None = None
+        self._error: Exception | None = None
         self._listener = on_event
         self._lock = threading.Lock()
         self._seq = 0
@@ -96,34 +113,49 @@ class Run:
 
         Raises:
             LoomisError: a node failed, or the run was cancelled (Cancelled). What was done stays remembered.
+            Exception: what the listener raised.
         """
         began = time.time()
         self.emit(events.Started, time=began)
         try:
-            self._begin(self._plan())
-            self._look_at_all()
-            while not self._error and (self._ready or self._running or self._parked):
-                self._start_ready()
-                self._wait()
-                self._look_at_all()
-            self._drain()
+            try:
+                self._loop()
+            finally:
+                self._end()
+            self._check_done()
         except Cancelled:
             self.emit(events.WasCancelled)
             raise
-        except LoomisError as error:
-            self.emit(events.Failed, error=error.as_dict())
+        except Exception as error:
+            told = error if isinstance(error, LoomisError) else LoomisError(f"{type(error).__name__}: {error}")
+            self.emit(events.Failed, error=told.as_dict())
             raise
         self.emit(events.Finished, seconds=time.time() - began)
+        if self._error:
+            raise self._error
 
     def values(self, node: str) -> tuple[list[Any], ...]:
         """Return the values on each output of a wanted node. A wire is a list of values, usually of one."""
         return tuple([self._work.value(digest) for digest in digests] for digests in self.tasks[node].outputs or ())
 
     def emit(self, kind: Callable[..., events.Event], **fields: Any) -> None:
-        """Tell the listener one fact; from any thread, in order."""
+        """Tell the listener one fact; from any thread, in order. A listener that raises ends the run, unheard."""
         with self._lock:
             self._seq += 1
-            self._listener(kind(seq=self._seq, job=self.job, **fields))
+            try:
+                self._listener(kind(seq=self._seq, job=self.job, **fields))
+            except Exception as error:
+                self._listener = lambda event: None
+                self._fail(error)
+
+    def _loop(self) -> None:
+        with collected_later():
+            self._begin(self._plan())
+        self._look_at_all()
+        while not self._error and (self._ready or self._brief or self._running or self._parked):
+            self._start_ready()
+            self._wait()
+            self._look_at_all()
 
     def _plan(self) -> Plan:
         settings = self._shared.environment.settings
@@ -144,17 +176,18 @@ class Run:
             task.static = plan.statics.get(id)
             task.why = step.why
             task.calls = step.calls
-            task.rows = list(step.rows)
+            task.rows = step.rows
             task.outputs = step.outputs
             task.forced = step.state == "runs" and step.outputs is not None
-            if step.state == "remembered":
+            if step.state == "remembered" and self._is_kept(task):
                 self._remember(task)
+            elif step.state != "depends":
+                self._todo.append(task)
 
-    def _add(self, node: BoundNode, asked: Collection[str] = ()) -> Task:
-        task = self.tasks[node.id] = Task(node, asked=set(asked))
-        for source in task.sources():
+    def _add(self, node: BoundNode, asked: frozenset[str] = frozenset()) -> Task:
+        task = self.tasks[node.id] = Task(node, asked)
+        for source in task.sources:
             self._use(self.tasks[source], task)
-        self._todo.append(task)
         return task
 
     def _use(self, source: Task, user: Task) -> None:
@@ -167,35 +200,47 @@ class Run:
             self._fail(Cancelled("The run was cancelled."))
         if not (self._running or self._parked):
             return
-        try:
+        with suppress(Empty):
             self._inbox.get(timeout=POLL_SECONDS)()
-            while True:
-                self._inbox.get_nowait()()
-        except Empty:
-            pass
+        self._hear()
         for task in [task for task, due in self._leased.items() if due <= time.monotonic()]:
             del self._leased[task]
             self._unpark(task)
 
-    def _fail(self, error: LoomisError) -> None:
+    def _hear(self) -> None:
+        """Handle what the lanes have said."""
+        while not self._inbox.empty():
+            self._inbox.get()()
+
+    def _fail(self, error: Exception) -> None:
         self._error = self._error or error
+        self._stop()
+
+    def _stop(self) -> None:
+        """Let nodes that run end at their next step."""
         self._work.stop.set()
         for future in list(self._futures.values()):
             future.cancel()
 
-    def _drain(self) -> None:
-        """Wait for nodes that still run (a stopped run ends them at their next step), then see that all is done."""
-        for task in self._ready:
+    def _end(self) -> None:
+        """Leave no node running and no key taken, however the loop ended."""
+        self._stop()
+        for task, _ in (*self._ready, *self._brief):
             self._let_go(task)
         while self._running:
-            self._inbox.get()()
+            try:
+                self._inbox.get()()
+            except LoomisError as error:
+                self._error = self._error or error
+
+    def _check_done(self) -> None:
+        """See that every node is done. What waits for itself is a cycle, made by an expansion."""
         if self._error:
             raise self._error
         stuck = {id: task for id, task in self.tasks.items() if not task.done}
         if stuck:
             waits = {
-                id: (task.sources() | {link.node for each in task.expansions.values() for link in each.links})
-                & stuck.keys()
+                id: {*task.sources, *(link.node for link in task.stand_ins())} & stuck.keys()
                 for id, task in stuck.items()
             }
             raise cycle_error(waits, {id: task.node for id, task in stuck.items()})
@@ -219,6 +264,9 @@ class Run:
             self._ask(task, asks)
             return
         missing = task.missing(self._memo.whole)
+        if not missing and not self._is_kept(task):
+            task.forced, task.why = True, GONE
+            missing = task.missing(self._memo.whole)
         if not missing:
             self._remember(task)
         elif self._values_are_there(task, missing):
@@ -229,8 +277,6 @@ class Run:
     def _find_calls(self, task: Task) -> bool:
         """Work out a node's calls and what the memo has of them. False when an input is not known yet."""
         node = task.node
-        if any(source not in self.tasks for source in task.sources()):
-            return False
         known = known_digests(node, self.tasks, task.asked)
         if known is None:
             return False
@@ -244,11 +290,13 @@ class Run:
         task.rows = [blocked_row(node, call) or self._memo.row(call.key) for call in found]
         return True
 
-    def _ask(self, task: Task, names: set[str]) -> None:
+    def _ask(self, task: Task, names: Collection[str]) -> None:
         """Make lazy inputs that a node turned out to need, and look at it again when they are there."""
-        task.asked |= names
-        for name in names:
-            self._use(self._demand(task.node.links[name].node), task)
+        before = task.sources
+        task.ask(names)
+        for id in task.sources:
+            if id not in before:
+                self._use(self._demand(id), task)
         self._todo.append(task)
 
     def _demand(self, id: str) -> Task:
@@ -262,7 +310,7 @@ class Run:
             elif todo:
                 stack += todo
             else:
-                self._add(node)
+                self._todo.append(self._add(node))
         return self.tasks[id]
 
     def _values_are_there(self, task: Task, missing: Sequence[int]) -> bool:
@@ -271,16 +319,41 @@ class Run:
             name
             for index in missing
             for name, digests in task.calls[index].inputs.items()
-            if not all(digest in self._held or self._memo.has(digest) for digest in digests)
+            if not self._have((digests,))
         }
         for name in gone:
-            source = self.tasks[task.node.links[name].node]
-            if source.done:
-                source.done, source.forced, source.why = False, True, "its value is gone from the store"
-                for above in source.sources():
-                    self.tasks[above].pending += 1
-                self._todo.append(source)
+            self._again(task.node.links[name].node)
         return not gone
+
+    def _have(self, outputs: Iterable[Digests]) -> bool:
+        return all(digest in self._held or self._memo.has(digest) for digests in outputs for digest in digests)
+
+    def _is_kept(self, task: Task) -> bool:
+        """Take hold of what a remembered node gave, if that is asked for. False when it is gone."""
+        if task.node.id not in self._wanted:
+            return True
+        try:
+            self._held.keep(task, {digest: self._work.value(digest) for wire in task.joined() for digest in wire})
+        except Lost:
+            return False
+        return True
+
+    def _again(self, id: str) -> None:
+        """Make a node's values again. For one that expanded, the nodes make them that stand for it."""
+        stack = [id]
+        while stack:
+            task = self.tasks[stack.pop()]
+            if not task.done:
+                continue
+            task.done = False
+            for above in task.sources:
+                self.tasks[above].pending += 1
+            inner = [link.node for link in task.stand_ins() if not self._have(self.tasks[link.node].outputs or ())]
+            stack += inner
+            if not inner and len(task.expansions) < len(task.calls):
+                task.expansions = {}
+                task.forced, task.why = True, GONE
+            self._todo.append(task)
 
     def _queue(self, task: Task, missing: Sequence[int]) -> None:
         """Let a node run, unless somebody computes the same key already."""
@@ -288,9 +361,7 @@ class Run:
         landed = partial(self._inbox.put, partial(self._unpark, task))
         if not self._shared.flights.take(keys, landed):
             self._parked.add(task)
-        elif not task.forced and any(
-            self._memo.row(call.key) != row for call, row in zip(task.calls, task.rows, strict=True)
-        ):
+        elif not task.forced and self._came_meanwhile(task, missing):
             self._shared.flights.land(keys)
             self._todo.append(task)
         elif self._is_long(task) and not self._memo.lease(keys):
@@ -299,11 +370,22 @@ class Run:
             self._leased[task] = time.monotonic() + POLL_SECONDS
         else:
             task.busy = True
-            self._ready.append(task)
+            (self._brief if self._is_brief(task) else self._ready).append((task, missing))
+
+    def _came_meanwhile(self, task: Task, missing: Sequence[int]) -> bool:
+        """Whether another run made one of these calls after it was looked for and before its flight was taken."""
+        return any(
+            (row := self._memo.row_at_hand(task.calls[index].key)) is not None and row != task.rows[index]
+            for index in missing
+        )
 
     def _is_long(self, task: Task) -> bool:
         seconds = self._memo.seconds(task.node.spec.type)
         return task.node.spec.resource == "gpu" or (seconds is not None and seconds[1] > LONG_SECONDS)
+
+    def _is_brief(self, task: Task) -> bool:
+        seconds = self._memo.seconds(task.node.spec.type)
+        return task.node.spec.resource == "cpu" and seconds is not None and seconds[1] < BRIEF_SECONDS
 
     def _unpark(self, task: Task) -> None:
         self._parked.discard(task)
@@ -311,19 +393,25 @@ class Run:
 
     def _remember(self, task: Task) -> None:
         """Take a node's outputs from the memo."""
-        task.outputs = joined(task.rows, len(task.node.spec.outputs))
+        task.outputs = task.joined()
         self.emit(events.Remembered, node=task.node.id, class_type=task.node.spec.type)
+        for row in task.rows:
+            self._warn_of_blocks(task, row.note.get("notes") if row else None)
         if task.node.spec.output_node:
-            rows = zip(task.calls, task.rows, strict=True)
-            try:
-                placed = tuple(self._outputs.place(call.key, row) for call, row in rows if row)
-            except LoomisError as error:
-                self._fail(located(error, task.node))
-                return
-            self._show(task, placed)
+            self._show(task, {})
         self._settle(task)
 
-    def _show(self, task: Task, placed: Sequence[Placed]) -> None:
+    def _warn_of_blocks(self, task: Task, notes: Mapping[str, list[Any]] | None) -> None:
+        for message in notes.get("blocked", ()) if notes else ():
+            self.emit(events.Warned, message=message, node=task.node.id)
+
+    def _show(self, task: Task, written: Mapping[int, Placed]) -> None:
+        """Tell where an output node's files are: those that were ``written`` now, and those of remembered calls."""
+        rows = enumerate(zip(task.calls, task.rows, strict=True))
+        try:
+            placed = [written.get(index) or self._outputs.place(call.key, row) for index, (call, row) in rows if row]
+        except LoomisError as error:
+            raise located(error, task.node) from error
         notes: dict[str, list[Any]] = {}
         for row in task.rows:
             for name, items in row.note.get("notes", {}).items() if row else ():
@@ -331,57 +419,73 @@ class Run:
         self.placed[task.node.id] = tuple(placed)
         self.notes[task.node.id] = notes
         files = tuple(file for each in placed for file in each.files)
-        written = any(each.written for each in placed)
-        self.emit(events.Saved, node=task.node.id, files=files, notes=notes, written=written)
+        fresh = any(each.written for each in placed)
+        self.emit(events.Saved, node=task.node.id, files=files, notes=notes, written=fresh)
 
     def _settle(self, task: Task) -> None:
         """A node is done: let go of what it needed, and look at its users."""
         task.done, task.forced = True, False
-        for id in task.sources():
+        for id in task.sources:
             source = self.tasks[id]
             source.pending -= 1
-            if not source.pending and id not in self._wanted:
+            if not source.pending and id not in self._wanted and not (source.static and source.static.unique):
                 self._held.release(source)
         self._todo.extend(user for user in task.users if not user.done)
 
     # Lanes.
 
     def _start_ready(self) -> None:
-        while self._ready:
-            task = self._ready.popleft()
+        """Hand what is ready to the lanes, then call the brief ones here."""
+        while self._ready or self._brief:
+            brief = not self._ready
+            task, missing = (self._brief if brief else self._ready).popleft()
             spec = task.node.spec
-            missing = task.missing(self._memo.whole)
             self.emit(events.NodeStarted, node=task.node.id, class_type=spec.type, why=task.why)
-            alone = not (self._running or self._ready or self._parked)
-            self._running += 1
+            alone = not (self._running or self._ready or self._brief or self._parked)
             if spec.is_async:
                 self._start_async(task, missing)
-            elif alone and spec.resource == "cpu":
-                self._done(task, self._work.do(task, missing))
-                self._look_at_all()
+            elif brief or (alone and spec.resource == "cpu"):
+                self._do_here(task, missing)
             else:
                 self._shared.lanes.submit(spec.resource, partial(self._do, task, missing))
+                self._running += 1
             if self._error:
                 return
+
+    def _do_here(self, task: Task, missing: Sequence[int]) -> None:
+        self._running += 1
+        try:
+            report = self._work.do(task, missing)
+        except KeyboardInterrupt:
+            self._done(task, self._work.cancelled(task))
+            raise
+        self._done(task, report)
+        self._hear()
+        self._look_at_all()
 
     def _do(self, task: Task, missing: Sequence[int]) -> None:
         self._inbox.put(partial(self._done, task, self._work.do(task, missing)))
 
     def _start_async(self, task: Task, missing: Sequence[int]) -> None:
         async def do() -> None:
-            self._inbox.put(partial(self._done, task, await self._work.do_async(task, missing)))
+            self._inbox.put(partial(self._done_async, task, await self._work.do_async(task, missing)))
 
         def ended(future: "Future[None]") -> None:
             if future.cancelled():
-                self._inbox.put(partial(self._done, task, self._work.cancelled(task)))
+                self._inbox.put(partial(self._done_async, task, self._work.cancelled(task)))
 
         future = self._futures[task] = self._shared.lanes.start(do())
+        self._running += 1
         future.add_done_callback(ended)
+
+    def _done_async(self, task: Task, report: Report) -> None:
+        """Take the first report of a coroutine: one that is cancelled at its end sends two."""
+        if self._futures.pop(task, None):
+            self._done(task, report)
 
     def _done(self, task: Task, report: Report) -> None:
         """Back in the loop: take what a lane made."""
         self._running -= 1
-        self._futures.pop(task, None)
         task.busy = False
         self._let_go(task)
         if report.error:
@@ -390,14 +494,14 @@ class Run:
         if report.lost:
             self._todo.append(task)
             return
+        rows = task.rows = list(task.rows)
         for index, (outcome, row) in report.done.items():
-            task.rows[index] = row
+            rows[index] = row
             if outcome.expanded:
                 task.expansions[index] = Expansion(outcome.expanded, task.calls[index].key)
             if task.pending or task.node.id in self._wanted:
                 self._held.hold(task, outcome)
-            for message in outcome.notes.get("blocked", ()):
-                self.emit(events.Warned, message=message, node=task.node.id)
+            self._warn_of_blocks(task, outcome.notes)
         if asks := task.asks():
             self._ask(task, asks)
             return
@@ -405,7 +509,7 @@ class Run:
         if task.expansions:
             self._expand(task)
             return
-        task.outputs = joined(task.rows, len(task.node.spec.outputs))
+        task.outputs = task.joined()
         if task.node.spec.output_node:
             self._show(task, report.placed)
         self._settle(task)
@@ -420,30 +524,46 @@ class Run:
     def _expand(self, task: Task) -> None:
         """Put the nodes of an expansion into the run."""
         registry, folders = self._shared.registry, self._shared.environment.folders
-        try:
-            for expansion in task.expansions.values():
-                raw, bound = grow(expansion, task.node, self._raw, registry, folders)
-                self._raw |= raw
-                self._nodes |= bound
-                for id in [id for id, node in bound.items() if node.spec.output_node]:
-                    self._demand(id)
-                for link in expansion.links:
-                    self._use(self._demand(link.node), task)
-        except LoomisError as error:
-            self._fail(located(error, task.node))
-            return
+        for index, expansion in task.expansions.items():
+            try:
+                grown, raw, bound = grow(expansion, task.node, self._raw, registry, folders)
+            except LoomisError as error:
+                raise located(error, task.node) from error
+            task.expansions[index] = grown
+            self._raw |= raw
+            self._nodes |= bound
+            for id in [id for id, node in bound.items() if node.spec.output_node]:
+                self._demand(id)
+                task.shows = True
+            for link in grown.links:
+                self._use(self._demand(link.node), task)
         self._todo.append(task)
 
     def _gather(self, task: Task) -> None:
-        """Finish an expanded node when the nodes that stand for it are done."""
-        links = [link for expansion in task.expansions.values() for link in expansion.links]
-        if not all(self.tasks[link.node].done for link in links):
+        """Finish an expanded node when the nodes that stand for it are done.
+
+        It is not remembered as a whole where output nodes are inside: they have to be seen in every run.
+        """
+        wanted = task.node.id in self._wanted
+        inner = [self.tasks[link.node] for link in task.stand_ins()]
+        if not all(each.done for each in inner):
             return
+        task.shows = task.shows or any(each.shows for each in inner)
+        keep = not task.shows and not (task.static and task.static.unique)
+        rows = task.rows = list(task.rows)
         for index, expansion in task.expansions.items():
-            outcome = expansion.outcome(self.tasks)
-            task.rows[index] = self._memo.remember(task.node.spec, expansion.key, outcome, {})
-            if task.pending:
+            outcome = expansion.outcome(task.node.spec, self.tasks)
+            went_in = trace(task.node, task.calls[index].inputs)
+            rows[index] = self._memo.remember(task.node.spec, expansion.key, outcome, went_in, keep=keep)
+            if task.pending or wanted:
                 self._held.hold(task, outcome)
-        task.expansions = {}
-        task.outputs = joined(task.rows, len(task.node.spec.outputs))
+        task.outputs = task.joined()
+        if not self._is_kept(task):
+            for each in inner:
+                if not self._have(each.outputs or ()):
+                    self._again(each.node.id)
+            self._todo.append(task)
+            return
+        if task.node.spec.output_node:
+            self._show(task, {})
         self._settle(task)

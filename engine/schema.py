@@ -148,7 +148,7 @@ class Port:
     @property
     def literal(self) -> bool:
         """Whether a value may stand in the workflow itself, not only on a wire."""
-        return self.type in LITERALS
+        return not LITERALS.isdisjoint(self.type.split(","))
 
 
 LITERALS = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "LIST"})

@@ -1,9 +1,11 @@
 """Read a node's schema off its function's signature, and refuse what can't be one with a sentence that helps."""
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -13,6 +15,7 @@ from engine.context import Context
 from engine.errors import DefinitionError
 from engine.schema import (
     NO_DEFAULT,
+    Block,
     Expanded,
     Files,
     Hidden,
@@ -22,6 +25,7 @@ from engine.schema import (
     NodeSpec,
     OptionalInput,
     Port,
+    Resource,
     Shown,
     Slot,
     Widget,
@@ -30,6 +34,9 @@ from engine.types import Socket
 from engine.values import wire_name
 
 WIDGETS: dict[Any, str] = {int: "INT", float: "FLOAT", str: "STRING", bool: "BOOLEAN"}
+KINDS: dict[str, Any] = {"INT": int, "FLOAT": (int, float), "STRING": str, "BOOLEAN": bool, "COMBO": str, "LIST": list}
+FLAGS = frozenset({"deprecated", "experimental", "dev_only", "api_node"})
+"""What an editor may be told about a node type, as its clients call it."""
 
 
 def read_signature(function: Callable[..., Any], *, type: str, version: int | str, **facts: Any) -> NodeSpec:
@@ -39,7 +46,7 @@ def read_signature(function: Callable[..., Any], *, type: str, version: int | st
         DefinitionError: a type hint is missing or unknown, a default does not fit its bounds or choices, ...
     """
     where = f"{type} ({function.__module__}.{function.__qualname__})"
-    hints = typing.get_type_hints(function, include_extras=True)
+    hints = _hints(where, function)
     ports: list[Port] = []
     hidden: dict[str, Hidden] = {}
     context = None
@@ -76,12 +83,49 @@ def read_signature(function: Callable[..., Any], *, type: str, version: int | st
         ports={port.name: port for port in ports},
         **facts,
     )
+    _check_choices(where, spec)
     _check_hooks(where, spec)
     return spec
 
 
+def _hints(where: str, function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except (NameError, TypeError) as error:
+        raise DefinitionError(
+            f"{where}: a type hint can't be read: {error}.", hint="Import the type at the top of its module."
+        ) from error
+
+
+def _check_choices(where: str, spec: NodeSpec) -> None:
+    if spec.resource not in get_args(Resource):
+        raise DefinitionError(
+            f"{where}: there is no resource {spec.resource!r}.", expected=get_args(Resource), hint="Name one of these."
+        )
+    unknown = sorted(spec.flags.keys() - FLAGS)
+    if unknown:
+        raise DefinitionError(
+            f"{where}: {unknown[0]!r} is neither an option of a node nor a flag for editors.",
+            expected=sorted(FLAGS),
+            hint="Check its spelling.",
+        )
+
+
 def _check_hooks(where: str, spec: NodeSpec) -> None:
+    for title, hook in (("lazy", spec.lazy), ("fingerprint", spec.fingerprint)):
+        for parameter in inspect.signature(hook).parameters.values() if hook else ():
+            if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in spec.ports:
+                raise DefinitionError(
+                    f"{where}: its {title} function takes {parameter.name!r}, which is no input.",
+                    expected=list(spec.ports),
+                    hint="Name inputs of the node only.",
+                )
     lazy = [port.name for port in spec.inputs if port.lazy]
+    if spec.lazy and not lazy:
+        raise DefinitionError(
+            f"{where}: a lazy function is given, and no input is lazy.",
+            hint="Write Annotated[..., Lazy()] at the inputs that may not be needed.",
+        )
     if lazy and not spec.lazy:
         raise DefinitionError(
             f"{where}: {lazy[0]!r} is lazy, and nothing says when it is needed.",
@@ -89,13 +133,18 @@ def _check_hooks(where: str, spec: NodeSpec) -> None:
         )
     for name in spec.validate:
         if name not in spec.ports:
-            raise DefinitionError(f"{where}: validate names {name!r}, which is no input.", expected=list(spec.ports))
+            raise DefinitionError(
+                f"{where}: validate names {name!r}, which is no input.",
+                expected=list(spec.ports),
+                hint="Name an input.",
+            )
 
 
 def _port(where: str, parameter: inspect.Parameter, hint: Any, as_list: bool) -> Port:
     name = parameter.name
     base, marks = _split(hint)
     if as_list:
+        base, nullable_list = _without_none(base)
         if get_origin(base) is not list:
             raise DefinitionError(
                 f"{where}: {name!r} is not a list, and the node takes lists.", hint=f"Write {name}: list[...]."
@@ -103,10 +152,12 @@ def _port(where: str, parameter: inspect.Parameter, hint: Any, as_list: bool) ->
         base, more = _split(get_args(base)[0])
         marks = (*marks, *more)
     base, nullable = _without_none(base)
+    nullable = nullable or (as_list and nullable_list)
     base, more = _split(base)
     marks = (*marks, *more)
     kind, choices = _kind(where, name, base, marks)
     bounds = [item for mark in marks if isinstance(mark, FieldInfo) for item in mark.metadata]
+    _check_bounds(where, name, kind, bounds)
     options: dict[str, Any] = {}
     for mark in marks:
         if isinstance(mark, Widget):
@@ -132,7 +183,8 @@ def _port(where: str, parameter: inspect.Parameter, hint: Any, as_list: bool) ->
         options=options,
     )
     _check_default(where, port)
-    return port
+    # A default is written as a literal would be cast, so that leaving it out and giving it are one key.
+    return replace(port, default=float(default)) if kind == "FLOAT" and isinstance(default, int) else port
 
 
 def _split(hint: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -158,6 +210,10 @@ def _kind(where: str, name: str, base: Any, marks: tuple[Any, ...]) -> tuple[str
         if isinstance(mark, Files | InputFile):
             return "COMBO", mark
     if get_origin(base) is Literal:
+        if not all(isinstance(choice, str) for choice in get_args(base)):
+            raise DefinitionError(
+                f"{where}: a choice of {name!r} is no text.", got=get_args(base), hint='Write Literal["1", "2"].'
+            )
         return "COMBO", get_args(base)
     if base in WIDGETS:
         return WIDGETS[base], None
@@ -174,6 +230,17 @@ def _kind(where: str, name: str, base: Any, marks: tuple[Any, ...]) -> tuple[str
     )
 
 
+def _check_bounds(where: str, name: str, kind: str, bounds: list[Any]) -> None:
+    known = {"INT": (Ge, Gt, Le, Lt), "FLOAT": (Ge, Le)}.get(kind, ())
+    for item in bounds:
+        if not isinstance(item, known):
+            raise DefinitionError(
+                f"{where}: {name!r} is {kind} and can't be bound by {item}.",
+                expected=[each.__name__.lower() for each in known],
+                hint="Use ge and le (for whole numbers gt and lt too), or a validate function.",
+            )
+
+
 def _bound(bounds: list[Any], kind: str, *, lower: bool) -> float | None:
     """Return the smallest or largest value that is allowed. An open bound of an INT is one further in."""
     closed, opened, attribute, step = (Ge, Gt, "ge", 1) if lower else (Le, Lt, "le", -1)
@@ -187,8 +254,16 @@ def _bound(bounds: list[Any], kind: str, *, lower: bool) -> float | None:
 
 def _check_default(where: str, port: Port) -> None:
     value = port.default
-    if value is NO_DEFAULT or value is None:
+    if value is NO_DEFAULT or (value is None and not port.required):
         return
+    kind = KINDS.get(port.type)
+    wrong = kind is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool))
+    if value is None or wrong or (isinstance(value, float) and not math.isfinite(value)):
+        raise DefinitionError(
+            f"{where}: the default of {port.name!r} is no {port.type}.",
+            got=repr(value),
+            hint="Give it a default of its type; an input that may be left out is written int | None = None.",
+        )
     if isinstance(port.choices, tuple) and value not in port.choices:
         raise DefinitionError(
             f"{where}: the default of {port.name!r} is not a choice.", got=value, expected=port.choices
@@ -207,12 +282,21 @@ def _outputs(where: str, hint: Any) -> tuple[Slot, ...]:
     """Return the output slots of a return annotation."""
     if get_origin(hint) in (Shown, Expanded):
         hint = get_args(hint)[0]
+    hint = _without_alternatives(hint)
     if hint is None or hint is type(None):
         return ()
     if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
         fields = typing.get_type_hints(hint, include_extras=True)
         return tuple(_slot(where, name, fields[name]) for name in hint._fields)
     return (_slot(where, None, hint),)
+
+
+def _without_alternatives(hint: Any) -> Any:
+    """Take what a node may return instead of its outputs, a Block or a graph, out of ``X | Block | Expanded[X]``."""
+    if get_origin(hint) not in (Union, types.UnionType):
+        return hint
+    rest = [part for part in get_args(hint) if part is not Block and get_origin(part) is not Expanded]
+    return Union[tuple(rest)] if rest else None  # noqa: UP007
 
 
 def _slot(where: str, name: str | None, hint: Any) -> Slot:

@@ -120,20 +120,24 @@ class Store:
 
     def row(self, key: bytes) -> Row | None:
         """Return what a key stands for."""
-        with self._lock:
-            found = self._rows.get(key)
-            if found is not None:
-                self._rows.move_to_end(key)
-                return self._used(key, *found)
-        waiting = self._writer.rows.get(key)
-        if waiting is not None or self._disk is None:
-            return waiting
+        found = self.row_at_hand(key)
+        if found is not None or self._disk is None:
+            return found
         stored = self._guarded(lambda disk: disk.row(key), None)
         if stored is None:
             return None
         with self._lock:
             self._mirror(key, *stored)
             return self._used(key, *stored)
+
+    def row_at_hand(self, key: bytes) -> Row | None:
+        """Return what a key stands for if that needs no look at the disk."""
+        with self._lock:
+            found = self._rows.get(key)
+            if found is not None:
+                self._rows.move_to_end(key)
+                return self._used(key, *found)
+        return self._writer.rows.get(key)
 
     def rows(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
         """Return what each key stands for, of those that are here."""
@@ -192,10 +196,18 @@ class Store:
             try:
                 held = Held(unpack(packed), packed)
             except MalformedValue:
+                self._guarded(lambda disk: disk.drop(digest), None)
                 return MISSING
             with self._lock:
                 self._memory.add(digest, held)
         return held.value
+
+    def drop(self, digests: Iterable[bytes]) -> None:
+        """Forget values in memory that somebody changed. Bytes on disk stay: they are checked when they are read."""
+        self.flush()
+        with self._lock:
+            for digest in digests:
+                self._memory.drop(digest)
 
     def packed(self, digest: bytes) -> Packed | None:
         """Return a value's byte form without decoding it; None where it is missing or has none."""

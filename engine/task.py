@@ -1,14 +1,15 @@
 """One node in one run, and the values that the run keeps in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.call import Outcome
 from engine.expansion import Expansion
 from engine.keys import CallInputs, Digests, Static
-from engine.plan import needed_links
+from engine.plan import BLOCKED, blocked_row, joined, needed_links
 from engine.rows import Row
+from engine.schema import Block, LinkTo
 from engine.validate import BoundNode
 
 
@@ -16,23 +17,38 @@ from engine.validate import BoundNode
 class Task:
     """A node on its way: ``outputs`` are set when its digests are known, ``done`` when its values can be had too.
 
-    ``pending`` counts the users that are not done; ``forced`` means that it must run though its row is there.
+    ``sources`` are the ids of the nodes it needs; ``asked`` the lazy inputs it needs, to be changed by ``ask`` only;
+    ``pending`` counts the users that are not done; ``forced`` means that it must run though its row is there;
+    ``shows`` that it expanded into a graph with output nodes.
     """
 
     node: BoundNode
+    asked: frozenset[str] = frozenset()
+    sources: tuple[str, ...] = ()
     why: str = ""
     static: Static | None = None
-    asked: set[str] = field(default_factory=set)
     calls: Sequence[CallInputs] = ()
-    rows: list[Row | None] = field(default_factory=list)
+    rows: Sequence[Row | None] = ()
     outputs: tuple[Digests, ...] | None = None
     expansions: dict[int, Expansion] = field(default_factory=dict)
     users: list["Task"] = field(default_factory=list)
-    held: list[bytes] = field(default_factory=list)
+    held: tuple[bytes, ...] = ()
     pending: int = 0
     busy: bool = False
     done: bool = False
     forced: bool = False
+    shows: bool = False
+
+    def __post_init__(self) -> None:
+        self._find_sources()
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Need more lazy inputs."""
+        self.asked = self.asked.union(names)
+        self._find_sources()
+
+    def _find_sources(self) -> None:
+        self.sources = tuple({link.node: None for link in needed_links(self.node, self.asked).values()})
 
     def missing(self, whole: Callable[[bytes, Row], bool]) -> tuple[int, ...]:
         """Return the calls that must be made: those without a row, or whose files are gone, or all when forced."""
@@ -40,16 +56,25 @@ class Task:
         return tuple(
             index
             for index, (call, row) in enumerate(zip(self.calls, self.rows, strict=True))
-            if self.forced or row is None or row.asks or (output_node and not whole(call.key, row))
+            if row is None
+            or row.asks
+            or (output_node and not whole(call.key, row))
+            or (self.forced and not blocked_row(self.node, call))
         )
 
-    def asks(self) -> set[str]:
-        """Return the lazy inputs that its rows ask for and that it does not have yet."""
-        return {name for row in self.rows if row and row.asks for name in row.asks} - self.asked
+    def stand_ins(self) -> list[LinkTo]:
+        """Return the outputs of inner nodes that stand for its own, where it expanded."""
+        return [link for expansion in self.expansions.values() for link in expansion.links]
 
-    def sources(self) -> set[str]:
-        """Return the ids of the nodes it needs."""
-        return {link.node for link in needed_links(self.node, self.asked).values()}
+    def joined(self) -> tuple[Digests, ...]:
+        """Return what its calls put on its wires."""
+        return joined(self.rows, len(self.node.spec.outputs))
+
+    def asks(self) -> Set[str]:
+        """Return the lazy inputs that its rows ask for and that it does not have yet."""
+        if self.node.spec.lazy is None:
+            return frozenset()
+        return {name for row in self.rows if row and row.asks for name in row.asks} - self.asked
 
 
 class Held:
@@ -59,19 +84,25 @@ class Held:
         self._values: dict[bytes, tuple[Any, int]] = {}
 
     def __contains__(self, digest: bytes) -> bool:
-        return digest in self._values
+        return digest in self._values or digest == BLOCKED
 
     def get(self, digest: bytes, otherwise: Callable[[bytes], Any]) -> Any:
         """Return a value, or ask for it elsewhere."""
+        if digest == BLOCKED:
+            return Block()
         found = self._values.get(digest)
         return found[0] if found is not None else otherwise(digest)
 
     def hold(self, task: Task, outcome: Outcome) -> None:
         """Keep what a call gave until ``release``."""
-        for digest, (value, _) in outcome.values.items():
+        self.keep(task, {digest: value for digest, (value, _) in outcome.values.items()})
+
+    def keep(self, task: Task, values: Mapping[bytes, Any]) -> None:
+        """Keep values for a task until ``release``."""
+        for digest, value in values.items():
             _, count = self._values.get(digest, (None, 0))
             self._values[digest] = (value, count + 1)
-            task.held.append(digest)
+        task.held += tuple(values)
 
     def release(self, task: Task) -> None:
         """Let go of what a task gave."""
@@ -79,4 +110,4 @@ class Held:
             value, count = self._values.pop(digest)
             if count > 1:
                 self._values[digest] = (value, count - 1)
-        task.held.clear()
+        task.held = ()

@@ -7,14 +7,19 @@ whose links lead to outputs that exist and fit.
 import difflib
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.errors import Fault, FileError, ValidationError, WorkflowError, shortened
+from engine.errors import Fault, FileError, LoomisError, ValidationError, WorkflowError, shortened
 from engine.folders import Folders
+from engine.garbage import collected_later
 from engine.graph import Graph, Link, Node, is_link
 from engine.node import Registry
 from engine.schema import Files, InputFile, NodeSpec, Port
+
+DEEPEST = 100
+"""Levels of lists and objects in a literal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +42,21 @@ class BoundGraph:
     faults: tuple[Fault, ...] = ()
 
 
+@collected_later()
 def validate(
     graph: Graph,
     registry: Registry,
     folders: Folders,
     *,
     targets: Collection[str] | None = None,
+    also: Collection[str] = (),
     partial: bool = False,
 ) -> BoundGraph:
     """Bind a graph to node types.
 
-    ``targets`` are the wanted nodes; without them, all output nodes. ``partial`` leaves out the wanted nodes that are
-    hit by a fault and keeps the rest. Faults of nodes that no wanted node needs never refuse the graph.
+    ``targets`` are the wanted nodes; without them, all output nodes; ``also`` are wanted besides. ``partial`` leaves
+    out the wanted nodes that are hit by a fault and keeps the rest. Faults of nodes that no wanted node needs
+    never refuse the graph.
 
     Raises:
         ValidationError: a wanted node (with ``partial``: every one) is hit by a fault.
@@ -65,27 +73,17 @@ def validate(
         literals, links, found = bind(node, spec, graph.nodes, registry, choices)
         faults += found
         bound[node.id] = BoundNode(node.id, spec, literals, links)
-    wanted = _wanted(graph, registry, targets)
+    wanted = _wanted(graph, registry, targets, also)
     faults += cycle_faults(bound)
     if not faults:
         return BoundGraph(bound, wanted, graph)
     return _without_faults(graph, bound, wanted, faults, partial)
 
 
-def _wanted(graph: Graph, registry: Registry, targets: Collection[str] | None) -> tuple[str, ...]:
-    if targets is None:
-        wanted = tuple(
-            id for id, node in graph.nodes.items() if (spec := registry.specs.get(node.class_type)) and spec.output_node
-        )
-        if not wanted and all(node.class_type in registry for node in graph.nodes.values()):
-            raise ValidationError([Fault(
-                "prompt_no_outputs",
-                "The workflow has no output node, so nothing would run.",
-                expected="a node that saves or shows something, such as SaveImage",
-                hint="Add an output node, or name the nodes to run.",
-            )])  # fmt: skip
-        return wanted
-    for id in targets:
+def _wanted(
+    graph: Graph, registry: Registry, targets: Collection[str] | None, also: Collection[str]
+) -> tuple[str, ...]:
+    for id in (*(targets or ()), *also):
         if id not in graph.nodes:
             near = nearest(id, graph.nodes)
             raise WorkflowError(
@@ -94,7 +92,19 @@ def _wanted(graph: Graph, registry: Registry, targets: Collection[str] | None) -
                 expected=near or list(graph.nodes)[:20],
                 hint="Name a node id.",
             )
-    return tuple(dict.fromkeys(targets))
+    if targets is None:
+        specs = ((id, registry.specs.get(node.class_type)) for id, node in graph.nodes.items())
+        targets = [id for id, spec in specs if spec and spec.output_node]
+    wanted = tuple(dict.fromkeys((*targets, *also)))
+    if not wanted and all(node.class_type in registry for node in graph.nodes.values()):
+        raise ValidationError([Fault(
+            "prompt_no_outputs",
+            "The workflow has no output node, so nothing would run.",
+            got=f"{len(graph.nodes)} nodes of other kinds",
+            expected="a node that saves or shows something, such as SaveImage",
+            hint="Add an output node, or name the nodes to run.",
+        )])  # fmt: skip
+    return wanted
 
 
 def _without_faults(
@@ -173,6 +183,8 @@ def bind(
                 literals[port.name] = port.default
             continue
         value = node.inputs[port.name]
+        if value is None and port.default is None:
+            continue
         try:
             if _means_link(value, port, nodes):
                 links[port.name] = _link(value, port, nodes, registry)
@@ -189,7 +201,7 @@ def _means_link(value: object, port: Port, nodes: Mapping[str, Node]) -> bool:
     """Tell a link from a list that is meant as a value, by the declared type: most inputs take no lists."""
     if port.type in ("*", "LIST"):
         return is_link(value) and value[0] in nodes  # type: ignore[index]
-    return isinstance(value, list)
+    return isinstance(value, list | tuple)
 
 
 class BadInput(Exception):
@@ -235,7 +247,7 @@ def _link(value: list[Any], port: Port, nodes: Mapping[str, Node], registry: Reg
             "bad_linked_input",
             f"it is linked to node {id!r}, which is not in the workflow.",
             value,
-            near,
+            near or f"one of {', '.join(nodes)}",
             "Link it to a node that is there.",
         )
     source = registry.specs.get(nodes[id].class_type)
@@ -273,6 +285,9 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
     Raises:
         BadInput: it can't be that type, is NaN, out of range or not a choice.
     """
+    check_plain(value)
+    if "," in port.type:
+        return _cast_to_any(value, port, choices)
     kind = CASTS.get(port.type)
     if kind is None:
         if port.type == "*":
@@ -287,27 +302,21 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
     try:
         result = kind(value)
     except (ValueError, TypeError, OverflowError):
+        got = "null" if value is None else value
         raise BadInput(
             "invalid_input_type",
-            f"{shortened(value, 60)!r} is no {port.type}.",
-            value,
+            f"{shortened(got, 60)!r} is no {port.type}.",
+            got,
             port.type,
-            f"Give it a {port.type}.",
+            f"Give it a value of type {port.type}.",
         ) from None
-    if isinstance(result, float) and not math.isfinite(result):
-        raise BadInput(
-            "invalid_input_type",
-            f"{result} is no number that can be used.",
-            value,
-            "a finite number",
-            "Give it a number.",
-        )
+    check_plain(result)
     if port.choices is not None:
         return choices.check(result, port)
     if port.minimum is not None and result < port.minimum:
         raise BadInput(
             "value_smaller_than_min",
-            f"{result} is smaller than {port.minimum}.",
+            f"{shortened(result, 60)} is smaller than {port.minimum}.",
             result,
             f"at least {port.minimum}",
             f"Use {port.minimum} or more.",
@@ -315,12 +324,47 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
     if port.maximum is not None and result > port.maximum:
         raise BadInput(
             "value_bigger_than_max",
-            f"{result} is bigger than {port.maximum}.",
+            f"{shortened(result, 60)} is bigger than {port.maximum}.",
             result,
             f"at most {port.maximum}",
             f"Use {port.maximum} or less.",
         )
     return result
+
+
+def _cast_to_any(value: Any, port: Port, choices: "Choices") -> Any:
+    """Return a literal as one of several types: the one that it has already, else the first that fits."""
+    types = sorted(port.type.split(","), key=lambda name: not isinstance(value, OWN.get(name, ())))
+    literal = [name for name in types if name in CASTS]
+    for name in literal[:-1]:
+        with suppress(BadInput):
+            return cast(value, replace(port, type=name), choices)
+    return cast(value, replace(port, type=(literal or types)[-1]), choices)
+
+
+def check_plain(value: Any) -> None:
+    """See that every number in a literal is finite, and that it does not nest too deep for its key.
+
+    Raises:
+        BadInput: it isn't.
+    """
+    stack = [(value, 0)]
+    while stack:
+        item, depth = stack.pop()
+        if isinstance(item, float) and not math.isfinite(item):
+            raise BadInput(
+                "invalid_input_type",
+                f"{item} is no number that can be used.",
+                value,
+                "a finite number",
+                "Give it a number.",
+            )
+        if isinstance(item, list | tuple | dict):
+            if depth == DEEPEST:
+                raise BadInput(
+                    "invalid_input_type", "it nests too deep.", value, f"at most {DEEPEST} levels", "Make it flatter."
+                )
+            stack += [(part, depth + 1) for part in (item.values() if isinstance(item, dict) else item)]
 
 
 def _boolean(value: Any) -> bool:
@@ -335,7 +379,9 @@ def _boolean(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if isinstance(value, str | int | float):
-        return str(value)
+        text = str(value)
+        text.encode()
+        return text
     raise TypeError(value)
 
 
@@ -360,6 +406,9 @@ def _list(value: Any) -> list[Any]:
 CASTS: Mapping[str, Callable[[Any], Any]] = {
     "INT": _integer, "FLOAT": _number, "STRING": _text, "BOOLEAN": _boolean, "COMBO": _text, "LIST": _list,
 }  # fmt: skip
+
+
+OWN: Mapping[str, type | tuple[type, ...]] = {"BOOLEAN": bool, "STRING": str, "LIST": list}
 
 
 class Choices:
@@ -423,7 +472,21 @@ class Choices:
 
 def _custom(spec: NodeSpec, port: Port, value: Any) -> None:
     hook = spec.validate.get(port.name)
-    if hook is not None and (wrong := hook(value)) is not None:
+    if hook is None:
+        return
+    try:
+        wrong = hook(value)
+    except LoomisError as error:
+        raise BadInput("custom_validation_failed", error.message, value, error.expected, error.hint) from None
+    except Exception as error:
+        raise BadInput(
+            "exception_during_validation",
+            f"its check failed: {type(error).__name__}: {shortened(str(error))}",
+            value,
+            "a value that the node can check",
+            "Report this node.",
+        ) from error
+    if wrong is not None:
         raise BadInput("custom_validation_failed", wrong, value, None)
 
 
@@ -436,36 +499,63 @@ def nearest(value: str, options: Iterable[str]) -> str | None:
 
 def cycle_faults(bound: Mapping[str, BoundNode]) -> list[Fault]:
     """Return one fault per node of a cycle; its message is the cycle, a -> b -> a."""
-    waiting = {id: {link.node for link in node.links.values() if link.node in bound} for id, node in bound.items()}
     users: dict[str, list[str]] = {}
-    for id, sources in waiting.items():
+    waits: dict[str, int] = {}
+    for id, node in bound.items():
+        sources = [link.node for link in node.links.values() if link.node in bound]
+        waits[id] = len(sources)
         for source in sources:
             users.setdefault(source, []).append(id)
-    free = [id for id, sources in waiting.items() if not sources]
+    free = [id for id, count in waits.items() if not count]
     for id in free:
         for user in users.get(id, ()):
-            waiting[user].discard(id)
-            if not waiting[user]:
+            waits[user] -= 1
+            if not waits[user]:
                 free.append(user)
-    left = {id: sources for id, sources in waiting.items() if sources}
+    left = {id: {link.node for link in bound[id].links.values() if waits.get(link.node)} for id in bound if waits[id]}
     return [fault for cycle in find_cycles(left) for fault in _faults_of_cycle(cycle, bound)]
 
 
 def find_cycles(sources: Mapping[str, Collection[str]]) -> list[list[str]]:
-    """Return disjoint cycles among nodes that each have a source that is left."""
+    """Return a cycle of every knot of nodes that need each other."""
     found: list[list[str]] = []
-    seen: set[str] = set()
-    for start in sources:
+    for knot in _knots(sources):
         path: dict[str, None] = {}
-        id = start
-        while id not in seen:
-            seen.add(id)
+        id = min(knot)
+        while id not in path:
             path[id] = None
-            id = min(sources[id])
-        if id in path:
-            walk = list(path)
-            found.append(walk[walk.index(id) :][::-1])
+            id = min(source for source in sources[id] if source in knot)
+        walk = list(path)
+        found.append(walk[walk.index(id) :][::-1])
     return found
+
+
+def _knots(sources: Mapping[str, Collection[str]]) -> list[set[str]]:
+    """Return the strongly connected components that have a cycle (Tarjan 1972, without recursion)."""
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    open_: dict[str, None] = {}
+    knots: list[set[str]] = []
+    for root in sources:
+        path = [] if root in number else [(root, iter(sources[root]))]
+        while path:
+            id, rest = path[-1]
+            if id not in number:
+                number[id] = low[id] = len(number)
+                open_[id] = None
+            new = next((source for source in rest if source in sources and source not in number), None)
+            if new is not None:
+                path.append((new, iter(sources[new])))
+                continue
+            path.pop()
+            low[id] = min([low[id], *(low[source] for source in sources[id] if source in open_)])
+            if low[id] == number[id]:
+                knot = {id}
+                while (last := open_.popitem()[0]) != id:
+                    knot.add(last)
+                if len(knot) > 1 or id in sources[id]:
+                    knots.append(knot)
+    return knots
 
 
 def _faults_of_cycle(cycle: list[str], bound: Mapping[str, BoundNode]) -> list[Fault]:

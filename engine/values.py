@@ -89,7 +89,7 @@ class Packed:
     @property
     def nbytes(self) -> int:
         """Bytes of the tree and the buffers."""
-        return len(self.tree) + sum(buffer.nbytes for buffer in self.buffers)
+        return len(self.tree) + (sum(buffer.nbytes for buffer in self.buffers) if self.buffers else 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine import events
-from engine.call import Outcome, arguments, invoke, invoke_async, located
+from engine.call import ChangedInput, Outcome, arguments, asks, invoke, invoke_async
 from engine.context import Context, Environment
 from engine.errors import Cancelled, LoomisError
+from engine.failures import located
 from engine.memo import Lost, Memo
 from engine.outputs import Outputs, Placed
 from engine.plan import trace
@@ -21,17 +22,10 @@ from engine.values import Opaque
 class Report:
     """What came of a node's calls: outcomes and rows by call, files, or what went wrong, or values that were gone."""
 
-    done: dict[int, tuple[Outcome, Row | None]]
-    placed: list[Placed]
+    done: dict[int, tuple[Outcome, Row | None]] = field(default_factory=dict)
+    placed: dict[int, Placed] = field(default_factory=dict)
     error: LoomisError | None = None
     lost: tuple[bytes, ...] = ()
-
-    def failed(self, failure: Exception, task: Task) -> None:
-        """Note a failure. Lost values are no failure: they are made again."""
-        if isinstance(failure, Lost):
-            self.lost = failure.digests
-        else:
-            self.error = located(failure, task.node)
 
 
 class Work:
@@ -58,32 +52,52 @@ class Work:
 
     def do(self, task: Task, missing: Sequence[int]) -> Report:
         """Make the calls of a node whose function is not async."""
-        report = Report({}, [])
+        report = Report()
         try:
-            for index in missing:
-                context = self._context(task)
-                context.check()
-                given = self._arguments(task, index, context)
-                self._keep(task, index, invoke(task.node, task.calls[index], given, frozenset(task.asked)), report)
+            self._ask(task, missing, report)
+            for index in () if report.done else missing:
+                if self.stopped():
+                    return self.cancelled(task)
+                given = self._arguments(task, index)
+                self._keep(task, index, invoke(task.node, task.calls[index], given), report)
         except Exception as failure:
-            report.failed(failure, task)
+            self._failed(failure, task, report)
         return report
 
     async def do_async(self, task: Task, missing: Sequence[int]) -> Report:
         """Make the calls of an ``async def`` node."""
-        report = Report({}, [])
+        report = Report()
         try:
-            for index in missing:
-                given = self._arguments(task, index, self._context(task))
-                outcome = await invoke_async(task.node, task.calls[index], given, frozenset(task.asked))
-                self._keep(task, index, outcome, report)
+            self._ask(task, missing, report)
+            for index in () if report.done else missing:
+                given = self._arguments(task, index)
+                self._keep(task, index, await invoke_async(task.node, task.calls[index], given), report)
         except Exception as failure:
-            report.failed(failure, task)
+            self._failed(failure, task, report)
         return report
 
     def cancelled(self, task: Task) -> Report:
         """Return the report of a node that was stopped at an await."""
-        return Report({}, [], Cancelled("The run was cancelled.", node=task.node.id))
+        return Report(error=Cancelled("The run was cancelled.", node=task.node.id))
+
+    def _ask(self, task: Task, missing: Sequence[int], report: Report) -> None:
+        """Let a lazy node say what it needs. While one of its calls still asks, none is made."""
+        if task.node.spec.lazy is None:
+            return
+        for index in missing:
+            given = self._arguments(task, index)
+            if names := asks(task.node, given, task.asked):
+                self._keep(task, index, Outcome(asks=names), report)
+
+    def _failed(self, failure: Exception, task: Task, report: Report) -> None:
+        """Note a failure. Lost values are no failure: they are made again. Values that were changed are forgotten."""
+        if isinstance(failure, Lost):
+            report.lost = failure.digests
+            return
+        report.error = located(failure, task.node)
+        if isinstance(failure, ChangedInput):
+            for call in task.calls:
+                self.memo.forget(call.inputs.get(failure.input or "", ()))
 
     def _context(self, task: Task) -> Context:
         id = task.node.id
@@ -96,9 +110,14 @@ class Work:
 
         return Context(id, self.environment, report, self.stopped, warn)
 
-    def _arguments(self, task: Task, index: int, context: Context) -> dict[str, Any]:
-        hidden = {**self.hidden, "UNIQUE_ID": task.node.id} if task.node.spec.hidden else {}
-        return arguments(task.node, task.calls[index], self.value, hidden, context)
+    def _arguments(self, task: Task, index: int) -> dict[str, Any]:
+        return arguments(
+            task.node,
+            task.calls[index],
+            self.value,
+            lambda: {**self.hidden, "UNIQUE_ID": task.node.id},
+            lambda: self._context(task),
+        )
 
     def stopped(self) -> bool:
         """Whether nodes should end: the run failed, or was cancelled."""
@@ -122,5 +141,5 @@ class Work:
         keep = task.static is None or not task.static.unique
         row = self.memo.remember(task.node.spec, call.key, outcome, trace(task.node, call.inputs), keep=keep)
         if task.node.spec.output_node and not row.asks:
-            report.placed.append(self.outputs.place(call.key, row, outcome))
+            report.placed[index] = self.outputs.place(call.key, row, outcome)
         report.done[index] = (outcome, row)

@@ -87,14 +87,15 @@ class Writer:
             self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            batch = self._next_batch()
-            if batch:
-                self._commit(batch)
-                self._forget(batch)
-            elif self._closing:
-                return
+        while self._write(self._next_batch()) or not self._closing:
             self._beat()
+
+    def _write(self, batch: Sequence[Entry]) -> bool:
+        """Write a group, if there is one. The group must not outlive this: its values may be large."""
+        if batch:
+            self._commit(batch)
+            self._forget(batch)
+        return bool(batch)
 
     def _next_batch(self) -> list[Entry]:
         with self._condition:

@@ -47,13 +47,9 @@ def load_image(ctx: Context, image: Annotated[str, InputFile(), Widget(image_upl
     return LoadedImage(*files.read_image(path))
 
 
-def prefix_fault(prefix: str) -> str | None:
-    """Return what is wrong with a file name prefix, or None."""
-    try:
-        confined(prefix)
-    except FileError as error:
-        return error.message
-    return None
+def check_prefix(prefix: str) -> None:
+    """Raise FileError for a file name prefix that leads out of its folder."""
+    confined(prefix)
 
 
 @node(
@@ -61,18 +57,17 @@ def prefix_fault(prefix: str) -> str | None:
     category="image",
     display_name="Save Image",
     output_node=True,
-    validate={"filename_prefix": prefix_fault},
+    validate={"filename_prefix": check_prefix},
 )
 def save_image(
     images: Image,
     filename_prefix: Annotated[
         str,
-        Widget(
-            tooltip="How file names begin. Folders, %year%, %month%, %day%, %width% and %height% may be part of it."
-        ),
+        Widget(tooltip="How file names begin. Folders, %date:yyyy-MM-dd%, %width% and %height% may be part of it."),
     ] = "ComfyUI",
 ) -> Shown[None]:
     """Save pictures as PNG files in the output folder, with the workflow inside."""
+    check_prefix(filename_prefix)
     return Shown(None, tuple(_png(image, filename_prefix, "output") for image in images))
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from engine.context import Context
 from engine.errors import FileError
 from engine.node import Artifact, InputFile, Shown, node
-from nodes.image import prefix_fault
+from nodes.image import check_prefix
 from nodes.lazy import lazy
 from nodes.recipes import Latent
 
@@ -31,13 +31,14 @@ OLD_SCALE = 0.18215
     "SaveLatent",
     category="_for_testing",
     output_node=True,
-    validate={"filename_prefix": prefix_fault},
+    validate={"filename_prefix": check_prefix},
 )
 def save_latent(samples: Latent, filename_prefix: str = "latents/ComfyUI") -> Shown[None]:
     """Save a batch of latents as one file in the output folder, with the workflow inside.
 
     The file keeps the samples only: no noise mask, no places in a batch.
     """
+    check_prefix(filename_prefix)
     data = tensor_files.save({SAMPLES: samples.samples.contiguous(), UNSCALED: torch.tensor([])})
     return Shown(None, (Artifact(data, filename_prefix, suffix=".latent", kind="latents"),))
 

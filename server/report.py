@@ -1,7 +1,7 @@
 """How an error reaches a person (one block), a program (one JSON object) and the shell (the exit code)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
@@ -59,10 +59,11 @@ def blocks(error: LoomisError) -> Iterator[str]:
     if isinstance(error, Cancelled):
         yield "Cancelled. What was finished stays remembered."
         return
-    parts = error.faults if isinstance(error, ValidationError) else (error,)
+    faults: Sequence[Fault | LoomisError] = error.faults if isinstance(error, ValidationError) else (error,)
+    parts = {part.message: part for part in reversed(faults)}.values()
     if len(parts) > 1:
         yield f"The workflow has {len(parts)} faults."
-    for part in parts:
+    for part in reversed(parts):
         yield f"error: {part.message}"
         yield from (f"  {name:<9} {text}" for name, text in _details(part) if text)
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from engine.dates import format_date
 from engine.formats.diagnostics import told
 
 MARK = re.compile(r"%([^%]+)%")
-DATE_PART = re.compile(r"dd?|MM?|yyyy|yy|hh?|mm?|ss?")
 UNSAFE = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
 SERVER_MARKS = ("width", "height")
 
@@ -64,19 +64,6 @@ def replace_marks(text: str, now: datetime, lookup: Lookup) -> tuple[str, list[s
         return UNSAFE.sub("_", as_text(value))
 
     return MARK.sub(resolved, text), unknown
-
-
-def format_date(pattern: str, now: datetime) -> str:
-    """Return a date in the editor's form: d, dd, M, MM, yy, yyyy, h, hh (24 hours), m, mm, s, ss."""
-    parts = {"d": now.day, "M": now.month, "h": now.hour, "m": now.minute, "s": now.second}
-
-    def part(match: re.Match[str]) -> str:
-        name = match[0]
-        if name[0] == "y":
-            return f"{now.year:04}"[-len(name) :]
-        return f"{parts[name[0]]:0{len(name)}}"
-
-    return DATE_PART.sub(part, pattern)
 
 
 def as_text(value: Any) -> str:

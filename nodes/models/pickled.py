@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import FileError, ModelError
-from nodes.models.weights import DTYPES, EXPECTED, TensorInfo, Weights
+from nodes.models.weights import AGAIN, DTYPES, EXPECTED, TensorInfo, Weights
 
 WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict")
 """Keys that people's files hide the tensors under."""
@@ -24,7 +24,9 @@ def open_pickled(path: Path) -> Weights:
     """Open weights saved by torch. Raises ModelError where the pickle holds code, FileError where it is broken."""
     tensors = _tensors(_load(path))
     if not tensors:
-        raise FileError(f"{path.name} holds no tensors", got="a pickle of something else", expected=EXPECTED)
+        raise FileError(
+            f"{path.name} holds no tensors", got="a pickle of something else", expected=EXPECTED, hint=AGAIN
+        )
     infos = {name: TensorInfo(NAMES[tensor.dtype], tuple(tensor.shape)) for name, tensor in tensors.items()}
     return Weights(path, {}, infos, tensors.__getitem__)
 
@@ -37,17 +39,19 @@ def _load(path: Path) -> Any:
                 f"{path.name} is truncated",
                 got="a zip without its end",
                 expected=EXPECTED,
-                hint="download or copy the file again",
+                hint=AGAIN,
             )
     if is_zip and not _is_torch_zip(path):
-        raise FileError(f"{path.name} is not a weights file", got="a zip archive", expected=EXPECTED)
+        raise FileError(f"{path.name} is not a weights file", got="a zip archive", expected=EXPECTED, hint=AGAIN)
     try:
         with warnings.catch_warnings(action="ignore"):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         raise _refused(path, error) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        raise FileError(f"{path.name} is broken", got=str(error).split("\n")[0], expected=EXPECTED) from error
+        raise FileError(
+            f"{path.name} is broken", got=str(error).split("\n")[0], expected=EXPECTED, hint=AGAIN
+        ) from error
 
 
 def _is_torch_zip(path: Path) -> bool:
@@ -58,7 +62,7 @@ def _is_torch_zip(path: Path) -> bool:
 def _refused(path: Path, error: pickle.UnpicklingError) -> ModelError | FileError:
     named = re.search(r"GLOBAL ([\w.]+)", str(error))
     if "Unsupported" not in str(error) and named is None:
-        return FileError(f"{path.name} is broken", got="a pickle that can't be read", expected=EXPECTED)
+        return FileError(f"{path.name} is broken", got="a pickle that can't be read", expected=EXPECTED, hint=AGAIN)
     return ModelError(
         f"{path.name} wants to run code when it is opened, so it was not opened",
         got=f"a pickle that calls {named[1]}" if named else "a pickle with more than tensors",

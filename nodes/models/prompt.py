@@ -52,7 +52,10 @@ def parse(prompt: str) -> list[Fragment]:
     """
     if len(prompt) > LIMIT:
         raise InputError(
-            "the prompt is too long", got=f"{len(prompt):,} characters", expected=f"at most {LIMIT:,} characters"
+            "the prompt is too long",
+            got=f"{len(prompt):,} characters",
+            expected=f"at most {LIMIT:,} characters",
+            hint="shorten it",
         )
     levels = _Levels(prompt)
     fragments: list[Fragment] = []

@@ -41,6 +41,8 @@ HEADER_LIMIT = 100_000_000
 
 EXPECTED = "a safetensors file, or weights saved by torch (.ckpt, .pt, .pth, .bin)"
 
+AGAIN = "download or copy the file again, or choose another"
+
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
@@ -87,7 +89,7 @@ def open_weights(path: Path) -> Weights:
         return open_pickled(path)
     if len(head) > 8 and head[8:9] == b"{":
         return _open_safetensors(path, size)
-    raise FileError(f"{path.name} is not a weights file", got=describe(head), expected=EXPECTED)
+    raise FileError(f"{path.name} is not a weights file", got=describe(head), expected=EXPECTED, hint=AGAIN)
 
 
 MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -126,7 +128,9 @@ def _open_safetensors(path: Path, size: int) -> Weights:
             _check_span(path, size, name, info, spans[name])
         metadata = {str(key): str(value) for key, value in metadata.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise FileError(f"the header of {path.name} is broken", got=repr(error), expected=EXPECTED) from error
+        raise FileError(
+            f"the header of {path.name} is broken", got=repr(error), expected=EXPECTED, hint=AGAIN
+        ) from error
     return Weights(path, metadata, infos, MappedTensors(path, infos, spans))
 
 
@@ -144,6 +148,7 @@ def _header(path: Path, size: int) -> tuple[dict[str, Any], int]:
                 f"{path.name} is not a weights file",
                 got=f"a header of {length} bytes",
                 expected=f"{EXPECTED}; a header has at most {HEADER_LIMIT} bytes",
+                hint=AGAIN,
             )
         if 8 + length > size:
             raise _truncated(path, size, 8 + length)
@@ -151,9 +156,11 @@ def _header(path: Path, size: int) -> tuple[dict[str, Any], int]:
     try:
         header = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise FileError(f"the header of {path.name} is broken", got=str(error), expected="JSON") from error
+        raise FileError(f"the header of {path.name} is broken", got=str(error), expected="JSON", hint=AGAIN) from error
     if not isinstance(header, dict):
-        raise FileError(f"the header of {path.name} is broken", got=type(header).__name__, expected="a JSON object")
+        raise FileError(
+            f"the header of {path.name} is broken", got=type(header).__name__, expected="a JSON object", hint=AGAIN
+        )
     return header, 8 + length
 
 
@@ -168,6 +175,7 @@ def _check_span(path: Path, size: int, name: str, info: TensorInfo, span: tuple[
             f"the header of {path.name} is broken",
             got=f"{name} lies in {end - start} bytes",
             expected=f"{info.dtype} of shape {info.shape}: {info.numbers * DTYPES[info.dtype][1]} bytes",
+            hint=AGAIN,
         )
     if end > size:
         raise _truncated(path, size, end)
@@ -178,7 +186,7 @@ def _truncated(path: Path, size: int, expected: int) -> FileError:
         f"{path.name} is truncated",
         got=f"{size} bytes",
         expected=f"at least {expected} bytes",
-        hint="download or copy the file again",
+        hint=AGAIN,
     )
 
 

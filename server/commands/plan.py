@@ -8,7 +8,7 @@ from server.command import command
 from server.commands.arguments import File, Json, Only, Partial, Set
 from server.opening import open_engine
 from server.settings import Options
-from server.text import range_text, show_table
+from server.text import range_text, seconds_text, show_table
 from server.workflow import parse_values, read_workflow
 
 
@@ -47,3 +47,8 @@ def plan(
     show_table(("node", "type", "state", "why", "expected"), rows)
     total = range_text(found.seconds)
     typer.echo(f"{len(found.nodes('runs'))} of {len(rows)} nodes run" + (f", {total} expected" if total else ""))
+    if total:
+        from engine.paths import critical_path
+
+        path, seconds = critical_path(bound, found)
+        typer.echo(f"longest chain: {' > '.join(path)}, up to {seconds_text(seconds)}")

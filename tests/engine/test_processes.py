@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from engine.processes import is_dead, this_process
+from engine.processes import is_dead, is_dead_here, local_name, this_process
 
 SCRIPT = "from engine.processes import this_process; print(this_process())"
 
@@ -25,3 +25,8 @@ def test_nobody_can_tell_about_another_host_or_a_foreign_process():
     assert not is_dead("elsewhere/1/0000")
     host = this_process().rsplit("/", 2)[0]
     assert not is_dead(f"{host}/1/0000")
+
+
+def test_a_local_name_is_told_alive_from_dead():
+    pid, _ = local_name().split("-")
+    assert not is_dead_here(local_name()) and is_dead_here(f"{pid}-0000")

@@ -1,11 +1,13 @@
+import gc
 import threading
+import weakref
 
 import numpy as np
 
 from engine.disk import Entry
 from engine.memory import Held
 from engine.rows import Row
-from engine.values import pack
+from engine.values import Packed, pack
 from engine.writer import Writer
 
 
@@ -82,4 +84,17 @@ def test_the_beat_comes_while_something_is_held():
     one.wake()
     for _ in range(3):
         assert beats.acquire(timeout=10)
+    one.close()
+
+
+def test_a_group_that_was_written_is_let_go():
+    one = writer(lambda batch: None)
+    values = memoryview(bytes(1000))
+    seen = weakref.ref(values)
+    packed = Packed(b"", (values,))
+    one.add(Entry(b"key", "T", Row(), b"", ((packed.digest, packed),)), {}, urgent=True)
+    del values, packed
+    one.flush()
+    gc.collect()
+    assert seen() is None
     one.close()

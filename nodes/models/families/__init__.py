@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from engine.errors import ModelError
 from nodes.models.families import sd1
 from nodes.models.families.checkpoint import Checkpoint
-from nodes.models.weights import Weights
+from nodes.models.weights import AGAIN, Weights
 
 FAMILIES: tuple[Callable[[Weights], Checkpoint | None], ...] = (sd1.detect,)
 """In the order in which they are asked. A new family is a file and a line here."""
@@ -45,11 +45,13 @@ def detect(weights: Weights) -> Checkpoint:
             f"the tensors of {weights.path.name} do not make up a model",
             got=repr(error),
             expected="the names and shapes of a whole checkpoint",
+            hint=AGAIN,
         ) from error
     raise ModelError(
         f"{weights.path.name} is not of a family that is known",
         got=looks_like(weights.infos),
         expected="a checkpoint, text encoder or VAE of Stable Diffusion 1.x, in the original layout",
+        hint="choose another file, or the node that loads this kind",
     )
 
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from engine.dates import format_date
 from engine.formats.dynamic import resolve_choices, without_comments
-from engine.formats.replace import format_date
 from tests.engine.formats.build import NOON, codes, converted, inputs_of, node, saved
 
 

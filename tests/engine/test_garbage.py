@@ -1,0 +1,32 @@
+"""Collection is off while anybody holds it back, and as it was afterwards."""
+
+import gc
+
+import pytest
+
+from engine.garbage import collected_later
+
+
+def test_collection_waits_for_the_outermost_holder():
+    with collected_later():
+        with collected_later():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_an_error_turns_it_on_again():
+    with pytest.raises(KeyError), collected_later():
+        raise KeyError
+
+    assert gc.isenabled()
+
+
+def test_a_process_that_turned_it_off_keeps_it_off():
+    gc.disable()
+    try:
+        with collected_later():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
