@@ -40,7 +40,8 @@ def declared(entry):
 
 def ours(port):
     options = {name: value for name, value in port.options.items() if name != "tooltip"}
-    return port.type, port.default, port.minimum, port.maximum, port.choices or (), options
+    default = NO_DEFAULT if port.default is None else port.default
+    return port.type, default, port.minimum, port.maximum, port.choices or (), options
 
 
 @pytest.mark.reference

@@ -20,6 +20,12 @@ ORIGINAL = "input_hint_block.0.weight"
 DIFFUSERS = "controlnet_cond_embedding.conv_in.weight"
 PREFIXES = ("control_model.", "module.control_model.", "")
 
+ROOTS = (
+    "conv_in.", "time_embedding.", "add_embedding.", "down_blocks.", "mid_block.", "controlnet_cond_embedding.",
+    "controlnet_down_blocks.", "controlnet_mid_block.",
+)  # fmt: skip
+"""What names in diffusers' layout begin with."""
+
 DIFFERENCE = "difference"
 """The name of a tensor that says: the weights are to be added to those of the model's UNet."""
 
@@ -34,7 +40,7 @@ def detect(weights: Weights) -> Network:
     """Return the network of a ControlNet, reading nothing but the header. Raises ModelError where it is none."""
     try:
         if DIFFUSERS in weights.infos:
-            return _network(weights, {name: name for name in weights.infos}, "")
+            return _network(weights, {name: name for name in weights.infos if name.startswith(ROOTS)}, "")
         for prefix in PREFIXES:
             if prefix + ORIGINAL in weights.infos:
                 return _network(weights, _diffusers_names(_under(weights, prefix)), prefix)
