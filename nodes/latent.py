@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from engine.node import Field, Widget, node
 from engine.types import Mask, Tensor
-from nodes.inputs import MAX_SIDE, BatchSize, Crop, LatentMethod, ScaleFactor
+from nodes.inputs import CELL, MAX_SIDE, BatchSize, Crop, LatentMethod, ScaleFactor
 from nodes.lazy import lazy
 from nodes.recipes import Latent
 
@@ -20,9 +20,6 @@ else:
 LatentSide = Annotated[int, Field(ge=16, le=MAX_SIDE), Widget(step=8)]
 Length = Annotated[int, Field(ge=0, le=MAX_SIDE), Widget(step=8)]
 """A side in pixels where 0 means: as the other side and the proportions ask."""
-
-CELL = 8
-"""Pixels per latent cell that widths and heights in workflow files are counted with, whatever the family."""
 
 SMALLEST = 64
 """The shortest side that LatentUpscale makes, in pixels."""

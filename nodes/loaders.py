@@ -1,5 +1,6 @@
 """Load models. What these nodes give are recipes: only the header of a file is read."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from engine.context import Context
@@ -61,7 +62,7 @@ def load_lora(
         shown = ", ".join(unused[:3])
         ctx.warn(f"{lora_name}: {len(unused)} of its tensors fit nothing in the model and are not used ({shown} ...).")
     if strength_model:
-        model = Model(model.file, (*model.patches, LoraPatch(file, strength_model)))
+        model = replace(model, patches=(*model.patches, LoraPatch(file, strength_model)))
     if strength_clip:
-        clip = Clip(clip.file, (*clip.patches, LoraPatch(file, strength_clip)), clip.layer)
+        clip = replace(clip, patches=(*clip.patches, LoraPatch(file, strength_clip)))
     return Patched(model, clip)

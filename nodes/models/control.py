@@ -11,6 +11,7 @@ from nodes.models.controlnet import Controlnet
 from nodes.models.families.checkpoint import Network
 from nodes.models.pool import Pool
 from nodes.recipes import Cond, Conditioning, ControlNet, Model
+from nodes.sampling.guidance import Part
 from nodes.sampling.noise_levels import NoiseLevels
 from nodes.sampling.prediction import Inputs, Predictor
 
@@ -58,6 +59,20 @@ def _given(side: Conditioning, given: Sequence[Any]) -> Conditioning:
         else:
             entries.append(steered)
     return Conditioning(tuple(entries))
+
+
+def steered(
+    parts: Sequence[Part], side: Conditioning, pool: Pool, model: Model, levels: NoiseLevels
+) -> tuple[Part, ...]:
+    """Return the parts of a side, one for each of its prompts, with the ControlNets of the prompts.
+
+    Raises:
+        ModelError: one is made for another family of models.
+    """
+    return tuple(
+        replace(part, inputs={**part.inputs, **inputs(cond, pool, model, levels)})
+        for part, cond in zip(parts, side.entries, strict=True)
+    )
 
 
 def inputs(cond: Cond, pool: Pool, model: Model, levels: NoiseLevels) -> dict[str, Any]:
