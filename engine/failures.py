@@ -3,6 +3,9 @@
 from engine.errors import Cancelled, LoomisError, NodeFailure, OutOfMemory, shortened
 from engine.validate import BoundNode
 
+NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
+"""What torch says, as a RuntimeError, when the CPU's memory ran out."""
+
 
 def located(error: BaseException, node: BoundNode) -> LoomisError:
     """Return the error with the node it happened in; errors that are not ours become a NodeFailure."""
@@ -11,12 +14,13 @@ def located(error: BaseException, node: BoundNode) -> LoomisError:
             error.node = node.id
         error.class_type = error.class_type or node.spec.type
         return error
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or NO_MEMORY in str(error):
         return OutOfMemory(
             f"Memory ran out in {node.spec.type}.",
             node=node.id,
             class_type=node.spec.type,
             got=shortened(str(error)),
+            expected="memory for what the node makes",
             hint="Use a smaller size or batch, or a lower precision.",
         )
     if type(error).__name__ == "CancelledError":

@@ -23,6 +23,13 @@ LONGEST_NAME, LONGEST_PART = 1000, 255
 """What common file systems allow: characters of a path less room for its root, bytes of one part."""
 
 DRIVE = re.compile("[A-Za-z]:")
+LONGEST_PART = 255
+"""Bytes of a part of a path that file systems allow."""
+
+LONGEST_PREFIX = 180
+"""Bytes of a part of a file name prefix: number, suffix and the mark of an unfinished file follow."""
+
+LONGEST_NAME = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +92,8 @@ class Folders:
         return self.temp if folder == "temp" else self.output
 
 
-def confined(name: str) -> Path:
-    """Return a name with either slash as a relative path.
+def confined(name: str, longest: int = LONGEST_PART) -> Path:
+    """Return a name with either slash as a relative path, of parts that have at most ``longest`` bytes.
 
     Raises:
         FileError: it is absolute, empty, too long or leads out of its folder.
@@ -101,17 +108,26 @@ def confined(name: str) -> Path:
         )
     if not path.parts or path.is_absolute() or ".." in path.parts or DRIVE.match(path.parts[0]) or "\0" in name:
         raise FileError(
-            f"{name!r} leaves its folder.",
+            f"{shortened(name, 80)!r} leaves its folder.",
             got=name,
             expected="a path below the folder",
             hint="Write it without a drive, a leading slash and '..'.",
+        )
+    if len(name) > LONGEST_NAME or any(len(part.encode("utf-8", "replace")) > longest for part in path.parts):
+        raise FileError(
+            f"{shortened(name, 60)!r} is too long for a file name.",
+            got=f"{len(name)} characters",
+            expected=f"at most {longest} bytes in each part and {LONGEST_NAME} characters in all",
+            hint="Shorten it.",
         )
     return Path(path)
 
 
 def _files_below(root: Path, suffixes: frozenset[str]) -> list[str]:
     found = []
-    for folder, _, files in os.walk(root, followlinks=True):
+    for folder, inside, files in os.walk(root, followlinks=True):
+        here = Path(folder).resolve()
+        inside[:] = [name for name in inside if not here.is_relative_to((here / name).resolve())]  # links in circles
         below = Path(folder).relative_to(root)
         found += [(below / file).as_posix() for file in files if Path(file).suffix.lower() in suffixes]
     return found

@@ -59,6 +59,8 @@ def _static_part(node: BoundNode, profile: tuple[str, ...], fingerprint: Callabl
             head.append(fingerprint(source, value))
     if any(hidden.in_key and hidden.token == "UNIQUE_ID" for hidden in spec.hidden.values()):
         head.append(node.id)
+    if spec.lazy is not None:
+        head.append(" ".join(sorted(name for name in node.links if spec.ports[name].lazy)))
     unique = not spec.pure
     if spec.fingerprint is not None:
         extra = call_hook(spec.fingerprint, node.literals)

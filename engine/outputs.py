@@ -20,13 +20,10 @@ from typing import Any
 from engine.call import Outcome
 from engine.dates import format_date
 from engine.errors import FileError
-from engine.folders import Folders, confined
+from engine.folders import LONGEST_PREFIX, Folders, confined
 from engine.memo import Memo
 from engine.processes import is_dead_here, local_name
 from engine.rows import Row
-
-LONGEST_NAME = 180
-"""Bytes of a part of a prefix: file systems allow 255, and number, suffix and the mark of an unfinished file follow."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -96,15 +93,7 @@ def filler(index: int, width: int, height: int) -> Callable[[str], str]:
 
 def numbered(folder: Path, prefix: str, suffix: str) -> Callable[[int], str]:
     """Return a function from attempts to names: ``prefix_00001_.png``, one above the highest that is there."""
-    relative = confined(prefix)
-    longest = max(len(part.encode()) for part in relative.parts)
-    if longest > LONGEST_NAME:
-        raise FileError(
-            "The file name prefix is too long.",
-            got=f"{longest} bytes",
-            expected=f"at most {LONGEST_NAME} bytes in each part",
-            hint="Shorten it.",
-        )
+    relative = confined(prefix, LONGEST_PREFIX)
     pattern = re.compile(re.escape(relative.name) + r"_(\d+)_")
     highest: list[int] = []
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from blake3 import blake3
 
+from engine.errors import shortened
 from engine.keys import CallInputs, Digests, Static, calls, static_part
 from engine.rows import Row
 from engine.schema import Block, FileSource
@@ -243,7 +244,7 @@ def trace(node: BoundNode, known: Mapping[str, Digests]) -> dict[str, Any]:
 
 
 def _brief(value: Any) -> Any:
-    if isinstance(value, int | float):
+    if isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**64):
         return value
-    text = str(value)
-    return text if len(text) <= 80 else f"{text[:60]} {blake3(text.encode()).hexdigest(8)}"
+    text = value if isinstance(value, str) else shortened(value)
+    return text if len(text) <= 80 else f"{text[:60]} {blake3(text.encode('utf-8', 'surrogatepass')).hexdigest(8)}"

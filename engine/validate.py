@@ -257,7 +257,7 @@ def _link(value: list[Any], port: Port, nodes: Mapping[str, Node], registry: Reg
         names = ", ".join(f"{index} ({output.name})" for index, output in enumerate(source.outputs))
         raise BadInput(
             "bad_linked_input",
-            f"node {id!r} ({source.type}) has no output {slot}.",
+            f"node {id!r} ({source.type}) has no output {shortened(slot, 60)}.",
             value,
             names or "no outputs",
             "Link it to an output that exists.",
@@ -286,12 +286,12 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
         BadInput: it can't be that type, is NaN, out of range or not a choice.
     """
     check_plain(value)
-    if "," in port.type:
-        return _cast_to_any(value, port, choices)
-    kind = CASTS.get(port.type)
-    if kind is None:
-        if port.type == "*":
-            return value
+    kinds = [name for name in port.type.split(",") if name in CASTS]
+    if len(kinds) > 1:
+        return _cast_to_any(value, port, kinds, choices)
+    if port.type == "*":
+        return value
+    if not kinds:
         raise BadInput(
             "bad_linked_input",
             f"it wants a link to a {port.type}.",
@@ -300,7 +300,7 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
             "Link it to a node.",
         )
     try:
-        result = kind(value)
+        result = CASTS[kinds[0]](value)
     except (ValueError, TypeError, OverflowError):
         got = "null" if value is None else value
         raise BadInput(
@@ -332,14 +332,13 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
     return result
 
 
-def _cast_to_any(value: Any, port: Port, choices: "Choices") -> Any:
+def _cast_to_any(value: Any, port: Port, kinds: list[str], choices: "Choices") -> Any:
     """Return a literal as one of several types: the one that it has already, else the first that fits."""
-    types = sorted(port.type.split(","), key=lambda name: not isinstance(value, OWN.get(name, ())))
-    literal = [name for name in types if name in CASTS]
-    for name in literal[:-1]:
+    *first, last = sorted(kinds, key=lambda name: name != OWN.get(type(value)))
+    for name in first:
         with suppress(BadInput):
             return cast(value, replace(port, type=name), choices)
-    return cast(value, replace(port, type=(literal or types)[-1]), choices)
+    return cast(value, replace(port, type=last), choices)
 
 
 def check_plain(value: Any) -> None:
@@ -379,10 +378,15 @@ def _boolean(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if isinstance(value, str | int | float):
-        text = str(value)
-        text.encode()
-        return text
+        return str(_anything(value))
     raise TypeError(value)
+
+
+def _anything(value: Any) -> Any:
+    """Return any value but a text with half a character (a lone surrogate), which no file can hold."""
+    if isinstance(value, str):
+        value.encode()
+    return value
 
 
 def _integer(value: Any) -> int:
@@ -405,10 +409,11 @@ def _list(value: Any) -> list[Any]:
 
 CASTS: Mapping[str, Callable[[Any], Any]] = {
     "INT": _integer, "FLOAT": _number, "STRING": _text, "BOOLEAN": _boolean, "COMBO": _text, "LIST": _list,
+    "*": _anything,
 }  # fmt: skip
 
 
-OWN: Mapping[str, type | tuple[type, ...]] = {"BOOLEAN": bool, "STRING": str, "LIST": list}
+OWN: Mapping[type, str] = {int: "INT", float: "FLOAT", str: "STRING", bool: "BOOLEAN", list: "LIST"}
 
 
 class Choices:
@@ -487,7 +492,7 @@ def _custom(spec: NodeSpec, port: Port, value: Any) -> None:
             "Report this node.",
         ) from error
     if wrong is not None:
-        raise BadInput("custom_validation_failed", wrong, value, None)
+        raise BadInput("custom_validation_failed", wrong, value, None, "Give it another value.")
 
 
 def nearest(value: str, options: Iterable[str]) -> str | None:
@@ -559,19 +564,26 @@ def _knots(sources: Mapping[str, Collection[str]]) -> list[set[str]]:
 
 
 def _faults_of_cycle(cycle: list[str], bound: Mapping[str, BoundNode]) -> list[Fault]:
-    names = [f"{id} ({bound[id].spec.type})" for id in [*cycle, cycle[0]]]
+    ids = [*cycle, cycle[0]]
+    got = _path(ids)
+    message = f"The nodes depend on each other: {_path([f'{id} ({bound[id].spec.type})' for id in ids])}."
     return [
         Fault(
             "dependency_cycle",
-            f"The nodes depend on each other: {' -> '.join(names)}.",
+            message,
             node=id,
             class_type=bound[id].spec.type,
-            got=" -> ".join([*cycle, cycle[0]]),
+            got=got,
             expected="a graph without cycles",
             hint="Remove one of these links.",
         )
         for id in cycle
     ]
+
+
+def _path(names: list[str]) -> str:
+    """Return a -> b -> c; of a long path its ends."""
+    return " -> ".join(names if len(names) <= 20 else [*names[:10], "...", *names[-10:]])
 
 
 def cycle_error(waits: Mapping[str, Collection[str]], bound: Mapping[str, BoundNode]) -> ValidationError:

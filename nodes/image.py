@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from engine.context import Context
 from engine.errors import FileError
-from engine.folders import confined
+from engine.folders import LONGEST_PREFIX, confined
 from engine.node import Artifact, Field, InputFile, Shown, Widget, node
 from engine.types import Image, Mask, Tensor
 from nodes.inputs import MAX_SIDE, BatchSize, Crop, ImageMethod, ScaleFactor, Side
@@ -48,8 +48,8 @@ def load_image(ctx: Context, image: Annotated[str, InputFile(), Widget(image_upl
 
 
 def check_prefix(prefix: str) -> None:
-    """Raise FileError for a file name prefix that leads out of its folder."""
-    confined(prefix)
+    """Raise FileError for a file name prefix that leads out of its folder or is too long."""
+    confined(prefix, LONGEST_PREFIX)
 
 
 @node(

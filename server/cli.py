@@ -1,4 +1,4 @@
-"""The command line: ``loomis run``, ``plan``, ``nodes``, ``models``, ``cache``."""
+"""The command line: ``loomis run``, ``plan``, ``nodes``, ``models``, ``cache``, ``train``."""
 
 import sys
 from importlib.metadata import version
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from server.commands import cache, models, nodes, plan, run
+from server.commands import cache, models, nodes, plan, run, train
 from server.report import EXIT_CODES
 
 HELP = """Run diffusion workflows: a workflow file becomes pictures, and what was computed once is remembered.
@@ -51,6 +51,7 @@ app.command()(plan.plan)
 app.command()(nodes.nodes)
 app.command()(models.models)
 app.command()(cache.cache)
+app.command()(train.train)
 
 
 def _show_version(wanted: bool) -> None:

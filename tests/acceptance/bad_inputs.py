@@ -119,6 +119,7 @@ BAD: Mapping[str, Bad] = {
         "5",
     ),
     "no such checkpoint": Bad(loading("tiny-portrat.safetensors"), 2, "Did you mean 'tiny-portrait.safetensors'?", "1"),
+    "a checkpoint with a long name": Bad(loading("a" * 5000), 2, "is too long", "1"),
     "a checkpoint outside its folder": Bad(loading("../../secret.safetensors"), 2, "leaves its folder", "1"),
     "a cycle": Bad(CYCLE, 2, "depend on each other", None),
     "no output node": Bad({"1": GOOD["1"]}, 2, "has no output node"),
@@ -145,7 +146,9 @@ BAD: Mapping[str, Bad] = {
         {**prefixed(("3", 0)), "3": n("PrimitiveString", value="../escaped")}, 3, "leaves its folder", "2"
     ),
     "a date that leaves the output folder": Bad(prefixed("%date:..%/escaped"), 3, "leaves its folder", "2"),
-    "a prefix that is too long": Bad(prefixed("a" * 300), 3, "is too long", "2"),
+    "a prefix that is too long": Bad(prefixed("a" * 200), 2, "is too long", "2"),
+    "NaN for anything": Bad(written({"1": n("PreviewAny", source=NAN)}), 2, "nan is no number", "1"),
+    "half a character for anything": Bad({"1": n("PreviewAny", source="\ud83d")}, 2, "is no *", "1"),
     "half a character": Bad(
         {"2": n("PreviewAny", source=("3", 0)), "3": n("PrimitiveString", value="\ud83d")}, 2, "is no STRING", "3"
     ),

@@ -1,20 +1,191 @@
-"""File names, and files that are whole or not there."""
+"""Output files: their names, the workflow inside, and that they are there."""
 
+import io
 import json
 import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 from safetensors import safe_open
 from safetensors.torch import load, save
 
+from engine.call import Outcome
 from engine.errors import FileError
-from engine.folders import confined
-from engine.outputs import filler, numbered, with_png_text, with_safetensors_text, write
-from tests.engine.words import Vocabulary, engine, n
+from engine.folders import Folders, confined
+from engine.memo import Lost, Memo
+from engine.node import Artifact
+from engine.outputs import Outputs, check_writable, filler, numbered, with_png_text, with_safetensors_text, write
+from engine.store import Store
+from tests.engine.words import Vocabulary, engine, n, ran, recorded
+
+WORDS = Vocabulary().registry
+PROMPT = {"1": {"class_type": "A", "inputs": {"text": "naïve ☃ \ud800 prompt"}}}
+
+
+@pytest.fixture
+def memo(tmp_path: Path):
+    folders = Folders((), tmp_path / "input", tmp_path / "output", tmp_path / "temp")
+    with Store(None, memory_bytes=10_000, disk_bytes=0) as store:
+        yield Memo(store, folders)
+
+
+def png(size: tuple[int, int] = (3, 2)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, (10, 20, 30)).save(file, "PNG")
+    return file.getvalue()
+
+
+def place(memo: Memo, key: bytes, *files: Artifact, folders: Folders | None = None, **extra: Any) -> list[Any]:
+    outcome = Outcome(files=files)
+    row = memo.remember(WORDS["Save"], key, outcome, {})
+    placed = Outputs(memo, folders or memo.folders, PROMPT, extra).place(key, row, outcome)
+    return [placed.written, *placed.files]
+
+
+def test_a_file_is_named_counted_and_described(memo: Memo, tmp_path: Path):
+    written, file = place(memo, b"k", Artifact(b"x", "sub/a", ".txt", kind="text"))
+    assert written and file == {
+        "filename": "a_00001_.txt",
+        "subfolder": "sub",
+        "type": "output",
+        "kind": "text",
+        "path": str(tmp_path / "output" / "sub" / "a_00001_.txt"),
+    }
+    assert Path(file["path"]).read_bytes() == b"x"
+    assert [path.name for path in (tmp_path / "output" / "sub").iterdir()] == ["a_00001_.txt"]
+    _, file = place(memo, b"t", Artifact(b"x", "a", folder="temp", suffix=".txt"))
+    assert (file["type"], file["subfolder"], file["path"]) == ("temp", "", str(tmp_path / "temp" / "a_00001_.txt"))
+
+
+def test_the_counter_is_one_above_the_highest_that_is_there(memo: Memo, tmp_path: Path):
+    folder = tmp_path / "output"
+    folder.mkdir()
+    for name in ("a_00007_.png", "a_00003_.txt", "b_00050_.txt", "a_x_.txt", "aa_00090_.txt", "a_123456_b.txt"):
+        (folder / name).touch()
+    names = numbered(folder, "a", ".txt")
+    assert [names(0), names(1)] == ["a_123457_.txt", "a_123458_.txt"]
+    assert numbered(folder, "c", ".txt")(0) == "c_00001_.txt"
+    assert numbered(folder, "new/a.b (1)", ".txt")(0) == "new/a.b (1)_00001_.txt"
+
+
+def test_each_call_has_a_name_of_its_own_and_keeps_it(memo: Memo):
+    def names(key: bytes) -> list[str]:
+        return [file["filename"] for file in place(memo, key, *[Artifact(b"x", "a", ".txt")] * 2)[1:]]
+
+    assert names(b"1") == ["a_00001_.txt", "a_00002_.txt"]
+    assert names(b"2") == ["a_00003_.txt", "a_00004_.txt"]
+    assert names(b"1") == ["a_00001_.txt", "a_00002_.txt"]
+
+
+def test_tokens_in_a_prefix():
+    fill = filler(3, 640, 480)
+    assert fill("a_%width%x%height%_%batch_num%") == "a_640x480_3"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d/\d\d\d\d\d\d", fill("%year%-%month%-%day%/%hour%%minute%%second%"))
+    assert fill("100%_%unknown%_%%") == "100%_%unknown%_%%"
+
+
+@pytest.mark.parametrize("prefix", ["../a", "/a", "a/../../b", "", "C:/a", "a\0b", "b" * 300, "c/" * 600])
+def test_a_prefix_that_leaves_the_folder_is_refused(memo: Memo, prefix: str, tmp_path: Path):
+    with pytest.raises(FileError):
+        place(memo, b"k", Artifact(b"x", prefix, ".txt"))
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_file_that_is_there_is_left_and_one_that_is_gone_is_written_again(memo: Memo):
+    artifact = Artifact(b"data", "a", ".txt")
+    path = Path(place(memo, b"k", artifact)[1]["path"])
+    path.write_bytes(b"mine")
+    assert place(memo, b"k", artifact)[0] is False and path.read_bytes() == b"mine"
+    for ruin in (path.unlink, lambda: path.write_bytes(b"")):
+        ruin()
+        assert place(memo, b"k", artifact)[0] is True and path.read_bytes() == b"data"
+
+
+def test_a_remembered_file_is_written_from_the_store_or_lost(memo: Memo):
+    row = memo.remember(WORDS["Save"], b"k", Outcome(files=(Artifact(b"data", "a", ".txt"),)), {})
+    placed = Outputs(memo, memo.folders, PROMPT, {}).place(b"k", row)
+    assert placed.written and Path(placed.files[0]["path"]).read_bytes() == b"data"
+    Path(placed.files[0]["path"]).unlink()
+    memo.store.clear()
+    with pytest.raises(Lost):
+        Outputs(memo, memo.folders, PROMPT, {}).place(b"k", row)
+
+
+def test_another_folder_gets_its_own_copy(memo: Memo, tmp_path: Path):
+    other = Folders((), tmp_path / "input", tmp_path / "elsewhere", tmp_path / "temp")
+    place(memo, b"1", Artifact(b"x", "a", ".txt"))
+    _, first = place(memo, b"2", Artifact(b"x", "a", ".txt"))
+    written, second = place(memo, b"2", Artifact(b"x", "a", ".txt"), folders=other)
+    assert written and first["filename"] == "a_00002_.txt" and second["filename"] == "a_00001_.txt"
+    assert second["path"] == str(tmp_path / "elsewhere" / "a_00001_.txt") and Path(first["path"]).is_file()
+
+
+def test_the_workflow_is_in_the_picture(memo: Memo):
+    workflow = {"nodes": [{"id": 1, "title": "北"}]}
+    path = Path(place(memo, b"k", Artifact(png(), "a"), workflow=workflow)[1]["path"])
+    with Image.open(path) as image:
+        assert isinstance(image, PngImageFile)
+        image.load()
+        assert image.getpixel((1, 1)) == (10, 20, 30) and image.size == (3, 2)
+        assert {name: json.loads(text) for name, text in image.text.items()} == {"prompt": PROMPT, "workflow": workflow}
+
+
+def test_texts_change_no_other_byte():
+    data = png()
+    spliced = with_png_text(data, {"prompt": {}, "b": [1]})
+    assert spliced.startswith(data[:33]) and spliced.endswith(data[33:]) and with_png_text(data, {}) == data
+
+
+def test_a_folder_that_can_not_be_written(memo: Memo, tmp_path: Path):
+    (tmp_path / "output").write_text("a file in the way")
+    for action in (
+        lambda: place(memo, b"k", Artifact(b"x", "a", ".txt")),
+        lambda: check_writable(tmp_path / "output"),
+        lambda: check_writable(tmp_path / "output" / "below"),
+        lambda: write(tmp_path / "output" / "a.txt", b"x"),
+    ):
+        with pytest.raises(FileError, match="can't be written") as caught:
+            action()
+        assert caught.value.hint and str(tmp_path / "output") in str(caught.value.got)
+
+
+def test_nothing_half_written_is_left(tmp_path: Path):
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(FileError):
+        write(tmp_path / "a.txt", b"x")
+    assert os.listdir(tmp_path) == ["a.txt"]  # noqa: PTH208
+
+
+LISTED = {
+    "1": n("Range", count=2),
+    "2": n("Name", a=("1", 0)),
+    "3": n("Save", text=("2", 0), prefix="a"),
+}
+
+
+def test_every_file_of_a_list_is_reported_whether_it_was_made_now_or_before(tmp_path: Path):
+    words = Vocabulary()
+
+    @words.registry.node("Name")
+    def name(a: int) -> str:
+        return f"text {a}"
+
+    with engine(words, tmp_path) as e:
+        first = e.run(LISTED).outputs["3"].files
+        result, events = recorded(e, LISTED, parameters={"1.count": 3})
+        files = result.outputs["3"].files
+        assert files[:2] == first and [Path(file["path"]).read_text() for file in files] == [
+            "text 0", "text 1", "text 2",
+        ]  # fmt: skip
+        assert ran(events) == ["1", "2", "3"] and words.called("Save") == ["text 0", "text 1", "text 2"]
+        Path(files[1]["path"]).unlink()
+        assert e.run(LISTED, {"1.count": 3}).outputs["3"].files == files and Path(files[1]["path"]).is_file()
 
 
 def test_a_prefix_is_filled_in():
@@ -33,13 +204,6 @@ def test_a_name_may_hold_colons_and_dots(prefix: str):
 def test_a_name_that_leaves_its_folder_is_refused(prefix: str):
     with pytest.raises(FileError, match="leaves its folder"):
         confined(prefix)
-
-
-def test_names_go_up_from_the_highest_that_is_there(tmp_path: Path):
-    (tmp_path / "a_00007_.png").touch()
-    (tmp_path / "ab_00009_.png").touch()
-    name = numbered(tmp_path, "a", ".png")
-    assert [name(0), name(1)] == ["a_00008_.png", "a_00009_.png"]
 
 
 def test_a_date_in_a_prefix_reaches_the_name_of_the_file(tmp_path: Path):

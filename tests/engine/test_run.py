@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import nodes  # noqa: F401  (registers the codec of tensors)
-from engine.errors import Cancelled, InputError, NodeFailure, ValidationError
+from engine.errors import Cancelled, InputError, NodeFailure, OutOfMemory, ValidationError
 from engine.events import Event, Failed, Finished, NodeFinished, NodeStarted, Progress, Saved, Started, WasCancelled
 from engine.run import Run
 from engine.types import Anything
@@ -428,3 +428,27 @@ def test_a_long_chain_of_equal_values_is_cut_off_without_recursion():
     with engine(words) as e:
         e.run(graph)
         assert ran(recorded(e, graph, parameters={"0.value": 9})[1]) == ["0", "1"]
+
+
+@pytest.mark.parametrize("error", [
+    MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to ..."),
+])  # fmt: skip
+def test_a_node_that_runs_out_of_memory_says_so(error: Exception):
+    words = Vocabulary()
+
+    @words.registry.node("Greedy")
+    def greedy() -> int:
+        raise error
+
+    with engine(words) as e, pytest.raises(OutOfMemory, match="Memory ran out in Greedy") as caught:
+        e.run({"1": n("Greedy"), "2": n("Show", value=("1", 0))})
+    assert caught.value.node == "1" and caught.value.expected and caught.value.hint
+
+
+def test_a_number_of_any_size_is_remembered(tmp_path: Path):
+    graph = {"1": n("Number", value=10**30), "2": n("Show", value=("1", 0))}
+    with engine(Vocabulary(), tmp_path) as e:
+        assert e.run(graph).outputs["2"].notes == {"text": [str(10**30)]}
+    with engine(Vocabulary(), tmp_path) as e:
+        assert ran(recorded(e, graph)[1]) == [] and ran(recorded(e, graph, parameters={"1.value": -(10**30)})[1])

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.folders import SUFFIXES
-
 REFERENCE = Path(os.environ.get("LOOMIS_REFERENCE", Path(__file__).parents[3] / "shared"))
 OPEN = REFERENCE / "parity" / "golden"
 GOLDEN = Path(os.environ.get("LOOMIS_GOLDEN", OPEN))
@@ -54,12 +52,16 @@ class Case:
     def models(self) -> list[Mapping[str, Any]]:
         """The rows of the manifest for the models that the workflow names."""
         values = [value for node in self.workflow.values() for value in node["inputs"].values()]
-        names = {value for value in values if isinstance(value, str) and Path(value).suffix in SUFFIXES}
-        return [row for row in _manifest() if row["file"].partition("/")[2] in names]
+        texts = [value for value in values if isinstance(value, str)]
+        return [row for row in _manifest() if any(_names(text, row["file"].partition("/")[2]) for text in texts)]
 
     @property
     def slow(self) -> bool:
         return any(row["bytes"] > LARGE for row in self.models)
+
+
+def _names(text: str, model: str) -> bool:
+    return text == model or re.search(rf"embedding:{re.escape(Path(model).stem)}\b", text) is not None
 
 
 def _numbers(path: Path) -> list[int]:
@@ -84,7 +86,7 @@ def cases() -> list[Case]:
 
 def inputs() -> Path:
     """Return the folder of the pictures that cases load."""
-    return next(folder for folder in (GOLDEN / "input", OPEN / "input") if folder.is_dir())
+    return next((folder for folder in (GOLDEN / "input", OPEN / "input") if folder.is_dir()), GOLDEN)
 
 
 def make_models(case: Case) -> None:

@@ -1,0 +1,189 @@
+"""The engine from Python, as the README shows it."""
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+
+from engine import Engine, Folders, Registry
+from engine.context import Context
+from engine.errors import Cancelled, FileError, ValidationError, WorkflowError
+from engine.events import Event
+from engine.node import Artifact, Field, Shown
+from tests.engine.words import Vocabulary, engine, n, ran, recorded
+
+GRAPH = {
+    "1": n("Text", value="hello") | {"_meta": {"title": "Words"}},
+    "2": n("Save", text=("1", 0), prefix="a"),
+    "3": n("Number", value=4),
+    "4": n("Half", a=("3", 0)),
+}
+
+
+def test_ten_lines(tmp_path: Path):
+    registry = Registry()
+
+    @registry.node("Repeat")
+    def repeat(text: str, times: Annotated[int, Field(ge=1)] = 2) -> str:
+        return text * times
+
+    @registry.node("Write", output_node=True)
+    def write(text: str) -> Shown[None]:
+        return Shown(None, files=(Artifact(text.encode(), "text", ".txt"),), notes={"text": [text]})
+
+    workflow = {
+        "1": {"class_type": "Repeat", "inputs": {"text": "ab", "times": 2}},
+        "2": {"class_type": "Write", "inputs": {"text": ["1", 0]}},
+    }
+    with Engine(registry, folders=Folders(output=tmp_path / "output"), data=tmp_path / "data") as e:
+        result = e.run(workflow, {"Repeat.times": 3}, values=["1"])
+    assert result.values == {"1": (["ababab"],)} and result.outputs["2"].notes == {"text": ["ababab"]}
+    assert Path(result.outputs["2"].files[0]["path"]).read_text() == "ababab"
+    assert result.seconds > 0 and result.faults == () and len(result.job) == 32
+
+
+def test_a_file_and_parameters_by_id_title_and_type(tmp_path: Path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(GRAPH))
+    with engine(Vocabulary(), tmp_path) as e:
+        for source in (path, str(path)):
+            found = e.run(source, {"1.value": "by id"}, values=["1"])
+            assert found.values["1"] == (["by id"],)
+        assert e.run(path, {"Words.value": "by title"}, values=["Words"]).values == {"Words": (["by title"],)}
+        assert e.run(path, {"Text.value": "by type"}, values=["Text"]).values == {"Text": (["by type"],)}
+        with pytest.raises(WorkflowError, match="can't be read"):
+            e.run(tmp_path / "gone.json")
+    assert json.loads(path.read_text()) == json.loads(json.dumps(GRAPH))
+
+
+def test_values_are_wanted_beside_the_outputs_or_alone(tmp_path: Path):
+    with engine(Vocabulary(), tmp_path) as e:
+        result, events = recorded(e, GRAPH, values=["4"])
+        assert result.values == {"4": ([2],)} and result.outputs.keys() == {"2"}
+        assert set(ran(events)) == {"1", "2", "3", "4"}
+        result = e.run(GRAPH, targets=["2"], values=["4", "4"])
+        assert result.values == {"4": ([2],)} and result.outputs.keys() == {"2"}
+        result = e.run({id: GRAPH[id] for id in ("3", "4")}, values=["4", "3"])
+        assert result.values == {"4": ([2],), "3": ([4],)} and result.outputs == {}
+        assert e.run(GRAPH, targets=["3"]).outputs == {}
+        with pytest.raises(ValidationError, match="no output node"):
+            e.run({"3": GRAPH["3"]})
+
+
+def test_partial_runs_what_is_valid_and_says_what_is_not(tmp_path: Path):
+    graph = {**GRAPH, "x": n("Number", value="no"), "5": n("Show", value=("x", 0))}
+    with engine(Vocabulary(), tmp_path) as e:
+        with pytest.raises(ValidationError) as caught:
+            e.run(graph)
+        result = e.run(graph, partial=True, values=["4", "x"])
+        assert result.outputs.keys() == {"2"} and result.values == {"4": ([2],)}
+        assert [fault.node for fault in result.faults] == [fault.node for fault in caught.value.faults] == ["x"]
+
+
+def test_a_job_and_extra_data(tmp_path: Path):
+    words = Vocabulary()
+
+    @words.registry.node("Png", output_node=True)
+    def png() -> Shown[None]:
+        return Shown(None, files=(Artifact(b"\x89PNG\r\n\x1a\n" + b"0" * 40, "p"),))
+
+    with engine(words, tmp_path) as e:
+        result = e.run({"1": n("Png")}, job="mine", extra={"workflow": {"nodes": []}})
+    assert result.job == "mine"
+    assert b'tEXtworkflow\0{"nodes": []}' in Path(result.outputs["1"].files[0]["path"]).read_bytes()
+
+
+def test_a_plan_runs_nothing():
+    words = Vocabulary()
+    with engine(words) as e:
+        plan = e.plan(GRAPH, {"3.value": 6}, targets=["4"])
+        assert plan.nodes("runs") == ("3",) and plan.nodes("depends") == ("4",) and words.calls == []
+
+
+def test_an_output_folder_that_can_not_be_written_is_told_before_anything_runs(tmp_path: Path):
+    words = Vocabulary()
+    (tmp_path / "output").write_text("in the way")
+    with engine(words, tmp_path) as e, pytest.raises(FileError, match="can't be written"):
+        e.run(GRAPH)
+    assert words.calls == []
+
+
+def test_cancel_while_a_node_computes_in_this_thread():
+    words = Vocabulary()
+    cancel = threading.Event()
+
+    @words.registry.node("Spin")
+    def spin(ctx: Context, seconds: float) -> int:
+        threading.Timer(0.02, cancel.set).start()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            ctx.check()
+        return 1
+
+    with engine(words) as e:
+        began = time.monotonic()
+        with pytest.raises(Cancelled):
+            e.run({"1": n("Spin", seconds=20.0), "2": n("Half", a=("1", 0))}, values=["2"], cancel=cancel)
+        assert time.monotonic() - began < 10 and words.calls == []
+
+
+def test_cancel_between_many_small_nodes():
+    words = Vocabulary()
+    cancel = threading.Event()
+    graph = {"1": n("Number", value=1)} | {f"{i}": n("Add", a=(f"{i - 1}", 0), b=1) for i in range(2, 2000)}
+
+    def listen(event: Event) -> None:
+        if event.seq == 100:
+            cancel.set()
+
+    with engine(words) as e:
+        with pytest.raises(Cancelled):
+            e.run(graph, values=["1999"], on_event=listen, cancel=cancel)
+        assert 0 < len(words.calls) < 200
+        assert e.run(graph, values=["1999"]).values == {"1999": ([1999],)}
+
+
+def test_two_engines_on_one_folder_share_results_and_never_a_file_name(tmp_path: Path):
+    one, two = Vocabulary(), Vocabulary()
+    with engine(one, tmp_path) as first, engine(two, tmp_path) as second:
+        files = first.run(GRAPH).outputs["2"].files
+        first.store.flush()
+        assert second.run(GRAPH).outputs["2"].files == files and two.calls == []
+        results: list[str] = []
+
+        def run(e: Engine, text: str) -> None:
+            results.append(e.run(GRAPH, {"1.value": text}).outputs["2"].files[0]["path"])
+
+        threads = [threading.Thread(target=run, args=((first, second)[i % 2], f"text {i}")) for i in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(set(results)) == 8
+        assert sorted(Path(path).read_text() for path in results) == [f"text {i}" for i in range(8)]
+
+
+def test_many_runs_at_once_of_one_graph_agree(tmp_path: Path):
+    words = Vocabulary()
+    results: list[Any] = []
+    with engine(words, tmp_path) as e:
+        threads = [threading.Thread(target=lambda: results.append(e.run(GRAPH).outputs)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(results) == 8 and all(each == results[0] for each in results)
+        assert words.called("Save") == ["hello"]
+        path = Path(results[0]["2"].files[0]["path"])
+        for _ in range(5):
+            path.unlink()
+            threads = [threading.Thread(target=lambda: results.append(e.run(GRAPH).outputs)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert path.read_text() == "hello"
+        assert len(results) == 28

@@ -1,0 +1,118 @@
+"""Where files lie: precedence, folders with two names, either slash, and no way out."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import FileError
+from engine.folders import Folders, confined
+
+
+def make(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_the_first_root_wins(tmp_path: Path):
+    one, two, extra = tmp_path / "one", tmp_path / "two", tmp_path / "extra"
+    make(two / "vae" / "a.pt", two / "vae" / "b.pt", one / "vae" / "a.pt", extra / "c.pt", extra / "b.pt")
+    folders = Folders((one, two), extra={"vae": (extra,)})
+    assert folders.roots("vae") == [extra, one / "vae", two / "vae"]
+    assert folders.model("vae", "a.pt") == one / "vae" / "a.pt"
+    assert folders.model("vae", "b.pt") == extra / "b.pt"
+    assert folders.names("vae") == ["a.pt", "b.pt", "c.pt"]
+    assert folders.model("loras", "a.pt") is None and folders.names("loras") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder"),
+    [
+        ("diffusion_models", "unet"),
+        ("unet", "diffusion_models"),
+        ("clip", "text_encoders"),
+        ("text_encoders", "clip"),
+        ("controlnet", "t2i_adapter"),
+    ],
+)
+def test_folders_that_are_one_under_two_names(kind: str, folder: str, tmp_path: Path):
+    make(tmp_path / folder / "a.safetensors", tmp_path / "elsewhere" / "b.safetensors")
+    folders = Folders((tmp_path,), extra={folder: (tmp_path / "elsewhere",)})
+    assert folders.names(kind) == ["a.safetensors", "b.safetensors"]
+    assert folders.model(kind, "a.safetensors") == tmp_path / folder / "a.safetensors"
+
+
+def test_names_have_forward_slashes_and_are_found_with_either(tmp_path: Path):
+    make(tmp_path / "loras" / "style" / "deep" / "a.safetensors")
+    folders = Folders((tmp_path,))
+    assert folders.names("loras") == ["style/deep/a.safetensors"]
+    for name in ("style/deep/a.safetensors", "style\\deep\\a.safetensors", "style\\deep/a.safetensors"):
+        assert folders.model("loras", name) == tmp_path / "loras" / "style" / "deep" / "a.safetensors"
+
+
+def test_only_model_files_are_models(tmp_path: Path):
+    make(*(tmp_path / "vae" / name for name in ("a.SAFETENSORS", "b.txt", "c", "d.ckpt.part")))
+    (tmp_path / "vae" / "e.pt").mkdir()
+    folders = Folders((tmp_path,))
+    assert folders.names("vae") == ["a.SAFETENSORS"]
+    assert folders.model("vae", "b.txt") is None and folders.model("vae", "e.pt") is None
+
+
+def test_names_that_a_text_mentions(tmp_path: Path):
+    make(tmp_path / "embeddings" / "cat.pt", tmp_path / "embeddings" / "dog,.bin")
+    folders = Folders((tmp_path,))
+    assert folders.named("embeddings", "cat") == folders.named("embeddings", "cat.pt,,") == "cat.pt"
+    assert folders.named("embeddings", "dog,") == "dog,.bin"
+    assert folders.named("embeddings", "horse") is None and folders.named("embeddings", ",") is None
+
+
+def test_input_files(tmp_path: Path):
+    folders = Folders(input=tmp_path / "in", output=tmp_path / "out", temp=tmp_path / "temp")
+    make(tmp_path / "in" / "a.PNG", tmp_path / "in" / "sub" / "b.jpg", tmp_path / "in" / "c.txt")
+    make(tmp_path / "out" / "a.png", tmp_path / "temp" / "a.png", tmp_path / "in" / "odd [output].png")
+    assert folders.inputs((".png", ".jpg")) == ["a.PNG", "odd [output].png", "sub/b.jpg"]
+    assert (
+        folders.input_file("sub\\b.jpg") == folders.input_file("sub/b.jpg [input]") == tmp_path / "in" / "sub" / "b.jpg"
+    )
+    assert folders.input_file("a.png [output]") == tmp_path / "out" / "a.png"
+    assert folders.input_file("a.png [temp]") == tmp_path / "temp" / "a.png"
+    assert folders.input_file("odd [output].png") == tmp_path / "in" / "odd [output].png"
+    assert folders.input_file("gone.png") is None
+    assert folders.destination("temp") == tmp_path / "temp" and folders.destination("output") == tmp_path / "out"
+
+
+OUTSIDE = ["", ".", "..", "/etc/passwd", "../a", "a/../../b", "a/..", "..\\a", "\\a", "C:\\a", "c:a", "a\0b", "//a"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_no_way_out(name: str, tmp_path: Path):
+    folders = Folders((tmp_path,), input=tmp_path)
+    for use in (confined, folders.input_file, lambda name: folders.model("vae", name)):
+        with pytest.raises(FileError) as caught:
+            use(name)
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["a" * 256, "a" * 200 + "é" * 30, "a/" * 600, "x/" + "b" * 256 + "/y"])
+def test_names_that_are_too_long_for_a_file(name: str):
+    with pytest.raises(FileError, match="too long"):
+        confined(name)
+
+
+@given(st.text("ab./\\: \0~", max_size=12))
+def test_a_confined_name_stays_below(name: str):
+    try:
+        path = confined(name)
+    except FileError:
+        return
+    assert path.parts and ".." not in path.parts and not path.is_absolute()
+    assert (Path("/root") / path).resolve().is_relative_to("/root")
+
+
+def test_links_in_circles_are_followed_once(tmp_path: Path):
+    make(tmp_path / "loras" / "a.pt", tmp_path / "more" / "b.pt")
+    (tmp_path / "loras" / "self").symlink_to(tmp_path / "loras")
+    (tmp_path / "loras" / "other").symlink_to(tmp_path / "more")
+    assert Folders((tmp_path,)).names("loras") == ["a.pt", "other/b.pt"]
