@@ -12,8 +12,9 @@ EMBEDDED = Path(__file__).parent / "data" / "models"
 """The models that ship with Loomis. They come last on every model path."""
 
 MODULES = (
-    "loaders", "text", "conditioning", "control", "latent", "latent_files", "sampler", "samplers", "sigmas",
-    "sigmas_change", "guiders", "vae", "image", "image_adjust", "mask", "upscale", "primitive",
+    "loaders", "text", "conditioning", "control", "latent", "latent_files", "latent_compose", "latent_transform",
+    "latent_math", "sampler", "samplers", "sigmas", "sigmas_change", "guiders", "vae", "inpaint", "image",
+    "image_adjust", "mask", "upscale", "primitive",
 )  # fmt: skip
 """The modules that declare nodes."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from engine.errors import InputError
 from engine.node import Field, Widget, node
 from engine.types import Mask, Tensor
-from nodes.inputs import CELL, MAX_SIDE, Fraction
+from nodes.inputs import CELL, MAX_SIDE, Fraction, Place
 from nodes.lazy import lazy
 from nodes.recipes import Cond, Conditioning
 
@@ -17,7 +17,6 @@ else:
     torch = lazy("torch")
 
 AreaSide = Annotated[int, Field(ge=64, le=MAX_SIDE), Widget(step=8)]
-AreaOffset = Annotated[int, Field(ge=0, le=MAX_SIDE), Widget(step=8)]
 AreaStrength = Annotated[float, Field(ge=0.0, le=10.0), Widget(step=0.01)]
 Percent = Annotated[float, Field(ge=0.0, le=1.0), Widget(step=0.001)]
 
@@ -60,8 +59,8 @@ def conditioning_set_area(
     conditioning: Conditioning,
     width: AreaSide = 64,
     height: AreaSide = 64,
-    x: AreaOffset = 0,
-    y: AreaOffset = 0,
+    x: Place = 0,
+    y: Place = 0,
     strength: AreaStrength = 1.0,
 ) -> Conditioning:
     """Let a prompt count in a rectangle only, given in pixels."""

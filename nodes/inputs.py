@@ -12,6 +12,9 @@ CELL = 8
 
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE), Widget(step=1)]
 Offset = Annotated[int, Field(ge=0, le=MAX_SIDE), Widget(step=1)]
+Place = Annotated[int, Field(ge=0, le=MAX_SIDE), Widget(step=CELL)]
+"""A place along one side in pixels, counted in whole latent cells."""
+
 BatchSize = Annotated[int, Field(ge=1, le=4096)]
 ScaleFactor = Annotated[float, Field(ge=0.01, le=8.0), Widget(step=0.01)]
 Crop = Literal["disabled", "center"]

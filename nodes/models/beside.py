@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.errors import InputError
 from nodes.models.families.checkpoint import LatentFormat
-from nodes.pixels.resize import resize
+from nodes.pixels.resize import cycled, fitted
 from nodes.sampling.inpaint import latent_mask
 
 
@@ -26,7 +26,7 @@ def beside(
     """
     picture = options.get("concat_latent_image")
     if channels == form.channels:
-        return torch.zeros_like(latent) if picture is None else _fitted(picture, latent)
+        return torch.zeros_like(latent) if picture is None else _laid(picture, latent)
     hidden = mask if options.get("concat_mask") is None else latent_mask(options["concat_mask"], latent)
     if hidden is None or channels != form.channels + 1:
         raise InputError(
@@ -35,13 +35,9 @@ def beside(
             expected="an inpainting model with a mask, or an editing model",
             hint="Make the latent with VAEEncodeForInpaint, or go through InpaintModelConditioning.",
         )
-    shown = latent if picture is None else _fitted((picture.float() - form.shift) * form.scale, latent)
+    shown = latent if picture is None else _laid((picture.float() - form.shift) * form.scale, latent)
     return torch.cat([hidden.round(), shown], dim=1)
 
 
-def _fitted(picture: Tensor, latent: Tensor) -> Tensor:
-    """Return latents in the size of ``latent``, from the first again where there are fewer."""
-    height, width = latent.shape[-2:]
-    if picture.shape[-2:] != (height, width):
-        picture = resize(picture, width, height, "bilinear", "center")
-    return picture.to(latent)[torch.arange(len(latent)) % len(picture)]
+def _laid(picture: Tensor, latent: Tensor) -> Tensor:
+    return cycled(fitted(picture, latent), len(latent)).to(latent)

@@ -23,7 +23,7 @@ class Parametrization:
         return self.prediction(network, self.levels)
 
 
-PREDICTIONS: Mapping[str, Callable[[Network, NoiseLevels], Predictor]] = {
+PREDICTORS: Mapping[str, Callable[[Network, NoiseLevels], Predictor]] = {
     "eps": prediction.eps, "v": prediction.v, "flow": prediction.flow,
 }  # fmt: skip
 
@@ -34,4 +34,4 @@ def parametrization(checkpoint: Checkpoint) -> Parametrization:
     """Return what a checkpoint was trained with."""
     if checkpoint.prediction == "flow":
         return Parametrization(prediction.flow, FlowLevels(), FLOW)
-    return Parametrization(PREDICTIONS[checkpoint.prediction], diffusion_levels())
+    return Parametrization(PREDICTORS[checkpoint.prediction], diffusion_levels())

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from engine.errors import InputError
+from nodes.pixels.resize import cycled
 from nodes.sampling.noise_levels import NoiseLevels
 from nodes.sampling.regions import Area, Region, fraction_area, mask_area, resized_mask
 
@@ -25,7 +26,8 @@ def region(options: Mapping[str, Any], x: Tensor, levels: NoiseLevels) -> Region
     mask, area = options.get("mask"), options.get("area")
     found = area and _area(area, height, width)
     if mask is not None:
-        mask = _repeated(resized_mask(mask.to(x), height, width), x.shape[0])
+        mask = resized_mask(mask.to(x), height, width)
+        mask = mask if len(mask) == 1 else cycled(mask, len(x))
         if options.get("set_area_to_bounds"):
             found = mask_area(mask)
         mask = mask * options.get("mask_strength", 1.0)
@@ -53,10 +55,3 @@ def _area(given: Sequence[Any], height: int, width: int) -> Area:
             hint="Move the area into the picture.",
         )
     return area
-
-
-def _repeated(masks: Tensor, batch: int) -> Tensor:
-    """Return one mask, or one for each latent of a batch, from the first again where there are fewer."""
-    if len(masks) == 1:
-        return masks
-    return masks.repeat(-(-batch // len(masks)), 1, 1)[:batch]

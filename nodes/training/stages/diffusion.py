@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.models.families.checkpoint import Prediction
-from nodes.models.parametrization import PREDICTIONS
+from nodes.models.parametrization import PREDICTORS
 from nodes.models.tokenizer import Tokenizer
 from nodes.sampling import noise
 from nodes.sampling.guidance import Guidance, Part
@@ -146,7 +146,7 @@ class DiffusionStage:
         levels, design = stable_diffusion(), self.parts.design
         with self.device.autocast():
             contexts = self._context(averages["text"], [*self.prompts, ""]).float()
-        predict = PREDICTIONS[design.prediction](self._network(averages["unet"]), levels)
+        predict = PREDICTORS[design.prediction](self._network(averages["unet"]), levels)
         guided = Guidance(predict, [Part({"context": contexts[:-1]})], [Part({"context": contexts[-1:]})], design.cfg)
         sigmas = SCHEDULES["normal"](levels, SAMPLE_STEPS)
         shape = (len(self.prompts), *self.latents.shape[1:])

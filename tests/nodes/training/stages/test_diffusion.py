@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nodes.models import prompt
-from nodes.models.parametrization import PREDICTIONS
+from nodes.models.parametrization import PREDICTORS
 from nodes.models.tokenizer import Tokenizer
 from nodes.sampling.noise_levels import stable_diffusion
 from nodes.training.parts import build
@@ -26,7 +26,7 @@ def test_the_target_is_what_the_sampler_takes_it_for(prediction: str) -> None:
     for t in (0, 300, 999):
         sigma = levels.table[t]
         noisy = laid_on(latents, noise, sigma.expand(5), prediction, 5.0)
-        predict = PREDICTIONS[prediction](lambda x, timestep, inputs, said=noisy.target: said, levels)
+        predict = PREDICTORS[prediction](lambda x, timestep, inputs, said=noisy.target: said, levels)
         x = noisy.x * (sigma**2 + 1).sqrt()
         assert torch.allclose(predict(x, sigma, {}), latents, atol=1e-4)
         assert torch.allclose(x, latents + sigma * noise, atol=1e-5)
