@@ -101,6 +101,31 @@ class UpscaleModel:
     file: FileRef
 
 
+@wire("CONTROL_NET")
+@dataclass(frozen=True, slots=True)
+class ControlNet:
+    """A network that steers a UNet by a picture. With ``base`` its weights are added to those of that UNet."""
+
+    file: FileRef
+    base: FileRef | None = None
+
+
+@wire("Control")
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A ControlNet at work on a prompt.
+
+    ``image`` is a picture (batch, height, width, channels), 0 to 1. It counts while the part of the sampling that is
+    done lies between ``start`` and ``end``, 0 to 1.
+    """
+
+    net: ControlNet
+    image: Tensor
+    strength: float
+    start: float = 0.0
+    end: float = 1.0
+
+
 @wire("LATENT")
 @dataclass(frozen=True, slots=True)
 class Latent:
@@ -123,7 +148,8 @@ class Latent:
 class Cond:
     """One encoded prompt: ``context`` float32 (1, tokens, width), ``pooled`` (1, width) where the family has it.
 
-    ``options`` holds what narrows or steers it (area, mask, strength, start, end, control ...).
+    ``options`` holds what narrows or steers it: area, mask, strength, start, end ...; ``control`` is a tuple of
+    Control, and ``control_both`` says that prompts on the other side without one get them too.
     """
 
     context: Tensor

@@ -1,6 +1,7 @@
 """Encoded prompts as guidance takes them, and the network as guidance calls it.
 
-The two halves of one seam: what ``_inputs`` puts into a part, ``network`` hands to the UNet.
+The two halves of one seam: what ``_inputs`` puts into a part, ``network`` hands to the UNet. ControlNets come in
+between, see ``control``.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,13 @@ import torch
 from torch import Tensor
 
 from engine.errors import ModelError
+from nodes.models import control
 from nodes.models.beside import beside
 from nodes.models.families.checkpoint import Inputs
 from nodes.models.region import region
-from nodes.models.unet import Unet
+from nodes.models.unet import Unet, vector
 from nodes.recipes import Cond, Conditioning
-from nodes.sampling.guidance import CONCAT, Part
+from nodes.sampling.guidance import CONCAT, CONTEXT, Part
 from nodes.sampling.noise_levels import NoiseLevels
 from nodes.sampling.prediction import Network
 
@@ -70,8 +72,10 @@ def network(unet: Unet) -> Network:
     """Return the UNet as a function of x, timestep and the inputs of parts."""
 
     def call(x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
+        added = vector(inputs)
+        residuals = control.residuals(x, timestep, inputs, added)
         if CONCAT in inputs:
             x = torch.cat([x, inputs[CONCAT].to(x)], dim=1)
-        return unet.predict(x, timestep, inputs)
+        return unet(x, timestep, inputs[CONTEXT], {**added, **residuals})
 
     return call

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from engine.context import Context
 from engine.errors import InputError
-from nodes.models import spaces
+from nodes.models import control, spaces
 from nodes.models.families.checkpoint import LatentFormat
 from nodes.models.guider import guidance, resolved
 from nodes.models.parametrization import Parametrization, parametrization
 from nodes.models.parts import Work, network, parts
+from nodes.models.pool import Pool
 from nodes.models.preview import preview
 from nodes.models.service import pool
 from nodes.recipes import Guider, Latent, NoiseSource, Sampler
@@ -40,19 +41,19 @@ def sample(
 
     Raises:
         InputError: the latent is of another family, or an area lies outside it.
-        ModelError: a prompt was encoded for another family.
+        ModelError: a prompt was encoded, or a ControlNet made, for another family.
     """
     if not len(sigmas):
         return Sampled(latent, latent)
-    guider = resolved(guider)
-    unet = ctx.use(pool).unet(guider.model)
-    checkpoint = ctx.use(pool).checkpoint(guider.model.file)
+    guider, models = resolved(guider), ctx.use(pool)
+    unet = models.unet(guider.model)
+    checkpoint = models.checkpoint(guider.model.file)
     model = parametrization(guider.model, checkpoint)
     start = entered(latent, unet.latent).to(unet.device)
     drawn = starting_noise(source, latent, start)
     solver = SOLVERS[sampler.solver]
     work = Work(unet, checkpoint.inputs, model.levels, start, _mask(latent, start))
-    denoise = _denoiser(guider, work, model, _background(solver, source.seed, drawn))
+    denoise = _denoiser(models, guider, work, model, _background(solver, source.seed, drawn))
     rule = cast(noise.AncestralNoise, ctx.settings.ancestral_noise)
     x = noise.start(start, drawn, sigmas[0], model.levels, model.process)
     last = x
@@ -111,9 +112,12 @@ def _background(solver: Solver, seed: int, drawn: Tensor) -> Tensor:
     return noise.background_noise(seed, drawn.shape).to(drawn) if solver.fresh_background else drawn
 
 
-def _denoiser(guider: Guider, work: Work, model: Parametrization, background: Tensor) -> GuidedDenoiser:
-    sides = paired(*(parts(side, work, is_negative=place > 0) for place, side in enumerate(guider.sides)))
-    guided = guidance(guider, model.predictor(network(work.unet)), sides)
+def _denoiser(models: Pool, guider: Guider, work: Work, model: Parametrization, background: Tensor) -> GuidedDenoiser:
+    sides = [
+        control.steered(parts(side, work, is_negative=place > 0), side, models, guider.model, work.levels)
+        for place, side in enumerate(control.spread(guider.sides))
+    ]
+    guided = guidance(guider, control.ranged(model.predictor(network(work.unet))), paired(*sides))
     if work.mask is None:
         return guided
     return inpaint.Inpaint(guided, work.mask, work.latent, background, model.process)
