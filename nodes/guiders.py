@@ -47,7 +47,7 @@ def dual_cfg_guider(
     return Guider(model, (cond1, negative, cond2), "dual", settings)
 
 
-@node("PerpNegGuider", category="_for_testing")
+@node("PerpNegGuider", category="_for_testing", experimental=True)
 def perp_neg_guider(
     model: Model,
     positive: Conditioning,

@@ -58,7 +58,13 @@ def rescale_cfg(model: Model, multiplier: Fraction = 0.7) -> Model:
     return _with(model, RescaledGuidance(multiplier))
 
 
-@node("PerpNeg", category="_for_testing", display_name="Perp-Neg (DEPRECATED by PerpNegGuider)")
+@node(
+    "PerpNeg",
+    category="_for_testing",
+    display_name="Perp-Neg (DEPRECATED by PerpNegGuider)",
+    deprecated=True,
+    experimental=True,
+)
 def perp_neg(
     model: Model,
     empty_conditioning: Conditioning,
