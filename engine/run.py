@@ -17,7 +17,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from engine import events
+from engine.binding import BoundNode
 from engine.context import Environment
+from engine.cycles import cycle_error
 from engine.errors import Cancelled, LoomisError
 from engine.expansion import Expansion, grow
 from engine.failures import located
@@ -42,7 +44,7 @@ from engine.plan import (
     trace,
 )
 from engine.task import Held, Task
-from engine.validate import BoundGraph, BoundNode, cycle_error
+from engine.validate import BoundGraph
 from engine.work import Report, Work
 
 POLL_SECONDS = 0.05
