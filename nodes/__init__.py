@@ -11,7 +11,19 @@ register_codec("torch.Tensor", "nodes.tensors")
 EMBEDDED = Path(__file__).parent / "data" / "models"
 """The models that ship with Loomis. They come last on every model path."""
 
-MODULES = ("loaders", "text", "latent", "sampler", "vae", "image", "image_adjust", "mask", "upscale", "primitive")
+MODULES = (
+    "loaders",
+    "text",
+    "text_sdxl",
+    "latent",
+    "sampler",
+    "vae",
+    "image",
+    "image_adjust",
+    "mask",
+    "upscale",
+    "primitive",
+)
 """The modules that declare nodes."""
 
 

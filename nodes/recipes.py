@@ -71,13 +71,14 @@ class Latent:
 
     ``samples`` is float32 (batch, channels, height, width) on the CPU; ``noise_mask`` float32 (batch, height, width)
     with 1 where to sample; ``batch_index`` the place of each sample in the noise of a larger batch. Keys of foreign
-    nodes travel along in ``extra``.
+    nodes travel along in ``extra``. ``space`` names the family whose latents these are, where that is known.
     """
 
     samples: Tensor
     noise_mask: Tensor | None = None
     batch_index: tuple[int, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    space: str | None = None
 
 
 @wire("COND")

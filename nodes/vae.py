@@ -9,18 +9,22 @@ from nodes.lazy import lazy
 from nodes.recipes import Latent, Vae
 
 if TYPE_CHECKING:
-    from nodes.models import service
+    from nodes.models import service, spaces
 else:
+    spaces = lazy("nodes.models.spaces")
     service = lazy("nodes.models.service")
 
 
 @node("VAEDecode", category="latent", display_name="VAE Decode", resource="gpu", numeric=True)
 def vae_decode(ctx: Context, samples: Latent, vae: Vae) -> Image:
     """Turn a latent into pictures."""
-    return ctx.use(service.pool).vae(vae).decode(samples.samples)
+    autoencoder = ctx.use(service.pool).vae(vae)
+    spaces.check(samples, autoencoder.latent, "samples")
+    return autoencoder.decode(samples.samples)
 
 
 @node("VAEEncode", category="latent", display_name="VAE Encode", resource="gpu", numeric=True)
 def vae_encode(ctx: Context, pixels: Image, vae: Vae) -> Latent:
     """Turn pictures into a latent."""
-    return Latent(ctx.use(service.pool).vae(vae).encode(pixels))
+    autoencoder = ctx.use(service.pool).vae(vae)
+    return Latent(autoencoder.encode(pixels), space=autoencoder.latent.space)

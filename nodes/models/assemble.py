@@ -36,7 +36,7 @@ def assemble(
         if shared and name not in touched:
             tensors[name] = shared[name]
             continue
-        tensor = weights.tensor(network.keys[name]).reshape(empty.shape).to(device)
+        tensor = network.tensor(weights, name).reshape(empty.shape).to(device)
         if name in touched:
             tensor = patched(tensor.float(), name, patches)
         tensors[name] = _cast(tensor, casts)
@@ -59,7 +59,7 @@ def _check(network: Network, weights: Weights, wanted: Mapping[str, Tensor]) -> 
             expected="a whole checkpoint",
         )
     for name, empty in wanted.items():
-        shape = weights.shape(network.keys[name])
+        shape = network.shape(weights, name)
         if _essential(shape) != _essential(empty.shape):
             raise ModelError(
                 f"{weights.path.name} has a tensor of the wrong shape",

@@ -1,6 +1,6 @@
 """Encode a prompt with the text encoders of a recipe and the embeddings in the models folder."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor
 
@@ -10,13 +10,13 @@ from nodes.models.text import Encoded
 from nodes.recipes import Clip, FileRef
 
 
-class FolderEmbeddings(Mapping[str, Tensor]):
+class FolderEmbeddings(Mapping[str, Sequence[Tensor]]):
     """The textual inversions in the models folder, by the name that a prompt writes (with or without suffix)."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
 
-    def __getitem__(self, name: str) -> Tensor:
+    def __getitem__(self, name: str) -> Sequence[Tensor]:
         found = self.ctx.folders.named("embeddings", name)
         if found is None:
             raise KeyError(name)
@@ -30,10 +30,12 @@ class FolderEmbeddings(Mapping[str, Tensor]):
         return len(self.ctx.folders.names("embeddings"))
 
 
-def encode(ctx: Context, text: str, clip: Clip) -> Encoded:
-    """Return the context of a prompt, (1, 77 n, width).
+def encode(ctx: Context, text: str, clip: Clip, apart: Mapping[str, str] | None = None) -> Encoded:
+    """Return the context of a prompt, (1, 77 n, width), and its pooled vector where the family has one.
+
+    ``apart`` has another prompt for some of the encoders, by their names.
 
     Raises:
-        InputError: the prompt is too long, or a layer or embedding is not there.
+        InputError: the prompt is too long, or a layer, encoder or embedding is not there.
     """
-    return ctx.use(pool).text(clip).encode(text, clip.layer, FolderEmbeddings(ctx))
+    return ctx.use(pool).text(clip).encode(text, clip.layer, FolderEmbeddings(ctx), apart)

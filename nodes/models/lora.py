@@ -78,7 +78,8 @@ def targets(network: Network) -> dict[str, str]:
     for parameter, source in network.keys.items():
         if not parameter.endswith(".weight"):
             continue
-        for name in (parameter, source[len(network.prefix) :]):
+        names = {parameter} if parameter in network.cuts else {parameter, source[len(network.prefix) :]}
+        for name in names:
             module = name.removesuffix(".weight")
             for prefix in network.adapters:
                 found[prefix + (module.replace(".", "_") if prefix.endswith("_") else module)] = parameter
@@ -93,7 +94,7 @@ def fit(lora: Weights, base: Weights, network: Network) -> dict[str, Pair]:
     names = targets(network)
     fitted = {names[module]: pair for module, pair in pairs(lora.infos).items() if module in names}
     for parameter, pair in fitted.items():
-        weight, up, down = base.shape(network.keys[parameter]), lora.shape(pair.up), lora.shape(pair.down)
+        weight, up, down = network.shape(base, parameter), lora.shape(pair.up), lora.shape(pair.down)
         if len(weight) < 2 or up[:1] != weight[:1] or down[1:2] != weight[1:2] or up[1] != down[0]:
             raise ModelError(
                 f"{lora.path.name} does not fit {base.path.name}: it is made for another model",

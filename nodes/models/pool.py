@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from math import prod
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -122,8 +123,8 @@ class Pool:
         needed = sum(info.numbers * 4 for info in weights.infos.values())
         return self._get(model, needed, lambda: build_upscaler(weights, self.device), lambda found: [found.module])
 
-    def embedding(self, file: FileRef) -> Tensor:
-        """Return the vectors (rows, width) of a textual inversion, float32, on the CPU."""
+    def embedding(self, file: FileRef) -> tuple[Tensor, ...]:
+        """Return the tables (rows, width) of a textual inversion, one for each encoder, float32, on the CPU."""
         return embedding(self.weights(file))
 
     def unused(self, patch: LoraPatch, files: Sequence[FileRef]) -> tuple[str, ...]:
@@ -156,8 +157,9 @@ class Pool:
         return network
 
     def _bytes(self, file: FileRef, networks: Sequence[Network], casts: Casts) -> int:
-        infos = self.weights(file).infos
-        return sum(infos[key].numbers for network in networks for key in network.keys.values()) * casts[-1].itemsize
+        weights = self.weights(file)
+        numbers = sum(prod(network.shape(weights, name)) for network in networks for name in network.keys)
+        return numbers * casts[-1].itemsize
 
     def _assembled(self, recipe: Model | Clip, network: Network, casts: Casts) -> nn.Module:
         """Assemble a network under the patches of its recipe; it shares what they leave alone if that is in memory."""

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
-from functools import cache
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -11,13 +11,13 @@ from torch import Tensor
 
 from engine.context import Context
 from engine.errors import InputError, ModelError
-from nodes.models.families.checkpoint import LatentFormat
+from nodes.models import spaces
+from nodes.models.families.checkpoint import Checkpoint, LatentFormat
 from nodes.models.service import pool
 from nodes.models.unet import Unet
 from nodes.recipes import Conditioning, Latent, Model
 from nodes.sampling import inpaint, noise, prediction, steps
 from nodes.sampling.guidance import Guidance, Part, paired
-from nodes.sampling.noise_levels import DiscreteLevels, stable_diffusion
 from nodes.sampling.schedules import SCHEDULES
 from nodes.sampling.seam import GuidedDenoiser
 from nodes.sampling.solvers import SOLVERS
@@ -26,12 +26,6 @@ PREDICTORS: Mapping[str, Callable[..., prediction.Predictor]] = {
     "eps": prediction.eps, "v": prediction.v, "flow": prediction.flow,
 }  # fmt: skip
 PREVIEW_PIXELS = 256
-
-
-@cache
-def noise_levels() -> DiscreteLevels:
-    """Return the noise levels of Stable Diffusion 1."""
-    return stable_diffusion()
 
 
 @torch.no_grad()
@@ -56,20 +50,23 @@ def sample(
     """Denoise a latent and return it, with everything else that it carries.
 
     Raises:
-        InputError: the latent has channels that the model does not know.
+        InputError: the latent is of another family.
         ModelError: a prompt was encoded for another family.
     """
-    levels, solve = noise_levels(), SOLVERS[solver]
+    checkpoint, solve = ctx.use(pool).checkpoint(model.file), SOLVERS[solver]
+    levels = checkpoint.levels()
     sigmas = steps.run_sigmas(SCHEDULES[scheduler], levels, step_count, denoise, solve.drops_penultimate)
     sigmas = steps.cut(sigmas, first_step, last_step, leftover_noise)
     if len(sigmas) < 2:
         return latent
     unet = ctx.use(pool).unet(model)
-    start = _entered(latent.samples, unet.latent).to(unet.device)
+    start = _entered(latent, unet.latent).to(unet.device)
     drawn = noise.starting_noise(seed, start.shape, latent.batch_index) if add_noise else torch.zeros(start.shape)
     drawn = drawn.to(unet.device)
-    predict = PREDICTORS[unet.prediction](_network(unet), levels)
-    guided: GuidedDenoiser = Guidance(predict, *paired(_parts(positive, unet), _parts(negative, unet)), cfg)
+    predict = PREDICTORS[unet.prediction](unet.predict, levels)
+    cond = _parts(positive, unet, checkpoint, start, is_negative=False)
+    uncond = _parts(negative, unet, checkpoint, start, is_negative=True)
+    guided: GuidedDenoiser = Guidance(predict, *paired(cond, uncond), cfg)
     if latent.noise_mask is not None:
         background = noise.background_noise(seed, start.shape).to(start) if solve.fresh_background else drawn
         guided = inpaint.Inpaint(guided, inpaint.latent_mask(latent.noise_mask, start), start, background)
@@ -82,11 +79,12 @@ def sample(
 
     x = solve.run(guided, x, sigmas, source, on_step)
     samples = x.cpu() / unet.latent.scale + unet.latent.shift
-    return Latent(samples, latent.noise_mask, latent.batch_index, latent.extra)
+    return replace(latent, samples=samples, space=unet.latent.space)
 
 
-def _entered(samples: Tensor, form: LatentFormat) -> Tensor:
+def _entered(latent: Latent, form: LatentFormat) -> Tensor:
     """Return a latent in the model's own scale. An empty one fits every model."""
+    samples: Tensor = latent.samples
     if not samples.any():
         return torch.zeros(samples.shape[0], form.channels, *samples.shape[2:])
     if samples.shape[1] != form.channels:
@@ -97,17 +95,13 @@ def _entered(samples: Tensor, form: LatentFormat) -> Tensor:
             expected=f"{form.channels} channels",
             hint="Make it with the VAE that belongs to the model.",
         )
+    spaces.check(latent, form, "latent_image")
     return (samples.float() - form.shift) * form.scale
 
 
-def _network(unet: Unet) -> prediction.Network:
-    def call(x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
-        return unet(x, timestep, inputs["context"])
-
-    return call
-
-
-def _parts(conditioning: Conditioning, unet: Unet) -> tuple[Part, ...]:
+def _parts(
+    conditioning: Conditioning, unet: Unet, checkpoint: Checkpoint, start: Tensor, is_negative: bool
+) -> tuple[Part, ...]:
     width = cast(Any, unet.module).config.cross_attention_dim
     parts = []
     for cond in conditioning.entries:
@@ -118,7 +112,8 @@ def _parts(conditioning: Conditioning, unet: Unet) -> tuple[Part, ...]:
                 expected=f"width {width}",
                 hint="Encode it with the text encoder that belongs to the model.",
             )
-        parts.append(Part({"context": cond.context.to(unet.device)}))
+        inputs = checkpoint.inputs(cond, start.shape, is_negative)
+        parts.append(Part({name: value.to(unet.device) for name, value in inputs.items()}))
     return tuple(parts)
 
 

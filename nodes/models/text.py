@@ -12,7 +12,7 @@ from torch.func import functional_call
 from engine.errors import InputError, ModelError
 from nodes.models import prompt as prompts
 from nodes.models.families.checkpoint import TextEncoder
-from nodes.models.families.clip_text import TOKENS
+from nodes.models.families.clip_text import PROJECTION, TOKENS
 from nodes.models.prompt import Chunk, Groups
 from nodes.models.tokenizer import Tokenizer
 from nodes.models.weights import Weights
@@ -20,8 +20,9 @@ from nodes.models.weights import Weights
 BATCH = 8
 """How many chunks are encoded at once."""
 
-Embeddings = Mapping[str, Tensor]
-"""The vectors (rows, width) of each textual inversion, by the name that a prompt writes."""
+Embeddings = Mapping[str, Sequence[Tensor]]
+"""The tables (rows, width) of each textual inversion, one for each encoder that it is for, by the name that a prompt
+writes. An encoder takes the table of its width."""
 
 
 class Encoded(NamedTuple):
@@ -38,15 +39,38 @@ class Text:
     models: tuple["TextModel", ...]
 
     @torch.no_grad()
-    def encode(self, prompt: str, layer: int | None = None, embeddings: Embeddings | None = None) -> Encoded:
+    def encode(
+        self,
+        prompt: str,
+        layer: int | None = None,
+        embeddings: Embeddings | None = None,
+        apart: Mapping[str, str] | None = None,
+    ) -> Encoded:
         """Encode a prompt with its weights. ``layer`` -n takes the n-th last hidden state.
 
-        Raises InputError for a prompt that is too long, a layer that is not there, an embedding that is not in
-        ``embeddings`` or does not fit.
+        ``apart`` has another prompt for some encoders, by their names; a shorter one is followed by empty chunks.
+        Raises InputError for a prompt that is too long, a layer or an encoder that is not there, an embedding that is
+        not in ``embeddings`` or does not fit.
         """
-        contexts = [model.encode(prompt, layer, embeddings or {}) for model in self.models]
-        shortest = min(context.shape[1] for context in contexts)
-        return Encoded(torch.cat([context[:, :shortest] for context in contexts], dim=-1), None)
+        names, apart = [model.encoder.name for model in self.models], apart or {}
+        if not apart.keys() <= {*names}:
+            raise InputError(
+                "The model has not all the text encoders that there are prompts for.",
+                got=names,
+                expected=[*apart],
+                hint="Two prompts are for SDXL models; others take one.",
+            )
+        chunked = [model.chunks(apart.get(model.encoder.name, prompt), embeddings or {}) for model in self.models]
+        most = max(map(len, chunked))
+        encoded = [
+            model.encode(
+                [*chunks, *model.laid([]) * (most - len(chunks))] if apart else chunks, layer, embeddings or {}
+            )
+            for model, chunks in zip(self.models, chunked, strict=True)
+        ]
+        shortest = min(context.shape[1] for context, _ in encoded)
+        context = torch.cat([context[:, :shortest] for context, _ in encoded], dim=-1)
+        return Encoded(context, next((pooled for _, pooled in encoded if pooled is not None), None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,51 +80,60 @@ class TextModel:
     encoder: TextEncoder
     module: nn.Module
 
-    def encode(self, prompt: str, layer: int | None, embeddings: Embeddings) -> Tensor:
-        """Return the context (1, length * chunks, width), float32, on the CPU."""
-        chunks = self._chunks(prompt, embeddings)
+    def encode(self, chunks: Sequence[Chunk], layer: int | None, embeddings: Embeddings) -> Encoded:
+        """Return the context (1, length * chunks, width) and, of an encoder that pools, what it makes of the first."""
         weights = torch.tensor([[token.weight for token in chunk] for chunk in chunks])
         is_weighted = bool((weights != 1).any())
-        z = self._hidden([*chunks, *self._laid([])] if is_weighted else chunks, layer, embeddings)
+        z, pooled = self._hidden([*chunks, *self.laid([])] if is_weighted else chunks, layer, embeddings)
         if is_weighted:
             z, empty = z[:-1], z[-1:]
             w = weights[:, :, None]
             z = torch.where(w == 1, z, (z - empty) * w + empty)
-        return z.reshape(1, -1, z.shape[-1])
+        return Encoded(z.reshape(1, -1, z.shape[-1]), pooled)
 
-    def _chunks(self, prompt: str, embeddings: Embeddings) -> list[Chunk]:
+    def chunks(self, prompt: str, embeddings: Embeddings) -> list[Chunk]:
+        """Return the chunks of tokens that a prompt fills."""
         tokenizer = Tokenizer(self.encoder.vocabulary)
-        groups = prompts.groups(prompts.parse(prompt), tokenizer.ids, lambda name: _rows(name, embeddings))
-        return self._laid(groups)
 
-    def _laid(self, groups: Groups) -> list[Chunk]:
+        def rows(written: str) -> tuple[str, int]:
+            name = _name(written, embeddings)
+            return name, len(self._vectors(name, embeddings))
+
+        return self.laid(prompts.groups(prompts.parse(prompt), tokenizer.ids, rows))
+
+    def laid(self, groups: Groups) -> list[Chunk]:
+        """Lay groups of tokens into chunks; without any there is one empty chunk."""
         tokenizer = Tokenizer(self.encoder.vocabulary)
         return prompts.chunks(groups, tokenizer.begin, tokenizer.end, self.encoder.pad, self.encoder.length)
 
-    def _hidden(self, chunks: Sequence[Chunk], layer: int | None, embeddings: Embeddings) -> Tensor:
-        """Return the hidden states (chunks, length, width) of the asked layer."""
+    def _vectors(self, name: str, embeddings: Embeddings) -> Tensor:
+        """Return the table of an embedding that is made for this encoder."""
+        tables = {table.shape[1]: table for table in embeddings[name]}
+        if self.encoder.width not in tables:
+            raise InputError(
+                f"the embedding {name} does not fit this text encoder",
+                got=f"vectors of width {', '.join(map(str, tables))}",
+                expected=f"width {self.encoder.width}",
+            )
+        return tables[self.encoder.width]
+
+    def _hidden(
+        self, chunks: Sequence[Chunk], layer: int | None, embeddings: Embeddings
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the hidden states (chunks, length, width) of the asked layer, and the first chunk's pooled vector."""
         names = sorted({token.embedding for chunk in chunks for token in chunk if token.embedding})
-        vectors = [embeddings[name] for name in names]
+        vectors = [self._vectors(name, embeddings) for name in names]
         parameters = {name: weight.float() for name, weight in self.module.named_parameters()}
-        parameters[TOKENS] = self._table(parameters[TOKENS], names, vectors)
+        tokens = parameters[TOKENS]
+        parameters[TOKENS] = torch.cat([tokens, *(rows.to(tokens) for rows in vectors)]) if vectors else tokens
         firsts = accumulate((len(rows) for rows in vectors), initial=self.encoder.vocabulary)
         first = dict(zip(names, firsts, strict=False))
         ids = torch.tensor([[first[t.embedding] + t.row if t.embedding else t.id for t in chunk] for chunk in chunks])
         parts = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
-        return torch.cat([self._forward(part, layer or self.encoder.layer, parameters) for part in parts])
+        found = [self._forward(part, layer or self.encoder.layer, parameters) for part in parts]
+        return torch.cat([hidden for hidden, _ in found]), found[0][1]
 
-    def _table(self, tokens: Tensor, names: Sequence[str], vectors: Sequence[Tensor]) -> Tensor:
-        """Return the table of token vectors with the rows of embeddings below it."""
-        for name, rows in zip(names, vectors, strict=True):
-            if rows.shape[1] != self.encoder.width:
-                raise InputError(
-                    f"the embedding {name} does not fit this text encoder",
-                    got=f"vectors of width {rows.shape[1]}",
-                    expected=f"width {self.encoder.width}",
-                )
-        return torch.cat([tokens, *(rows.to(tokens) for rows in vectors)]) if vectors else tokens
-
-    def _forward(self, ids: Tensor, layer: int, parameters: Mapping[str, Tensor]) -> Tensor:
+    def _forward(self, ids: Tensor, layer: int, parameters: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         """Run the module in float32: weights that are kept in fp16 come widened in ``parameters``."""
         device = parameters[TOKENS].device
         inputs = {
@@ -108,33 +141,46 @@ class TextModel:
             "position_ids": torch.arange(ids.shape[1], device=device)[None],
             "output_hidden_states": True,
         }
-        states = functional_call(self.module, dict(parameters), (), inputs).hidden_states
+        out = functional_call(self.module, dict(parameters), (), inputs)
+        states = out.hidden_states
         if not -len(states) <= layer <= -1:
             raise InputError("the text encoder has no such layer", got=layer, expected=f"-{len(states)} to -1")
         hidden: Tensor = states[layer]
         if self.encoder.final_norm:
             weight, bias = parameters["final_layer_norm.weight"], parameters["final_layer_norm.bias"]
             hidden = nn.functional.layer_norm(hidden, (self.encoder.width,), weight, bias, eps=1e-5)
-        return hidden.cpu()
+        return hidden.cpu(), self._pooled(ids[0], out.last_hidden_state[0], parameters)
+
+    def _pooled(self, ids: Tensor, states: Tensor, parameters: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the projected state (1, width) at the first end of a chunk, which no weight or layer changes."""
+        if not self.encoder.pools:
+            return None
+        end = int((ids == Tokenizer(self.encoder.vocabulary).end).int().argmax())
+        pooled = states[end : end + 1]
+        projection = parameters.get(PROJECTION)
+        return (pooled if projection is None else pooled @ projection.T).cpu()
 
 
-def _rows(written: str, embeddings: Embeddings) -> tuple[str, int]:
-    """Return the name of an embedding, without the commas that follow it if need be, and its rows."""
+def _name(written: str, embeddings: Embeddings) -> str:
+    """Return the name of an embedding, without the commas that follow it if need be."""
     for name in (written, written.rstrip(",")):
         if name in embeddings:
-            return name, len(embeddings[name])
+            return name
     raise InputError("the prompt asks for an embedding that is not there", got=written, expected=[*embeddings])
 
 
-def embedding(weights: Weights) -> Tensor:
-    """Return the vectors (rows, width) of a textual inversion file. Raises ModelError where it is something else."""
+def embedding(weights: Weights) -> tuple[Tensor, ...]:
+    """Return the tables (rows, width) of a textual inversion file, one for each encoder that it is for.
+
+    Raises ModelError where the file is something else.
+    """
     found = [name for name, info in weights.infos.items() if len(info.shape) in (1, 2)]
     named = [name for name in found if name == "emb_params" or name.startswith("string_to_param.")] or found
-    if len(named) != 1:
+    if len(named) != 1 and {*named} != {"clip_l", "clip_g"}:
         raise ModelError(
             f"{weights.path.name} is not a textual inversion embedding",
             got=f"{len(weights.infos)} tensors",
-            expected="one table of vectors",
+            expected="one table of vectors, or two named clip_l and clip_g",
         )
-    vectors = weights.tensor(named[0]).float()
-    return vectors if vectors.ndim == 2 else vectors[None]
+    tables = [weights.tensor(name).float() for name in named]
+    return tuple(table if table.ndim == 2 else table[None] for table in tables)

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from nodes.models.families.checkpoint import LatentFormat, Prediction
 
+VECTOR = ("text_embeds", "time_ids")
+"""The inputs that diffusers makes a vector of, beside the timestep."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unet:
@@ -32,3 +35,8 @@ class Unet:
         out = self.module(x.to(dtype), timestep, context.to(dtype), return_dict=False, **(added or {}))
         prediction: Tensor = out[0]
         return prediction.float()
+
+    def predict(self, x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
+        """Return the same from named inputs, as ``Checkpoint.inputs`` gives them."""
+        vector = {name: value for name, value in inputs.items() if name in VECTOR}
+        return self(x, timestep, inputs["context"], {"added_cond_kwargs": vector} if vector else None)

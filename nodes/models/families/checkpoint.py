@@ -1,11 +1,16 @@
 """What a family tells of a file: its networks, its prediction, its latents. Plain data, read from a header."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from nodes.models.weights import Weights
+
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from nodes.recipes import Cond
+    from nodes.sampling.noise_levels import NoiseLevels
 
 Prediction = Literal["eps", "v", "flow"]
 
@@ -16,6 +21,7 @@ class LatentFormat:
 
     A picture of (H, W) has latents (channels, H / factor, W / factor). The sampler works on (latent - shift) * scale.
     ``rgb`` has a row per channel: sampler-side latents @ rgb gives a rough picture in -1 to 1, for previews.
+    ``space`` names what the channels mean, which no shape tells; None where that is not known.
     """
 
     channels: int
@@ -23,6 +29,16 @@ class LatentFormat:
     scale: float
     rgb: tuple[tuple[float, float, float], ...]
     shift: float = 0.0
+    space: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How a tensor of a module lies in one of the file: rows ``part`` of ``parts`` equal ones, or transposed."""
+
+    part: int = 0
+    parts: int = 1
+    is_transposed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +47,8 @@ class Network:
 
     ``build(config)`` makes it on the device that torch is set to; ``keys`` gives for each of its tensors the name in
     the file, ``prefix`` is what those names begin with. ``adapters`` are what LoRA files put before the name of a
-    module: one that ends in "_" is followed by the name with "_" for ".".
+    module: one that ends in "_" is followed by the name with "_" for ".". ``cuts`` are for tensors that are not in the
+    file as the module wants them.
     """
 
     config: Mapping[str, Any]
@@ -39,12 +56,31 @@ class Network:
     keys: Mapping[str, str]
     prefix: str
     adapters: tuple[str, ...]
+    cuts: Mapping[str, Cut] = field(default_factory=dict)
+
+    def shape(self, weights: Weights, name: str) -> tuple[int, ...]:
+        """Return the shape of a tensor of the module, read from the header of its file."""
+        shape, cut = weights.shape(self.keys[name]), self.cuts.get(name)
+        if cut is None:
+            return shape
+        return shape[::-1] if cut.is_transposed else (shape[0] // cut.parts, *shape[1:])
+
+    def tensor(self, weights: Weights, name: str) -> "Tensor":
+        """Return a tensor of the module as a view of its file."""
+        tensor, cut = weights.tensor(self.keys[name]), self.cuts.get(name)
+        if cut is None:
+            return tensor
+        return tensor.T if cut.is_transposed else tensor.chunk(cut.parts)[cut.part]
 
 
 @dataclass(frozen=True, slots=True)
 class TextEncoder:
-    """A text encoder. ``layer`` -n is the hidden state that the family takes; ``pad`` the id that fills a chunk."""
+    """A text encoder. ``layer`` -n is the hidden state that the family takes; ``pad`` the id that fills a chunk.
 
+    ``name`` tells the encoders of a family apart. One that ``pools`` also gives one vector for the whole prompt.
+    """
+
+    name: str
     network: Network
     vocabulary: int
     length: int
@@ -52,6 +88,7 @@ class TextEncoder:
     pad: int
     layer: int
     final_norm: bool
+    pools: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +101,24 @@ class Defaults:
     cfg: float
 
 
+Inputs = Callable[["Cond", Sequence[int], bool], Mapping[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A detected file. A part that it lacks is None; a family may have several text encoders."""
+    """A detected file. A part that it lacks is None; a family may have several text encoders.
+
+    ``levels()`` are the noise levels that it was trained on. ``inputs(cond, shape, is_negative)`` is what its network
+    gets besides x for a prompt and latents of a shape, by name, each value a tensor (1, ...): ``context``, and what
+    else the family knows. It raises ModelError where the prompt lacks something.
+    """
 
     family: str
     prediction: Prediction
+    levels: "Callable[[], NoiseLevels]"
     latent: LatentFormat
     defaults: Defaults
     unet: Network | None
     vae: Network | None
     text: tuple[TextEncoder, ...]
+    inputs: Inputs

@@ -6,12 +6,14 @@ per level, with the upsampling as the last part.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import nn
 
 Shapes = Mapping[str, tuple[int, ...]]
+Depths = tuple[tuple[int, ...], ...]
 
 RESNET: Mapping[str, str] = {
     "in_layers.0": "norm1",
@@ -133,26 +135,55 @@ def config(shapes: Shapes, groups: int, heads: int | tuple[int, ...]) -> dict[st
     ``groups`` of the group norms and ``heads`` are what no shape tells. A level without transformers takes its
     (unused) depth from the middle.
     """
-    levels = len({name.split(".")[1] for name in shapes if name.startswith("down_blocks.")})
-    per_level = len({name.split(".")[3] for name in shapes if name.startswith("down_blocks.0.resnets.")})
-    depths = [_depth(shapes, f"down_blocks.{level}") for level in range(levels)]
-    middle = _depth(shapes, "mid_block")
-    down = ["CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths]
-    up = ["CrossAttnUpBlock2D" if depth else "UpBlock2D" for depth in reversed(depths)]
-    widths = [shapes[f"down_blocks.{level}.resnets.0.conv1.weight"][0] for level in range(levels)]
-    return {
+    down, up = depths(shapes, "down_blocks"), depths(shapes, "up_blocks")
+    found = encoder_config(shapes, groups, heads)
+    found["out_channels"] = shapes["conv_out.weight"][0]
+    found["up_block_types"] = tuple("CrossAttnUpBlock2D" if any(level) else "UpBlock2D" for level in up)
+    if any(set(above) != set(below) for above, below in zip(up, reversed(down), strict=True)):
+        found["reverse_transformer_layers_per_block"] = tuple(tuple(depth or 1 for depth in level) for level in up)
+    return found
+
+
+def encoder_config(shapes: Shapes, groups: int, heads: int | tuple[int, ...]) -> dict[str, Any]:
+    """Return the config of the first half of a UNet and its middle."""
+    down, middle = depths(shapes, "down_blocks"), _depth(shapes, "mid_block.attentions.0")
+    found = {
         "in_channels": shapes["conv_in.weight"][1],
-        "out_channels": shapes["conv_out.weight"][0],
-        "block_out_channels": tuple(widths),
-        "layers_per_block": per_level,
-        "down_block_types": tuple(down),
-        "up_block_types": tuple(up),
-        "transformer_layers_per_block": tuple(depth or middle for depth in depths),
+        "block_out_channels": block_widths(shapes),
+        "layers_per_block": len(down[0]),
+        "down_block_types": tuple("CrossAttnDownBlock2D" if any(level) else "DownBlock2D" for level in down),
+        "transformer_layers_per_block": tuple(level[0] or middle or 1 for level in down),
         "cross_attention_dim": context_width(shapes),
         "attention_head_dim": heads,
         "norm_num_groups": groups,
-        "use_linear_projection": len(shapes["mid_block.attentions.0.proj_in.weight"]) == 2,
+        "use_linear_projection": is_linear(shapes),
     }
+    if not middle:
+        has_block = any(name.startswith("mid_block.") for name in shapes)
+        found["mid_block_type"] = "UNetMidBlock2D" if has_block else None
+    return found
+
+
+def block_widths(shapes: Shapes) -> tuple[int, ...]:
+    """Return the channels of each level, from the outermost."""
+    levels = len({name.split(".")[1] for name in shapes if name.startswith("down_blocks.")})
+    return tuple(shapes[f"down_blocks.{level}.resnets.0.conv1.weight"][0] for level in range(levels))
+
+
+def depths(shapes: Shapes, way: str) -> Depths:
+    """Return how many transformer blocks follow each residual block of ``down_blocks`` or ``up_blocks``, by level."""
+    places = sorted(
+        {(int(p[1]), int(p[3])) for name in shapes if (p := name.split("."))[0] == way and p[2] == "resnets"}
+    )
+    return tuple(
+        tuple(_depth(shapes, f"{way}.{level}.attentions.{place}") for _, place in group)
+        for level, group in groupby(places, key=lambda found: found[0])
+    )
+
+
+def is_linear(shapes: Shapes) -> bool:
+    """Return whether transformers project with linear layers, as in SDXL, and not with 1x1 convolutions."""
+    return any(name.endswith("attentions.0.proj_in.weight") and len(shape) == 2 for name, shape in shapes.items())
 
 
 def context_width(shapes: Shapes) -> int:
@@ -160,8 +191,8 @@ def context_width(shapes: Shapes) -> int:
     return next(shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight"))
 
 
-def _depth(shapes: Shapes, block: str) -> int:
-    blocks = f"{block}.attentions.0.transformer_blocks."
+def _depth(shapes: Shapes, attention: str) -> int:
+    blocks = f"{attention}.transformer_blocks."
     return len({name[len(blocks) :].split(".")[0] for name in shapes if name.startswith(blocks)})
 
 

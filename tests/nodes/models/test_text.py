@@ -81,17 +81,17 @@ def test_weights_kept_in_fp16_are_computed_in_float32(model: TextModel, text: Te
 def test_an_embedding_stands_for_its_vectors(text: Text, model: TextModel) -> None:
     table = model.module.embeddings.token_embedding.weight  # type: ignore[union-attr]
     vectors = table[Tokenizer(600).ids("q w")].clone()  # type: ignore[index]
-    encoded = text.encode("embedding:qw, q", embeddings={"qw": vectors, "other": vectors}).context
+    encoded = text.encode("embedding:qw, q", embeddings={"qw": (vectors,), "other": (vectors,)}).context
     assert torch.allclose(encoded, text.encode("q w , q").context, atol=1e-6)
     assert torch.equal(table, model.module.embeddings.token_embedding.weight)  # type: ignore[union-attr,arg-type]
 
 
 def test_embeddings_that_are_missing_or_do_not_fit(text: Text) -> None:
     with pytest.raises(InputError, match="an embedding that is not there") as raised:
-        text.encode("embedding:cat", embeddings={"dog": torch.zeros(1, 32)})
+        text.encode("embedding:cat", embeddings={"dog": (torch.zeros(1, 32),)})
     assert (raised.value.got, raised.value.expected) == ("cat", ["dog"])
     with pytest.raises(InputError, match="does not fit"):
-        text.encode("embedding:dog", embeddings={"dog": torch.zeros(1, 48)})
+        text.encode("embedding:dog", embeddings={"dog": (torch.zeros(1, 48),)})
 
 
 def test_embedding_files_of_three_kinds(tmp_path: Path) -> None:
@@ -99,9 +99,17 @@ def test_embedding_files_of_three_kinds(tmp_path: Path) -> None:
     save_file({"emb_params": table.half()}, tmp_path / "a")
     torch.save({"string_to_token": {"*": torch.tensor(265)}, "string_to_param": {"*": table}}, tmp_path / "b.pt")
     torch.save({"<cat>": table[0].clone()}, tmp_path / "c.bin")
-    assert torch.equal(embedding(open_weights(tmp_path / "a")), table)
-    assert torch.equal(embedding(open_weights(tmp_path / "b.pt")), table)
-    assert torch.equal(embedding(open_weights(tmp_path / "c.bin")), table[:1])
+    for name, expected in (("a", table), ("b.pt", table), ("c.bin", table[:1])):
+        (found,) = embedding(open_weights(tmp_path / name))
+        assert torch.equal(found, expected)
+
+
+def test_an_embedding_file_for_two_encoders(tmp_path: Path) -> None:
+    save_file({"clip_g": torch.zeros(2, 6), "clip_l": torch.ones(2, 4)}, tmp_path / "xl")
+    assert sorted(table.shape for table in embedding(open_weights(tmp_path / "xl"))) == [(2, 4), (2, 6)]
+    save_file({"clip_g": torch.zeros(2, 6), "other": torch.ones(2, 4)}, tmp_path / "no")
+    with pytest.raises(ModelError, match="not a textual inversion"):
+        embedding(open_weights(tmp_path / "no"))
 
 
 def test_another_file_is_no_embedding(models: Path) -> None:

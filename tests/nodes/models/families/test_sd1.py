@@ -61,7 +61,7 @@ def test_without_metadata_it_is_sd15(tmp_path: Path) -> None:
     assert checkpoint.unet.config == unet
     assert checkpoint.text[0].network.config == text
     assert checkpoint.prediction == "eps"
-    assert checkpoint.latent == LatentFormat(4, 2, 0.18215, sd1.RGB)
+    assert checkpoint.latent == LatentFormat(4, 2, 0.18215, sd1.RGB, space="sd1")
     assert checkpoint.defaults == sd1.DEFAULTS
 
 

@@ -1,0 +1,159 @@
+"""The parts that a checkpoint in the original layout is made of, found by the names of their tensors."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import ModelError
+from nodes.models.families import clip_text, ldm_unet, ldm_vae
+from nodes.models.families.checkpoint import LatentFormat, Network, TextEncoder
+from nodes.models.families.facts import Facts
+from nodes.models.weights import Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nodes.sampling.noise_levels import NoiseLevels
+
+UNET_PREFIXES = ("model.diffusion_model.", "")
+UNET_PROBES = ("input_blocks.0.0.weight", "output_blocks.0.0.in_layers.0.weight")
+VAE_PREFIXES = ("first_stage_model.", "")
+VAE_PROBES = ("decoder.conv_in.weight", "encoder.conv_in.weight", "quant_conv.weight")
+TEXT_PROBES = (clip_text.TOKENS, clip_text.POSITIONS, "encoder.layers.0.mlp.fc1.weight")
+
+UNET_ADAPTERS = ("lora_unet_", "unet.", "diffusion_model.", "")
+"""What LoRA files put before the name of a module of the UNet."""
+
+TEXT_ADAPTERS = ("lora_te_text_model_", "lora_te1_text_model_", "text_encoder.text_model.", "text_encoder.")
+"""What LoRA files put before the name of a module of the only, or the first, text encoder."""
+
+GROUPS = 32
+HEAD_WIDTH = 64
+"""The width of a head of a text encoder, and of SDXL's UNet."""
+
+SHORTEST = 16
+"""The fewest positions that a text encoder can have: a group of tokens has to fit between begin and end."""
+
+
+def prefix_of(weights: Weights, prefixes: Iterable[str], probes: Iterable[str]) -> str | None:
+    """Return the first prefix under which all the probes are in the file."""
+    probes = list(probes)
+    return next((prefix for prefix in prefixes if all(prefix + probe in weights.infos for probe in probes)), None)
+
+
+def under(weights: Weights, prefix: str) -> list[str]:
+    """Return the names that begin with a prefix, without it."""
+    return [name[len(prefix) :] for name in weights.infos if name.startswith(prefix)]
+
+
+def shapes(weights: Weights, prefix: str, names: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    """Return shapes by the module's names, for names as ``diffusers_names`` gives them."""
+    return {new: weights.shape(prefix + old) for new, old in names.items()}
+
+
+def network(module: Any, config: Mapping[str, Any], names: Mapping[str, str], prefix: str, *adapters: str) -> Network:
+    """Describe a network whose names in the file are those of ``names`` behind a prefix."""
+    return Network(config, module.build, {new: prefix + old for new, old in names.items()}, prefix, adapters)
+
+
+def vae(weights: Weights, facts: Facts) -> Network | None:
+    """Return the autoencoder of a file."""
+    prefix = prefix_of(weights, VAE_PREFIXES, VAE_PROBES)
+    if prefix is None:
+        return None
+    names = ldm_vae.diffusers_names(under(weights, prefix))
+    groups = facts.get("vae", "norm_num_groups", GROUPS)
+    config = ldm_vae.config(shapes(weights, prefix, names), groups)
+    must_divide(weights, "vae", "norm_num_groups", groups, config["block_out_channels"])
+    return network(ldm_vae, config, names, prefix)
+
+
+def latent_format(unet: Network | None, vae: Network | None, facts: Facts, family: LatentFormat) -> LatentFormat:
+    """Return the latent format: from the autoencoder, else from the UNet with the family's factor.
+
+    Its space is the family's where the UNet says which family it is and the metadata states no scale of its own.
+    """
+    channels = vae.config["latent_channels"] if vae else unet.config["out_channels"] if unet else family.channels
+    factor = 2 ** (len(vae.config["block_out_channels"]) - 1) if vae else family.factor
+    scale = float(facts.get("vae", "scaling_factor", family.scale))
+    is_usual = unet is not None and (channels, scale) == (family.channels, family.scale)
+    return LatentFormat(
+        channels, factor, scale, facts.rgb(channels, family.rgb), space=family.space if is_usual else None
+    )
+
+
+def clip_l(
+    weights: Weights, prefixes: Iterable[str], facts: Facts, *, layer: int, final_norm: bool
+) -> TextEncoder | None:
+    """Return CLIP's own text encoder. Raises ModelError where it is another model of the same build."""
+    prefix = prefix_of(weights, prefixes, TEXT_PROBES)
+    if prefix is None:
+        return None
+    names = {name: name for name in under(weights, prefix)}
+    found = shapes(weights, prefix, names)
+    heads = text_heads(weights, facts, found[clip_text.TOKENS][1])
+    config = clip_text.config(found, heads, facts.get("text", "hidden_act", "quick_gelu"))
+    made = network(clip_text, config, names, prefix, *TEXT_ADAPTERS)
+    return encoder(weights, "l", made, pad=config["vocab_size"] - 1, layer=layer, final_norm=final_norm)
+
+
+def text_heads(weights: Weights, facts: Facts, width: int) -> int:
+    """Return how many heads a text encoder has. Raises ModelError where they do not divide its width."""
+    heads: int = facts.get("text", "num_attention_heads", max(1, width // HEAD_WIDTH))
+    must_divide(weights, "text", "num_attention_heads", heads, (width,))
+    return heads
+
+
+def encoder(
+    weights: Weights, name: str, made: Network, *, pad: int, layer: int, final_norm: bool, pools: bool = False
+) -> TextEncoder:
+    """Describe a text encoder. Raises ModelError where the tokenizer has no use for its vocabulary or length."""
+    vocabulary, length = made.config["vocab_size"], made.config["max_position_embeddings"]
+    if not 514 <= vocabulary <= 49_408 or length < SHORTEST:
+        raise ModelError(
+            f"the text encoder of {weights.path.name} is not one of CLIP's",
+            got=f"{vocabulary} tokens, {length} positions",
+            expected=f"514 to 49408 tokens, at least {SHORTEST} positions",
+        )
+    return TextEncoder(name, made, vocabulary, length, made.config["hidden_size"], pad, layer, final_norm, pools)
+
+
+def must_divide(weights: Weights, part: str, name: str, number: int, widths: Iterable[int]) -> None:
+    """Raise ModelError where a number of heads or groups does not divide a width."""
+    if number < 1 or any(width % number for width in widths):
+        raise ModelError(
+            f"the {part} of {weights.path.name} has widths that its {name} does not divide",
+            got=f"{name} {number}",
+            expected=f"a divisor of {', '.join(map(str, widths))}",
+            hint="a model with unusual widths states its configuration in the metadata of the file",
+        )
+
+
+def unet_layout(unet: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+    """Return the tensors of a UNet in the original layout."""
+    return {UNET_PREFIXES[0] + old: unet[new] for old, new in ldm_unet.original_names(unet).items()}
+
+
+def vae_layout(vae: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+    """Return the tensors of an autoencoder in the original layout."""
+    names = ldm_vae.original_names(vae).items()
+    return {
+        VAE_PREFIXES[0] + old: vae[new][:, :, None, None] if ldm_vae.is_pointwise(old) else vae[new]
+        for old, new in names
+    }
+
+
+@cache
+def levels() -> "NoiseLevels":
+    """Return the noise levels of Stable Diffusion 1, 2 and XL."""
+    from nodes.sampling.noise_levels import stable_diffusion
+
+    return stable_diffusion()
+
+
+@cache
+def zero_terminal_levels() -> "NoiseLevels":
+    """Return the same levels, stretched so that the last one holds no signal."""
+    from nodes.sampling.noise_levels import stable_diffusion, zero_terminal_snr
+
+    return zero_terminal_snr(stable_diffusion())
