@@ -57,6 +57,7 @@ def _decode(data: bytes, what: str) -> str:
             f"{what} is neither JSON nor a known picture or video.",
             got=f"bytes that start with {data[:8].hex(' ')}",
             expected="JSON, PNG, WEBP, JPEG, MP4 or WEBM",
+            hint="Name a workflow, or a picture or video that carries one.",
         )
     return data.decode(json.detect_encoding(data), errors="replace")
 
