@@ -24,8 +24,6 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
     kinds = [name for name in port.type.split(",") if name in CASTS]
     if len(kinds) > 1:
         return _cast_to_any(value, port, kinds, choices)
-    if port.type == "*":
-        return value
     if not kinds:
         raise BadInput(
             "bad_linked_input",

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from engine.binding import BoundNode
 from engine.call import Outcome
+from engine.graph import Link
 from engine.keys import CallInputs
 from engine.node import Block
 from engine.plan import BLOCKED
 from engine.rows import Row
 from engine.task import Held, Task
-from engine.validate import Link
 from tests.engine.words import Vocabulary
 
 WORDS = Vocabulary().registry
