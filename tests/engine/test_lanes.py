@@ -12,13 +12,14 @@ from engine.lanes import Lanes
 from engine.schema import Resource
 
 
-def where(lanes: Lanes, resource: Resource, count: int) -> list[str]:
-    """Return the names of the threads that ``count`` jobs ran on, each while all others did, as far as they can."""
+def where(lanes: Lanes, resource: Resource, count: int, width: int) -> list[str]:
+    """Return the names of the threads that ``count`` jobs ran on; each waits until ``width`` run at once."""
     names: list[str] = []
     done = threading.Semaphore(0)
+    together = threading.Barrier(width)
 
     def work() -> None:
-        time.sleep(0.01)
+        together.wait(10)
         names.append(threading.current_thread().name)
         done.release()
 
@@ -32,9 +33,9 @@ def where(lanes: Lanes, resource: Resource, count: int) -> list[str]:
 def test_a_device_has_one_thread_and_the_others_several():
     lanes = Lanes(cpu_threads=3)
     try:
-        assert set(where(lanes, "gpu", 5)) == {"loomis-gpu_0"}
-        assert len(set(where(lanes, "cpu", 9))) == 3
-        assert len(set(where(lanes, "io", 8))) == 8
+        assert set(where(lanes, "gpu", 5, 1)) == {"loomis-gpu_0"}
+        assert len(set(where(lanes, "cpu", 9, 3))) == 3
+        assert len(set(where(lanes, "io", 8, 8))) == 8
     finally:
         lanes.close()
 
