@@ -44,7 +44,7 @@ def test_a_device_does_its_work_in_order():
     lanes, order = Lanes(), []
     for i in range(20):
         lanes.submit("gpu", lambda i=i: order.append(i))  # type: ignore[misc]
-    where(lanes, "gpu", 1)
+    where(lanes, "gpu", 1, 1)
     lanes.close()
     assert order == list(range(20))
 
@@ -56,7 +56,7 @@ def test_threads_are_started_on_first_use_and_end_with_the_lanes():
     before = ours()
     lanes = Lanes()
     assert ours() == before
-    where(lanes, "io", 2)
+    where(lanes, "io", 2, 2)
     lanes.start(asyncio.sleep(0)).result(10)
     assert len(ours()) > len(before)
     lanes.close()
