@@ -81,8 +81,8 @@ class Pool:
         return first
 
     def unet(self, model: Model) -> Unet:
-        """Return the diffusion network of a recipe, its LoRAs merged in."""
-        checkpoint = self.checkpoint(model.file)
+        """Return the diffusion network of a recipe, its LoRAs merged in. Options of the recipe change nothing here."""
+        checkpoint, model = self.checkpoint(model.file), Model(model.file, model.patches)
         network = self._part(model.file, checkpoint.unet, "diffusion network")
         return self._get(
             model,
