@@ -1,8 +1,9 @@
 # `make demo`: set up and make a portrait. `make test`: set up and run every check. Both are quick when repeated.
+# `make parity`: run the golden cases of the reference folder and print how close they come.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint reference slow bench clean
+.PHONY: demo test lint reference slow parity bench clean
 
 demo: .venv/installed
 	@$(BIN)/loomis run workflows/portrait.json
@@ -20,6 +21,9 @@ reference: .venv/installed-test
 
 slow: .venv/installed-test
 	@$(BIN)/python -m pytest -m "slow and not reference"
+
+parity: .venv/installed-test
+	@$(BIN)/python -m tests.parity
 
 bench: .venv/installed-test
 	@$(BIN)/python -m benchmarks

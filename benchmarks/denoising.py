@@ -17,6 +17,7 @@ from engine.memo import Memo
 from engine.store import Store
 from nodes import EMBEDDED, recipes
 from nodes.loaders import load_checkpoint
+from nodes.models.levels import scheduled
 from nodes.models.sample import sample
 from nodes.models.service import pool
 from nodes.models.unet import Unet
@@ -46,18 +47,9 @@ def _model(path: Path, device: str, *, latent_size: int, steps: int, repeats: in
     latent = recipes.Latent(torch.zeros(1, network.latent.channels, latent_size, latent_size))
 
     def ours() -> None:
-        sample(
-            context,
-            model,
-            positive,
-            negative,
-            latent,
-            seed=1,
-            cfg=CFG,
-            solver="euler",
-            scheduler="normal",
-            step_count=steps,
-        )
+        sigmas = scheduled(context, model, "normal", steps)
+        guider = recipes.classifier_free(model, positive, negative, CFG)
+        sample(context, guider, recipes.Sampler("euler"), sigmas, recipes.NoiseSource(1), latent)
 
     bare = _bare(network, [each.entries[0].context for each in (positive, negative)], latent_size, steps)
     ours()

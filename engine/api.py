@@ -181,8 +181,8 @@ class Engine:
         )
         run.execute()
         outputs = {
-            id: Shown(tuple(file for each in placed for file in each.files), run.notes[id])
-            for id, placed in run.placed.items()
+            id: Shown(tuple(file for each in placed for file in each.files), run.told.notes[id])
+            for id, placed in run.told.placed.items()
         }
         found = {name: run.values(id) for name, id in wanted.items()}
         return Result(run.job, outputs, found, time.perf_counter() - began, bound.faults, loaded.diagnostics)

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from typing import Any
 
+from engine.binding import BoundNode
 from engine.context import Context
 from engine.errors import InputError
 from engine.failures import located
 from engine.hooks import call_hook
 from engine.keys import CallInputs, Digests
 from engine.schema import Artifact, Block, Expanded, NodeSpec, Shown
-from engine.validate import BoundNode
 from engine.values import NoByteForm, Opaque, Packed, opaque_identity, pack
 
 PLAIN = frozenset({int, float, str, bool, bytes, type(None)})

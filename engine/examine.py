@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
+from engine.binding import unknown_type
 from engine.errors import Fault, ValidationError, WorkflowError
 from engine.folders import Folders
 from engine.formats import Diagnostic, Loaded
@@ -12,7 +13,7 @@ from engine.formats.models import ModelHint, model_hints
 from engine.graph import Graph, Node, is_link, read_graph
 from engine.node import Registry
 from engine.schema import Files, InputFile
-from engine.validate import unknown_type, validate
+from engine.validate import validate
 
 State = Literal["runs", "in part", "refused"]
 Kind = Literal["type", "model", "file", "value"]

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
 
+from engine.binding import BoundNode, bind, unknown_type
 from engine.call import Outcome, wire_of
+from engine.choices import Choices
+from engine.cycles import cycle_faults
 from engine.errors import InputError, ValidationError
 from engine.folders import Folders
 from engine.graph import Node, is_link, read_graph
 from engine.keys import Digests
 from engine.node import Registry
 from engine.schema import Expanded, LinkTo, NodeSpec
-from engine.validate import BoundNode, Choices, bind, cycle_faults, unknown_type
 
 
 class HasOutputs(Protocol):

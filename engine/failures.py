@@ -1,7 +1,7 @@
 """Whose failure it was: errors get the node they happened in."""
 
+from engine.binding import BoundNode
 from engine.errors import Cancelled, LoomisError, NodeFailure, OutOfMemory, shortened
-from engine.validate import BoundNode
 
 NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
 """What torch says, as a RuntimeError, when the CPU's memory ran out."""

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import msgpack
 from blake3 import blake3
 
+from engine.binding import BoundNode
 from engine.failures import located
 from engine.hooks import call_hook
 from engine.schema import FileSource, NodeSpec
-from engine.validate import BoundNode
 from engine.values import pack
 
 SCALARS = frozenset({int, float, str, bool, type(None)})

@@ -3,14 +3,16 @@
 Grad mode, CUDA stream and OpenMP pool belong to a thread, so a device lane keeps its own.
 """
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.schema import Resource
+
+if TYPE_CHECKING:
+    import asyncio
 
 IO_THREADS = 32
 
@@ -36,6 +38,8 @@ class Lanes:
 
     def start(self, work: Coroutine[Any, Any, None]) -> "Future[None]":
         """Run a coroutine on the event loop. Cancelling the future cancels it at its next await."""
+        import asyncio  # costs more than the rest of the engine's imports, and few graphs have async nodes
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()

@@ -7,6 +7,7 @@ file. The workflow goes into the file at each write; it is not part of what is r
 import json
 import os
 import re
+import struct
 import threading
 import zlib
 from collections.abc import Callable, Mapping
@@ -166,8 +167,23 @@ def _png_chunk(kind: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
 
 
+def with_safetensors_text(data: bytes, texts: Mapping[str, Any]) -> bytes:
+    """Return a safetensors file with texts as JSON in its metadata. Offsets count from the end of the header."""
+    (length,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + length])
+    written = {name: json.dumps(value) for name, value in texts.items()}
+    header["__metadata__"] = {**header.get("__metadata__", {}), **written}
+    raw = json.dumps(header).encode("ascii")
+    raw += b" " * (-len(raw) % 8)
+    return struct.pack("<Q", len(raw)) + raw + data[8 + length :]
+
+
 def _json(value: Any) -> bytes:
     return json.dumps(value).encode("ascii")
 
 
-SPLICERS: Mapping[str, Callable[[bytes, Mapping[str, Any]], bytes]] = {".png": with_png_text}
+SPLICERS: Mapping[str, Callable[[bytes, Mapping[str, Any]], bytes]] = {
+    ".png": with_png_text,
+    ".latent": with_safetensors_text,
+}
+"""How the workflow gets into a file, by suffix."""

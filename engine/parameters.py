@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.choices import nearest
 from engine.errors import WorkflowError
 from engine.graph import Graph, Node, is_link
 from engine.node import NO_DEFAULT, Port, Registry
-from engine.validate import nearest
 
 
 @dataclass(frozen=True, slots=True)

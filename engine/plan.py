@@ -10,12 +10,13 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from blake3 import blake3
 
+from engine.binding import BoundNode
 from engine.errors import LoomisError, shortened
 from engine.failures import located
 from engine.keys import CallInputs, Digests, Static, calls, static_part
 from engine.rows import Row
 from engine.schema import Block, FileSource
-from engine.validate import BoundGraph, BoundNode
+from engine.validate import BoundGraph
 from engine.values import pack
 
 State = Literal["remembered", "runs", "depends"]

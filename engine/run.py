@@ -17,7 +17,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from engine import events
+from engine.binding import BoundNode
 from engine.context import Environment
+from engine.cycles import cycle_error
 from engine.errors import Cancelled, LoomisError
 from engine.expansion import Expansion, grow
 from engine.failures import located
@@ -28,7 +30,7 @@ from engine.keys import CallInputs, Digests, calls, static_part
 from engine.lanes import Lanes
 from engine.memo import Lost, Memo
 from engine.node import Registry
-from engine.outputs import Outputs, Placed
+from engine.outputs import Outputs
 from engine.plan import (
     DEPENDS,
     GONE,
@@ -42,7 +44,8 @@ from engine.plan import (
     trace,
 )
 from engine.task import Held, Task
-from engine.validate import BoundGraph, BoundNode, cycle_error
+from engine.told import Told
+from engine.validate import BoundGraph
 from engine.work import Report, Work
 
 POLL_SECONDS = 0.05
@@ -65,7 +68,7 @@ class Shared:
 
 
 class Run:
-    """One run of one graph. ``placed`` and ``notes`` hold, per output node, its files and texts."""
+    """One run of one graph. ``told`` holds what it said, and per output node its files and texts."""
 
     def __init__(
         self,
@@ -82,8 +85,6 @@ class Run:
         prompt = graph.graph.prompt
         self.job = job
         self.tasks: dict[str, Task] = {}
-        self.placed: dict[str, tuple[Placed, ...]] = {}
-        self.notes: dict[str, Mapping[str, list[Any]]] = {}
         self._shared = shared
         self._memo = shared.memo
         self._graph = graph
@@ -93,9 +94,11 @@ class Run:
         self._cancel = cancel
         self._remarks = remarks
         self._held = Held()
-        self._outputs = Outputs(shared.memo, shared.environment.folders, prompt, extra)
+        outputs = Outputs(shared.memo, shared.environment.folders, prompt, extra)
+        self.told = Told(job, on_event, outputs, self._fail)
+        self.emit = self.told.emit
         hidden = {"PROMPT": prompt, "DYNPROMPT": prompt, "EXTRA_PNGINFO": extra}
-        self._work = Work(shared.memo, shared.environment, self._held, self._outputs, hidden, self.emit, cancel)
+        self._work = Work(shared.memo, shared.environment, self._held, outputs, hidden, self.emit, cancel)
         self._todo: deque[Task] = deque()
         self._ready: deque[tuple[Task, Sequence[int]]] = deque()
         self._brief: deque[tuple[Task, Sequence[int]]] = deque()
@@ -105,9 +108,6 @@ class Run:
         self._leased: dict[Task, float] = {}
         self._futures: dict[Task, Future[None]] = {}
         self._error: Exception | None = None
-        self._listener = on_event
-        self._lock = threading.Lock()
-        self._seq = 0
 
     # The loop.
 
@@ -142,16 +142,6 @@ class Run:
     def values(self, node: str) -> tuple[list[Any], ...]:
         """Return the values on each output of a wanted node. A wire is a list of values, usually of one."""
         return tuple([self._work.value(digest) for digest in digests] for digests in self.tasks[node].outputs or ())
-
-    def emit(self, kind: Callable[..., events.Event], **fields: Any) -> None:
-        """Tell the listener one fact; from any thread, in order. A listener that raises ends the run, unheard."""
-        with self._lock:
-            self._seq += 1
-            try:
-                self._listener(kind(seq=self._seq, job=self.job, **fields))
-            except Exception as error:
-                self._listener = lambda event: None
-                self._fail(error)
 
     def _loop(self) -> None:
         with collected_later():
@@ -401,31 +391,10 @@ class Run:
         task.outputs = task.joined()
         self.emit(events.Remembered, node=task.node.id, class_type=task.node.spec.type)
         for row in task.rows:
-            self._warn_of_blocks(task, row.note.get("notes") if row else None)
+            self.told.warn_of_blocks(task, row.note.get("notes") if row else None)
         if task.node.spec.output_node:
-            self._show(task, {})
+            self.told.show(task, {})
         self._settle(task)
-
-    def _warn_of_blocks(self, task: Task, notes: Mapping[str, list[Any]] | None) -> None:
-        for message in notes.get("blocked", ()) if notes else ():
-            self.emit(events.Warned, message=message, node=task.node.id)
-
-    def _show(self, task: Task, written: Mapping[int, Placed]) -> None:
-        """Tell where an output node's files are: those that were ``written`` now, and those of remembered calls."""
-        rows = enumerate(zip(task.calls, task.rows, strict=True))
-        try:
-            placed = [written.get(index) or self._outputs.place(call.key, row) for index, (call, row) in rows if row]
-        except LoomisError as error:
-            raise located(error, task.node) from error
-        notes: dict[str, list[Any]] = {}
-        for row in task.rows:
-            for name, items in row.note.get("notes", {}).items() if row else ():
-                notes.setdefault(name, []).extend(items)
-        self.placed[task.node.id] = tuple(placed)
-        self.notes[task.node.id] = notes
-        files = tuple(file for each in placed for file in each.files)
-        fresh = any(each.written for each in placed)
-        self.emit(events.Saved, node=task.node.id, files=files, notes=notes, written=fresh)
 
     def _settle(self, task: Task) -> None:
         """A node is done: let go of what it needed, and look at its users."""
@@ -506,7 +475,7 @@ class Run:
                 task.expansions[index] = Expansion(outcome.expanded, task.calls[index].key)
             if task.pending or task.node.id in self._wanted:
                 self._held.hold(task, outcome)
-            self._warn_of_blocks(task, outcome.notes)
+            self.told.warn_of_blocks(task, outcome.notes)
         if asks := task.asks():
             self._ask(task, asks)
             return
@@ -516,7 +485,7 @@ class Run:
             return
         task.outputs = task.joined()
         if task.node.spec.output_node:
-            self._show(task, report.placed)
+            self.told.show(task, report.placed)
         self._settle(task)
 
     def _let_go(self, task: Task) -> None:
@@ -570,5 +539,5 @@ class Run:
             self._todo.append(task)
             return
         if task.node.spec.output_node:
-            self._show(task, {})
+            self.told.show(task, {})
         self._settle(task)

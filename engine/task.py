@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.binding import BoundNode
 from engine.call import Outcome
 from engine.expansion import Expansion
 from engine.keys import CallInputs, Digests, Static
 from engine.plan import BLOCKED, blocked_row, joined, needed_links
 from engine.rows import Row
 from engine.schema import Block, LinkTo
-from engine.validate import BoundNode
 
 
 @dataclass(slots=True, eq=False)

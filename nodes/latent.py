@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from engine.node import Field, Widget, node
-from engine.types import Mask, Tensor
-from nodes.inputs import MAX_SIDE, BatchSize, Crop, LatentMethod, ScaleFactor
+from engine.types import Mask
+from nodes.inputs import CELL, MAX_SIDE, BatchSize, Crop, LatentMethod, ScaleFactor
 from nodes.lazy import lazy
 from nodes.recipes import Latent
 
@@ -20,9 +20,6 @@ else:
 LatentSide = Annotated[int, Field(ge=16, le=MAX_SIDE), Widget(step=8)]
 Length = Annotated[int, Field(ge=0, le=MAX_SIDE), Widget(step=8)]
 """A side in pixels where 0 means: as the other side and the proportions ask."""
-
-CELL = 8
-"""Pixels per latent cell that widths and heights in workflow files are counted with, whatever the family."""
 
 SMALLEST = 64
 """The shortest side that LatentUpscale makes, in pixels."""
@@ -79,7 +76,7 @@ def latent_from_batch(
     stop = min(start + length, count)
     mask = samples.noise_mask
     if mask is not None and len(mask) > 1:
-        mask = _cycled(mask, count)[start:stop].clone()
+        mask = resize.cycled(mask, count)[start:stop].clone()
     return replace(
         samples,
         samples=samples.samples[start:stop].clone(),
@@ -93,16 +90,11 @@ def repeat_latent_batch(samples: Latent, amount: Annotated[int, Field(ge=1, le=6
     """Repeat a batch of latents; where the places in the noise are known, each repetition gets noise of its own."""
     mask, places = samples.noise_mask, samples.batch_index
     if mask is not None and len(mask) > 1:
-        mask = torch.cat([_cycled(mask, len(samples.samples))] * amount)
+        mask = torch.cat([resize.cycled(mask, len(samples.samples))] * amount)
     if places is not None:
         span = max(places) - min(places) + 1
         places = tuple(place + turn * span for turn in range(amount) for place in places)
     return replace(samples, samples=torch.cat([samples.samples] * amount), noise_mask=mask, batch_index=places)
-
-
-def _cycled(mask: Tensor, count: int) -> Tensor:
-    """Return ``count`` masks, from the start again where there are fewer."""
-    return mask[torch.arange(count) % len(mask)]
 
 
 @node("SetLatentNoiseMask", category="latent/inpaint", display_name="Set Latent Noise Mask")

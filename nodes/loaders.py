@@ -1,5 +1,6 @@
 """Load models. What these nodes give are recipes: only the header of a file is read."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from engine.context import Context
@@ -45,23 +46,40 @@ def load_vae(ctx: Context, vae_name: Annotated[str, Files("vae")]) -> Vae:
     return Vae(FileRef("vae", ctx.fingerprint("vae", vae_name)))
 
 
+LoraName = Annotated[str, Files("loras"), Widget(tooltip="The name of the LoRA.")]
+
+
 @node("LoraLoader", category="loaders", display_name="Load LoRA", resource="io")
 def load_lora(
     ctx: Context,
     model: Model,
     clip: Clip,
-    lora_name: Annotated[str, Files("loras"), Widget(tooltip="The name of the LoRA.")],
+    lora_name: LoraName,
     strength_model: Strength = 1.0,
     strength_clip: Strength = 1.0,
 ) -> Patched:
     """Lay a LoRA over a model and its text encoder. Strength 0 leaves a part as it is."""
-    file = FileRef("loras", ctx.fingerprint("loras", lora_name))
-    unused = ctx.use(service.pool).unused(LoraPatch(file, 1.0), [model.file, clip.file])
+    file = _lora(ctx, lora_name, [model.file, clip.file])
+    if strength_clip:
+        clip = replace(clip, patches=(*clip.patches, LoraPatch(file, strength_clip)))
+    return Patched(_laid(model, file, strength_model), clip)
+
+
+@node("LoraLoaderModelOnly", category="loaders", resource="io")
+def load_lora_model_only(ctx: Context, model: Model, lora_name: LoraName, strength_model: Strength = 1.0) -> Model:
+    """Lay a LoRA over a model and leave the text encoder alone. Strength 0 changes nothing."""
+    return _laid(model, _lora(ctx, lora_name, [model.file]), strength_model)
+
+
+def _lora(ctx: Context, name: str, bases: list[FileRef]) -> FileRef:
+    """Return a LoRA, and say what of it fits none of the files it is for."""
+    file = FileRef("loras", ctx.fingerprint("loras", name))
+    unused = ctx.use(service.pool).unused(LoraPatch(file, 1.0), bases)
     if unused:
         shown = ", ".join(unused[:3])
-        ctx.warn(f"{lora_name}: {len(unused)} of its tensors fit nothing in the model and are not used ({shown} ...).")
-    if strength_model:
-        model = Model(model.file, (*model.patches, LoraPatch(file, strength_model)))
-    if strength_clip:
-        clip = Clip(clip.file, (*clip.patches, LoraPatch(file, strength_clip)), clip.layer)
-    return Patched(model, clip)
+        ctx.warn(f"{name}: {len(unused)} of its tensors fit nothing in the model and are not used ({shown} ...).")
+    return file
+
+
+def _laid(model: Model, file: FileRef, strength: float) -> Model:
+    return replace(model, patches=(*model.patches, LoraPatch(file, strength))) if strength else model

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from engine.errors import InputError
 from engine.node import Field, Widget, node
 from engine.types import Image, Mask, Tensor
-from nodes.inputs import MAX_SIDE, Offset, Side
+from nodes.inputs import MAX_SIDE, Fraction, Offset, Side
 from nodes.lazy import lazy
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
     masks = lazy("nodes.pixels.masks")
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0), Widget(step=0.01)]
 
 
 def _batch(mask: Tensor) -> Tensor:

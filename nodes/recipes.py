@@ -5,10 +5,12 @@ A model on a wire is a recipe: which file (by fingerprint), which part, which pa
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
-from engine.types import Tensor
+from engine.types import Socket, Tensor
 from engine.values import wire
+
+Option = TypeVar("Option")
 
 
 @wire("FileRef")
@@ -32,10 +34,45 @@ class LoraPatch:
 @wire("MODEL")
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A diffusion network: the UNet of ``file`` under ``patches``, in order."""
+    """A diffusion network: the UNet of ``file`` under ``patches``, in order.
+
+    ``options`` leave its weights alone and change how it is used; of two of a kind the later one counts.
+    """
 
     file: FileRef
     patches: tuple[LoraPatch, ...] = ()
+    options: tuple[Any, ...] = ()
+
+    def option(self, kind: type[Option]) -> Option | None:
+        """Return the option of a kind that counts."""
+        return next((option for option in reversed(self.options) if isinstance(option, kind)), None)
+
+
+@wire("DiscreteSampling")
+@dataclass(frozen=True, slots=True)
+class DiscreteSampling:
+    """An option of a model: what its output is, and whether its largest level holds no signal at all."""
+
+    prediction: Literal["eps", "v_prediction", "lcm", "x0", "img_to_img"]
+    zero_terminal: bool = False
+
+
+@wire("ContinuousSampling")
+@dataclass(frozen=True, slots=True)
+class ContinuousSampling:
+    """An option of a model: what its output is, over any level between two."""
+
+    prediction: Literal["eps", "v_prediction", "edm"]
+    sigma_max: float
+    sigma_min: float
+
+
+@wire("RescaledGuidance")
+@dataclass(frozen=True, slots=True)
+class RescaledGuidance:
+    """An option of a model: the spread of what guidance gives is pulled back to that of the positive side."""
+
+    multiplier: float
 
 
 @wire("CLIP")
@@ -64,6 +101,31 @@ class UpscaleModel:
     file: FileRef
 
 
+@wire("CONTROL_NET")
+@dataclass(frozen=True, slots=True)
+class ControlNet:
+    """A network that steers a UNet by a picture. With ``base`` its weights are added to those of that UNet."""
+
+    file: FileRef
+    base: FileRef | None = None
+
+
+@wire("Control")
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A ControlNet at work on a prompt.
+
+    ``image`` is a picture (batch, height, width, channels), 0 to 1. It counts while the part of the sampling that is
+    done lies between ``start`` and ``end``, 0 to 1.
+    """
+
+    net: ControlNet
+    image: Tensor
+    strength: float
+    start: float = 0.0
+    end: float = 1.0
+
+
 @wire("LATENT")
 @dataclass(frozen=True, slots=True)
 class Latent:
@@ -86,7 +148,8 @@ class Latent:
 class Cond:
     """One encoded prompt: ``context`` float32 (1, tokens, width), ``pooled`` (1, width) where the family has it.
 
-    ``options`` holds what narrows or steers it (area, mask, strength, start, end, control ...).
+    ``options`` holds what narrows or steers it: area, mask, strength, start, end ...; ``control`` is a tuple of
+    Control, and ``control_both`` says that prompts on the other side without one get them too.
     """
 
     context: Tensor
@@ -100,3 +163,55 @@ class Conditioning:
     """Encoded prompts that steer a model together."""
 
     entries: tuple[Cond, ...]
+
+
+@wire("PerpendicularGuidance")
+@dataclass(frozen=True, slots=True)
+class PerpendicularGuidance:
+    """An option of a model: guidance keeps away from what the negative prompt does not share with the positive one."""
+
+    empty: Conditioning
+    negative_scale: float
+
+
+Sigmas = Annotated[Tensor, Socket("SIGMAS")]
+"""The noise levels that a run visits: float32 (n + 1,) on the CPU, falling, 0 at the end of a whole run."""
+
+
+@wire("SAMPLER")
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """A solver by its name in ``nodes.sampling.solvers.SOLVERS``, and the settings of it that are not as usual."""
+
+    solver: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@wire("NOISE")
+@dataclass(frozen=True, slots=True)
+class NoiseSource:
+    """Where a run's noise comes from. Without ``starts`` the latent goes in as it is, and only solvers draw."""
+
+    seed: int
+    starts: bool = True
+
+
+@wire("GUIDER")
+@dataclass(frozen=True, slots=True)
+class Guider:
+    """A model and what steers it.
+
+    ``sides`` are predicted for separately: the positive one, then the negative one, then what else the rule takes
+    (``dual`` a prompt between both, ``perpendicular`` the empty prompt). ``settings`` are the rule's arguments in
+    ``nodes.sampling.guidance``; classifier-free guidance has a ``scale``.
+    """
+
+    model: Model
+    sides: tuple[Conditioning, ...]
+    rule: Literal["classifier_free", "dual", "perpendicular"] = "classifier_free"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def classifier_free(model: Model, positive: Conditioning, negative: Conditioning, scale: float) -> Guider:
+    """Return the usual guidance: away from the negative prompt, ``scale`` times as far as to the positive one."""
+    return Guider(model, (positive, negative), settings={"scale": scale})

@@ -1,7 +1,6 @@
 """The command line: ``loomis run``, ``plan``, ``check``, ``params``, ``convert``, ``train`` and their like."""
 
 import sys
-from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated
 
@@ -63,6 +62,8 @@ app.command()(train.train)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # slow to import
+
         typer.echo(f"loomis {version('loomis')}")
         raise typer.Exit
 

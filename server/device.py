@@ -3,7 +3,6 @@
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 DRIVERS = (Path("/dev/nvidiactl"), Path("/usr/lib/wsl/lib/libcuda.so.1"), Path("C:/Windows/System32/nvcuda.dll"))
@@ -22,6 +21,8 @@ def detect_device(torch: str) -> str:
 
 def torch_version() -> str:
     """Return the installed version of torch from its metadata, or an empty text when it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and only runs need it
+
     try:
         return version("torch")
     except PackageNotFoundError:

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from engine.choices import nearest
 from engine.errors import SettingError
 from engine.folders import Folders
 from engine.settings import Settings
-from engine.validate import nearest
 from server.device import detect_device, runtime, torch_version
 from server.model_paths import find_files, read_model_paths
 

@@ -22,11 +22,13 @@ def regular_prompt(raw: Mapping[str, Any], catalogue: Catalogue, report: Report)
         if not isinstance(class_type, str) or not isinstance(inputs, dict):
             report.add(
                 "bad_node",
-                f"The entry {node_id} is not a node and is left out.",
+                f"The entry {node_id} is not a node.",
                 node=node_id,
                 got=class_type if class_type is not None else item,
                 expected="an object with class_type and inputs",
-                hint="Export it again with the node's pack installed." if isinstance(inputs, dict) else None,
+                hint="Export it again with the node's pack installed."
+                if isinstance(inputs, dict)
+                else "Take the entry out, or export the workflow again.",
                 level="error" if isinstance(item, dict) and ("class_type" in item or "inputs" in item) else "warning",
             )
             continue

@@ -21,17 +21,27 @@ def parse_json(data: bytes | str, what: str) -> Any:
     """
     if len(data) > MAX_JSON_BYTES:
         raise WorkflowError(
-            f"{what} is too large.", got=f"{len(data)} bytes", expected=f"at most {MAX_JSON_BYTES} bytes of JSON"
+            f"{what} is too large.",
+            got=f"{len(data)} bytes",
+            expected=f"at most {MAX_JSON_BYTES} bytes of JSON",
+            hint="Save the workflow without what is embedded in it.",
         )
     text = data if isinstance(data, str) else _decode(data, what)
     if not text.strip():
-        raise WorkflowError(f"{what} is empty.", expected="a workflow as JSON", hint="Save the workflow again.")
+        raise WorkflowError(
+            f"{what} is empty.", got="nothing", expected="a workflow as JSON", hint="Save the workflow again."
+        )
     try:
         return json.loads(
             LONE_SURROGATE.sub("\ufffd", text), parse_constant=_none, parse_float=_number, object_hook=_hook(text)
         )
     except RecursionError:
-        raise WorkflowError(f"{what} is nested too deep.", expected="a workflow: a few levels of JSON") from None
+        raise WorkflowError(
+            f"{what} is nested too deep.",
+            got=text[:80],
+            expected="a workflow: a few levels of JSON",
+            hint="Save the workflow again.",
+        ) from None
     except ValueError as error:
         raise WorkflowError(
             f"{what} is not JSON: {error}.",
@@ -47,6 +57,7 @@ def _decode(data: bytes, what: str) -> str:
             f"{what} is neither JSON nor a known picture or video.",
             got=f"bytes that start with {data[:8].hex(' ')}",
             expected="JSON, PNG, WEBP, JPEG, MP4 or WEBM",
+            hint="Name a workflow, or a picture or video that carries one.",
         )
     return data.decode(json.detect_encoding(data), errors="replace")
 

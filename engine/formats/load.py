@@ -7,7 +7,6 @@ from typing import Any
 from engine.errors import Fault
 from engine.formats.api import regular_prompt
 from engine.formats.catalogue import Catalogue
-from engine.formats.convert import convert
 from engine.formats.diagnostics import Diagnostic, Report
 from engine.formats.read import Source, read
 
@@ -61,6 +60,8 @@ def load(source: Source, catalogue: Catalogue, *, seed: int = 0, now: datetime |
         prompt = regular_prompt(found.api, catalogue, report)
         return Loaded(prompt, found.saved, report.finish(), "api", found.container)
     saved = found.saved or {}
+    from engine.formats.convert import convert  # most runs read the API format and don't pay for it
+
     converted = convert(saved, catalogue, seed=seed, now=now or datetime.now())
     schema = "saved-1" if saved.get("version") == 1 else "saved-0.4"
     return Loaded(converted.prompt, saved, converted.diagnostics, schema, found.container, converted.controls)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from engine.errors import ModelError
 from nodes.models import families, lora
 from nodes.models.assemble import assemble
+from nodes.models.controlnet import Controlnet
+from nodes.models.families import controlnet
 from nodes.models.families.checkpoint import Checkpoint, Network
 from nodes.models.lora import Patch
 from nodes.models.memory import Resident, held, victims
@@ -23,7 +25,7 @@ from nodes.models.unet import Unet
 from nodes.models.upscaler import Upscaler, build_upscaler
 from nodes.models.vae import Autoencoder
 from nodes.models.weights import Weights, open_weights
-from nodes.recipes import Clip, FileRef, LoraPatch, Model, UpscaleModel, Vae
+from nodes.recipes import Clip, ControlNet, FileRef, LoraPatch, Model, UpscaleModel, Vae
 
 Built = TypeVar("Built")
 
@@ -81,8 +83,8 @@ class Pool:
         return first
 
     def unet(self, model: Model) -> Unet:
-        """Return the diffusion network of a recipe, its LoRAs merged in."""
-        checkpoint = self.checkpoint(model.file)
+        """Return the diffusion network of a recipe, its LoRAs merged in. Options of the recipe change nothing here."""
+        checkpoint, model = self.checkpoint(model.file), Model(model.file, model.patches)
         network = self._part(model.file, checkpoint.unet, "diffusion network")
         return self._get(
             model,
@@ -116,6 +118,32 @@ class Pool:
             ),
             lambda autoencoder: [autoencoder.module],
         )
+
+    def control_network(self, net: ControlNet) -> Network:
+        """Return what a ControlNet is made of. Reads its header only."""
+        return controlnet.detect(self.weights(net.file))
+
+    def unused_by_control(self, net: ControlNet) -> tuple[str, ...]:
+        """Return the tensors of a ControlNet's file that have no place in it. Reads its header only."""
+        used = {*self.control_network(net).keys.values(), controlnet.DIFFERENCE}
+        return tuple(name for name in self.weights(net.file).infos if name not in used)
+
+    def controlnet(self, net: ControlNet) -> Controlnet:
+        """Return the ControlNet of a recipe."""
+        network, casts = self.control_network(net), self.policy.unet
+
+        def build() -> Controlnet:
+            module = assemble(network, self._control_weights(net, network), self.device, casts)
+            return Controlnet(module, controlnet.factor(network))
+
+        return self._get(net, self._bytes(net.file, [network], casts), build, lambda found: [found.module])
+
+    def _control_weights(self, net: ControlNet, network: Network) -> Weights:
+        weights = self.weights(net.file)
+        if net.base is None or controlnet.DIFFERENCE not in weights.infos:
+            return weights
+        unet = self._part(net.base, self.checkpoint(net.base).unet, "diffusion network")
+        return controlnet.summed(weights, network, self.weights(net.base), unet)
 
     def upscaler(self, model: UpscaleModel) -> Upscaler:
         """Return the upscaler of a recipe, in float32."""

@@ -1,89 +1,88 @@
-"""Put a model, prompts and a latent behind the seam of the solvers, and run one."""
+"""Put a guider, noise and a latent behind the seam of the solvers, and run one."""
 
-import io
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from functools import partial
+from typing import NamedTuple, cast
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from engine.context import Context
-from engine.errors import InputError, ModelError
-from nodes.models import spaces
-from nodes.models.families.checkpoint import Checkpoint, LatentFormat
+from engine.errors import InputError
+from nodes.models import control, spaces
+from nodes.models.families.checkpoint import LatentFormat
+from nodes.models.guider import guidance, resolved
+from nodes.models.parametrization import Parametrization, parametrization
+from nodes.models.parts import Work, network, parts
+from nodes.models.pool import Pool
+from nodes.models.preview import preview
 from nodes.models.service import pool
-from nodes.models.unet import Unet
-from nodes.recipes import Conditioning, Latent, Model
-from nodes.sampling import inpaint, noise, prediction, steps
-from nodes.sampling.guidance import Guidance, Part, paired
-from nodes.sampling.schedules import SCHEDULES
+from nodes.recipes import Guider, Latent, NoiseSource, Sampler
+from nodes.sampling import inpaint, noise
+from nodes.sampling.guidance import paired
 from nodes.sampling.seam import GuidedDenoiser
-from nodes.sampling.solvers import SOLVERS
+from nodes.sampling.solvers import SOLVERS, Solver
 
-PREDICTORS: Mapping[str, Callable[..., prediction.Predictor]] = {
-    "eps": prediction.eps, "v": prediction.v, "flow": prediction.flow,
-}  # fmt: skip
-PREVIEW_PIXELS = 256
+
+class Sampled(NamedTuple):
+    """What came out of a run, at its last level, and the last prediction of what it would become without noise."""
+
+    output: Latent
+    denoised_output: Latent
 
 
 @torch.no_grad()
 def sample(
-    ctx: Context,
-    model: Model,
-    positive: Conditioning,
-    negative: Conditioning,
-    latent: Latent,
-    *,
-    seed: int,
-    cfg: float,
-    solver: str,
-    scheduler: str,
-    step_count: int,
-    denoise: float = 1.0,
-    first_step: int = 0,
-    last_step: int | None = None,
-    add_noise: bool = True,
-    leftover_noise: bool = False,
-) -> Latent:
-    """Denoise a latent and return it, with everything else that it carries.
+    ctx: Context, guider: Guider, sampler: Sampler, sigmas: Tensor, source: NoiseSource, latent: Latent
+) -> Sampled:
+    """Take a latent down the levels ``sigmas`` and return it, with everything else that it carries.
+
+    Without levels the latent is returned as it is; one level only puts noise on it.
 
     Raises:
-        InputError: the latent is of another family.
-        ModelError: a prompt was encoded for another family.
+        InputError: the latent is of another family, or an area lies outside it.
+        ModelError: a prompt was encoded, or a ControlNet made, for another family.
     """
-    checkpoint, solve = ctx.use(pool).checkpoint(model.file), SOLVERS[solver]
-    levels = checkpoint.levels()
-    sigmas = steps.run_sigmas(SCHEDULES[scheduler], levels, step_count, denoise, solve.drops_penultimate)
-    sigmas = steps.cut(sigmas, first_step, last_step, leftover_noise)
-    if len(sigmas) < 2:
-        return latent
-    unet = ctx.use(pool).unet(model)
-    start = _entered(latent, unet.latent).to(unet.device)
-    drawn = noise.starting_noise(seed, start.shape, latent.batch_index) if add_noise else torch.zeros(start.shape)
-    drawn = drawn.to(unet.device)
-    predict = PREDICTORS[unet.prediction](unet.predict, levels)
-    cond = _parts(positive, unet, checkpoint, start, is_negative=False)
-    uncond = _parts(negative, unet, checkpoint, start, is_negative=True)
-    guided: GuidedDenoiser = Guidance(predict, *paired(cond, uncond), cfg)
-    if latent.noise_mask is not None:
-        background = noise.background_noise(seed, start.shape).to(start) if solve.fresh_background else drawn
-        guided = inpaint.Inpaint(guided, inpaint.latent_mask(latent.noise_mask, start), start, background)
-    x = noise.start(start, drawn, sigmas[0], levels)
+    if not len(sigmas):
+        return Sampled(latent, latent)
+    guider, models = resolved(guider), ctx.use(pool)
+    unet = models.unet(guider.model)
+    checkpoint = models.checkpoint(guider.model.file)
+    model = parametrization(guider.model, checkpoint)
+    start = entered(latent, unet.latent).to(unet.device)
+    drawn = starting_noise(source, latent, start)
+    solver = SOLVERS[sampler.solver]
+    work = Work(unet, checkpoint.inputs, model.levels, start, _mask(latent, start))
+    denoise = _denoiser(models, guider, work, model, _background(solver, source.seed, drawn))
     rule = cast(noise.AncestralNoise, ctx.settings.ancestral_noise)
-    source = noise.noise_for(solve.noise, seed, x, sigmas, rule)
+    x = noise.start(start, drawn, sigmas[0], model.levels, model.process)
+    last = x
 
     def on_step(step: int, denoised: Tensor) -> None:
+        nonlocal last
+        last = denoised
         ctx.progress(step + 1, len(sigmas) - 1, lambda: preview(denoised, unet.latent))
 
-    x = solve.run(guided, x, sigmas, source, on_step)
-    samples = x.cpu() / unet.latent.scale + unet.latent.shift
-    return replace(latent, samples=samples, space=unet.latent.space)
+    if len(sigmas) > 1:
+        fresh = noise.noise_for(solver.noise, source.seed, x, sigmas, rule, model.process)
+        x = partial(solver.run, **sampler.settings)(denoise, x, sigmas, fresh, on_step)
+    x = model.process.finish(x, sigmas[-1])
+    return Sampled(left(latent, x, unet.latent), left(latent, last, unet.latent))
 
 
-def _entered(latent: Latent, form: LatentFormat) -> Tensor:
-    """Return a latent in the model's own scale. An empty one fits every model."""
+def starting_noise(source: NoiseSource, latent: Latent, like: Tensor) -> Tensor:
+    """Return the noise that a run starts with, in shape and on the device of ``like``."""
+    if not source.starts:
+        return torch.zeros_like(like)
+    return noise.starting_noise(source.seed, like.shape, latent.batch_index).to(like.device)
+
+
+def entered(latent: Latent, form: LatentFormat) -> Tensor:
+    """Return the samples of a latent in the model's own scale. An empty one fits every model.
+
+    Raises:
+        InputError: it is of another family.
+    """
     samples: Tensor = latent.samples
     if not samples.any():
         return torch.zeros(samples.shape[0], form.channels, *samples.shape[2:])
@@ -99,32 +98,26 @@ def _entered(latent: Latent, form: LatentFormat) -> Tensor:
     return (samples.float() - form.shift) * form.scale
 
 
-def _parts(
-    conditioning: Conditioning, unet: Unet, checkpoint: Checkpoint, start: Tensor, is_negative: bool
-) -> tuple[Part, ...]:
-    width = cast(Any, unet.module).config.cross_attention_dim
-    parts = []
-    for cond in conditioning.entries:
-        if cond.context.shape[-1] != width:
-            raise ModelError(
-                "A prompt was encoded for another family of models.",
-                got=f"width {cond.context.shape[-1]}",
-                expected=f"width {width}",
-                hint="Encode it with the text encoder that belongs to the model.",
-            )
-        inputs = checkpoint.inputs(cond, start.shape, is_negative)
-        parts.append(Part({name: value.to(unet.device) for name, value in inputs.items()}))
-    return tuple(parts)
+def left(latent: Latent, x: Tensor, form: LatentFormat) -> Latent:
+    """Return a latent with ``x``, which is in the model's own scale, in place of its samples."""
+    return replace(latent, samples=x.cpu() / form.scale + form.shift, space=form.space)
 
 
-def preview(denoised: Tensor, form: LatentFormat) -> bytes:
-    """Return the first picture of a batch as a JPEG, by a linear map from latent channels to colours."""
-    matrix = torch.tensor(form.rgb, dtype=torch.float32, device=denoised.device)
-    colours = torch.einsum("chw,cr->hwr", denoised[0].float(), matrix)
-    pixels = ((colours + 1) * 127.5).clamp(0, 255).byte().cpu().numpy()
-    picture = Image.fromarray(pixels)
-    scale = max(1, PREVIEW_PIXELS // max(picture.size))
-    picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BILINEAR)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+def _mask(latent: Latent, start: Tensor) -> Tensor | None:
+    return None if latent.noise_mask is None else inpaint.latent_mask(latent.noise_mask, start)
+
+
+def _background(solver: Solver, seed: int, drawn: Tensor) -> Tensor:
+    """Return the noise under a mask."""
+    return noise.background_noise(seed, drawn.shape).to(drawn) if solver.fresh_background else drawn
+
+
+def _denoiser(models: Pool, guider: Guider, work: Work, model: Parametrization, background: Tensor) -> GuidedDenoiser:
+    sides = [
+        control.steered(parts(side, work, is_negative=place > 0), side, models, guider.model, work.levels)
+        for place, side in enumerate(control.spread(guider.sides))
+    ]
+    guided = guidance(guider, control.ranged(model.predictor(network(work.unet))), paired(*sides))
+    if work.mask is None:
+        return guided
+    return inpaint.Inpaint(guided, work.mask, work.latent, background, model.process)

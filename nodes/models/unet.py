@@ -36,7 +36,8 @@ class Unet:
         prediction: Tensor = out[0]
         return prediction.float()
 
-    def predict(self, x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
-        """Return the same from named inputs, as ``Checkpoint.inputs`` gives them."""
-        vector = {name: value for name, value in inputs.items() if name in VECTOR}
-        return self(x, timestep, inputs["context"], {"added_cond_kwargs": vector} if vector else None)
+
+def vector(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the argument of diffusers' networks that holds the inputs for their vector, if there are any."""
+    found = {name: inputs[name] for name in VECTOR if name in inputs}
+    return {"added_cond_kwargs": found} if found else {}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import max_pool2d, pad
 
 
 def grow(mask: Tensor, cells: int, *, tapered_corners: bool) -> Tensor:
@@ -21,6 +21,23 @@ def grow(mask: Tensor, cells: int, *, tapered_corners: bool) -> Tensor:
             break
         mask = grown
     return mask.clone()
+
+
+def grow_box(mask: Tensor, side: int) -> Tensor:
+    """Return a mask of zeros and ones with each one grown into a square of ``side`` pixels; side 0 leaves it alone.
+
+    The square of an even side lies half a pixel down and to the right.
+    """
+    if not side:
+        return mask
+    padding = -(-(side - 1) // 2)
+    grown = max_pool2d(pad(mask[:, None], [padding] * 4), side, stride=1)[:, 0]
+    return grown[:, : mask.shape[-2], : mask.shape[-1]]
+
+
+def hidden(pixels: Tensor, mask: Tensor) -> Tensor:
+    """Return pictures (batch, height, width, channels) in grey where a mask of their size is above a half."""
+    return (pixels - 0.5) * (1 - mask.round())[..., None] + 0.5
 
 
 def _square(mask: Tensor) -> Tensor:

@@ -23,6 +23,17 @@ def resize(samples: Tensor, width: int, height: int, method: str, crop: str = "d
     return interpolate(samples, (height, width), mode=method)
 
 
+def fitted(samples: Tensor, like: Tensor, method: str = "bilinear") -> Tensor:
+    """Return ``samples`` in height and width of ``like``, cut to its proportions first; equal ones as they are."""
+    height, width = like.shape[-2:]
+    return samples if samples.shape[-2:] == (height, width) else resize(samples, width, height, method, "center")
+
+
+def cycled(samples: Tensor, count: int) -> Tensor:
+    """Return ``count`` items of a batch, from the first again where there are fewer."""
+    return samples[torch.arange(count) % len(samples)]
+
+
 def center_crop(samples: Tensor, aspect: float) -> Tensor:
     """Cut the same number of columns, or of rows, off both sides until width / height is about ``aspect``."""
     height, width = samples.shape[-2:]

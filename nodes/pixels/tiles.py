@@ -6,51 +6,84 @@ from itertools import product
 import torch
 from torch import Tensor
 
-Enlarge = Callable[[Tensor], Tensor]
+Piecewise = Callable[[Tensor], Tensor]
+"""A network that takes one (1, channels, height, width) and gives another, larger or smaller by a fixed factor."""
+
+Report = Callable[[int, int], None]
+"""Called with the tiles that are done and their number. What it raises ends the work."""
 
 
 def enlarge(
-    model: Enlarge,
-    images: Tensor,
-    scale: int,
-    report: Callable[[int, int], None],
-    *,
-    tile: int = 512,
-    overlap: int = 32,
+    model: Piecewise, images: Tensor, scale: int, report: Report, *, tile: int = 512, overlap: int = 32
 ) -> Tensor:
     """Return ``images`` (batch, channels, height, width) enlarged ``scale`` times, clamped to 0 to 1.
 
-    ``model`` enlarges one (1, channels, height, width). Tiles are blended over the overlap by weights that rise
-    linearly. ``report`` is called with the tiles done and their number. When memory runs out the tiles are halved,
-    down to 128.
+    Tiles are blended over the overlap by weights that rise linearly. When memory runs out the tiles are halved, down to
+    128.
 
     Raises:
         torch.OutOfMemoryError: tiles of 128 are still too large.
     """
     while True:
         try:
-            return _enlarge(model, images, scale, report, tile, overlap)
+            return in_tiles(model, images, (tile, tile), overlap, report, grows=scale).clamp(0, 1)
         except torch.OutOfMemoryError:
             tile //= 2
             if tile < 128:
                 raise
 
 
-def _enlarge(
-    model: Enlarge, images: Tensor, scale: int, report: Callable[[int, int], None], tile: int, overlap: int
+def in_tiles(
+    model: Piecewise,
+    images: Tensor,
+    tile: tuple[int, int],
+    overlap: int,
+    report: Report,
+    *,
+    grows: int = 1,
+    shrinks: int = 1,
 ) -> Tensor:
-    height, width = images.shape[-2:]
-    corners = list(product(starts(height, tile, overlap), starts(width, tile, overlap)))
-    done, results = 0, []
+    """Return what a network makes of ``images`` (batch, channels, height, width), picture by picture.
+
+    It makes them ``grows`` / ``shrinks`` times as large. Tiles (height, width) and overlap are counted in cells, which
+    are ``shrinks`` pixels going in and ``grows`` pixels coming out. Weights rise linearly over the overlap.
+    """
+    height, width = (side // shrinks for side in images.shape[-2:])
+    places = corners(images, tile, overlap, shrinks)
+    results = []
     for index in range(len(images)):
-        canvas = Canvas(height * scale, width * scale, overlap * scale)
-        for y, x in corners:
-            piece = model(images[index : index + 1, :, y : y + tile, x : x + tile])
-            canvas.add(piece, y * scale, x * scale)
-            done += 1
-            report(done, len(images) * len(corners))
-        results.append(canvas.result().clamp(0, 1))
+        canvas = Canvas(height * grows, width * grows, overlap * grows)
+        for done, (y, x) in enumerate(places, index * len(places) + 1):
+            rows, columns = (slice(at * shrinks, (at + size) * shrinks) for at, size in zip((y, x), tile, strict=True))
+            canvas.add(model(images[index : index + 1, :, rows, columns]), y * grows, x * grows)
+            report(done, len(images) * len(places))
+        results.append(canvas.result())
     return torch.cat(results)
+
+
+def averaged(
+    model: Piecewise, images: Tensor, tile: int, overlap: int, report: Report, *, grows: int = 1, shrinks: int = 1
+) -> Tensor:
+    """Return the mean of three runs of ``in_tiles``: with wide, high and square tiles of one area.
+
+    So the seams of one kind lie inside the tiles of the others. The overlap is less than half a tile.
+    """
+    runs = ((tile // 2, tile * 2), (tile * 2, tile // 2), (tile, tile))
+    counts = [len(images) * len(corners(images, run, overlap, shrinks)) for run in runs]
+    total = torch.zeros(())
+    for place, run in enumerate(runs):
+
+        def share(done: int, _count: int, before: int = sum(counts[:place])) -> None:
+            report(before + done, sum(counts))
+
+        total = total + in_tiles(model, images, run, overlap, share, grows=grows, shrinks=shrinks)
+    return total / len(runs)
+
+
+def corners(images: Tensor, tile: tuple[int, int], overlap: int, shrinks: int = 1) -> list[tuple[int, int]]:
+    """Return where the tiles of a picture begin, as (y, x) in cells of ``shrinks`` pixels."""
+    height, width = (side // shrinks for side in images.shape[-2:])
+    return list(product(starts(height, tile[0], overlap), starts(width, tile[1], overlap)))
 
 
 def starts(length: int, tile: int, overlap: int) -> Sequence[int]:

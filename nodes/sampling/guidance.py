@@ -7,6 +7,7 @@ where their shapes allow.
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, TypeAlias
 
 import torch
@@ -21,8 +22,9 @@ from nodes.sampling.seam import Guided
 class Part:
     """One conditioning: what the network gets beside x, and where and when it counts.
 
-    Tensors in ``inputs`` are (batch or 1, ...), ``context`` (batch or 1, tokens, width); they are repeated to the batch
-    and concatenated between parts that share a call. Other values are handed on as they are, and parts share a call
+    Tensors in ``inputs`` are (batch or 1, ...), ``context`` (batch or 1, tokens, width), ``concat`` (batch or 1,
+    channels, ..., height, width) like x, and cut to the region's area like it; they are repeated to the batch and
+    concatenated between parts that share a call. Other values are handed on as they are, and parts share a call
     only if theirs are equal.
     """
 
@@ -32,15 +34,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What a guidance rule gets: x, its noise level, and x0 as predicted with and without the positive side."""
+    """What a guidance rule gets: x, its noise level, and x0 as predicted for each side."""
 
     x: Tensor
     sigma: Tensor
     cond: Tensor
     uncond: Tensor
+    others: Sequence[Tensor] = ()
 
 
 Rule: TypeAlias = Callable[[Sides], Tensor]
+Scaled: TypeAlias = Callable[[float], Rule]
+"""Guidance between two sides, for a scale."""
 
 
 def classifier_free(scale: float) -> Rule:
@@ -67,23 +72,51 @@ def rescaled(scale: float, multiplier: float) -> Rule:
     return rule
 
 
-def paired(positive: Sequence[Part], negative: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
-    """Give each area on one side a counterpart on the other.
+def dual(scale: float, scale_middle: float, nested: bool = False, inner: Scaled = classifier_free) -> Rule:
+    """Guidance by two prompts, the second of which (``others[0]``) stands between the first and the negative.
 
-    A part with an area that the other side lacks is copied there (area, mask, strength, range) with the inputs of the
+    One step leads from the middle to cond, with ``scale``; one from uncond to the middle (``nested``: to what the first
+    step gave), with ``scale_middle``. Brooks et al. (2022), arXiv 2211.09800, equation 3.
+    """
+
+    def rule(s: Sides) -> Tensor:
+        middle = s.others[0]
+        if nested:
+            return s.uncond + (inner(scale)(replace(s, uncond=middle)) - s.uncond) * scale_middle
+        return inner(scale_middle)(replace(s, cond=middle)) + (s.cond - middle) * scale
+
+    return rule
+
+
+def perpendicular(scale: float, negative_scale: float) -> Rule:
+    """Perp-Neg: what the negative has in common with the positive is left out; ``others[0]`` is the empty prompt.
+
+    Armandpour et al. (2023), arXiv 2304.04968, equation 8. Each latent of a batch has a projection of its own.
+    """
+
+    def rule(s: Sides) -> Tensor:
+        empty = s.others[0]
+        positive, negative = s.cond - empty, s.uncond - empty
+        dims = tuple(range(1, s.x.ndim))
+        shared = (positive * negative).sum(dims, keepdim=True) / (positive**2).sum(dims, keepdim=True).clamp(min=TINY)
+        return empty + scale * (positive - negative_scale * (negative - shared * positive))
+
+    return rule
+
+
+def paired(*sides: Sequence[Part]) -> tuple[tuple[Part, ...], ...]:
+    """Give each area on one side a counterpart on the others.
+
+    A part with an area that another side lacks is copied there (area, mask, strength, range) with the inputs of the
     smallest part of that side that covers it, or of a part without an area.
     """
-    with_areas = _answered(negative, positive)
-    return _answered(positive, with_areas), with_areas
-
-
-def _answered(side: Sequence[Part], other: Sequence[Part]) -> tuple[Part, ...]:
-    answered = list(side)
-    for part in other:
-        host = _host(answered, part) if part.region.area else None
-        if host and host.region.area != part.region.area:
-            answered.append(replace(part, inputs=host.inputs))
-    return tuple(answered)
+    answered = [list(side) for side in sides]
+    for side in answered:
+        for part, other in product(side, (other for other in answered if other is not side)):
+            host = _host(other, part) if part.region.area else None
+            if host and host.region.area != part.region.area:
+                other.append(replace(part, inputs=host.inputs))
+    return tuple(map(tuple, answered))
 
 
 def _host(side: Iterable[Part], part: Part) -> Part | None:
@@ -103,6 +136,7 @@ class _Call:
 
     side: int
     part: Part
+    inputs: Inputs
     x: Tensor
     weight: Tensor
 
@@ -131,9 +165,11 @@ def _whole(x: Tensor) -> Tensor:
 
 
 def _call(side: int, part: Part, x: Tensor) -> _Call:
-    area = part.region.area
-    cut = area.within(*x.shape[-2:]).of(x) if area else x
-    return _Call(side, part, cut, weights(part.region, x))
+    area, inputs = part.region.area, part.inputs
+    cut = area.within(*x.shape[-2:]).of if area else _whole
+    if CONCAT in inputs:
+        inputs = {**inputs, CONCAT: cut(inputs[CONCAT])}
+    return _Call(side, part, inputs, cut(x), weights(part.region, x))
 
 
 def _groups(calls: Iterable[_Call]) -> list[list[_Call]]:
@@ -150,7 +186,7 @@ def _groups(calls: Iterable[_Call]) -> list[list[_Call]]:
 
 
 def _shareable(a: _Call, b: _Call) -> bool:
-    left, right = a.part.inputs, b.part.inputs
+    left, right = a.inputs, b.inputs
     return a.x.shape == b.x.shape and left.keys() == right.keys() and all(_fit(k, left[k], right[k]) for k in left)
 
 
@@ -168,10 +204,13 @@ contexts of different length can share a call."""
 
 LONGEST_REPEAT = 4
 
+CONCAT = "concat"
+"""The input (batch, channels, ..., height, width) that is laid beside x, cell by cell."""
+
 
 def _predicted(predict: Predictor, group: Sequence[_Call], sigma: Tensor) -> Sequence[Tensor]:
     batch = group[0].x.shape[0]
-    inputs = {name: _joined(name, [call.part.inputs[name] for call in group], batch) for name in group[0].part.inputs}
+    inputs = {name: _joined(name, [call.inputs[name] for call in group], batch) for name in group[0].inputs}
     return predict(torch.cat([call.x for call in group]), sigma, inputs).chunk(len(group))
 
 
@@ -193,22 +232,27 @@ def _repeated(value: Tensor, batch: int) -> Tensor:
 class Guidance:
     """A denoiser under guidance.
 
-    At ``scale`` 1 the negative side is not evaluated, unless a ``rule`` stands in for classifier-free guidance. Sides
-    are taken as they are: see ``paired`` for areas.
+    At ``scale`` 1, or without a negative side, only the positive one is evaluated, unless a ``rule`` stands in for
+    classifier-free guidance. ``others`` are what such a rule takes besides. Sides are taken as they are: see ``paired``
+    for areas.
     """
 
     predict: Predictor
     positive: Sequence[Part]
-    negative: Sequence[Part]
+    negative: Sequence[Part] = ()
     scale: float = 1.0
     rule: Rule | None = None
+    others: Sequence[Sequence[Part]] = ()
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        if self.rule is None and math.isclose(self.scale, 1.0):
+        if not self.negative or (self.rule is None and math.isclose(self.scale, 1.0)):
             return blended(self.predict, [self.positive], x, sigma)[0]
         return self.both(x, sigma).denoised
 
     def both(self, x: Tensor, sigma: Tensor) -> Guided:
-        cond, uncond = blended(self.predict, [self.positive, self.negative], x, sigma)
+        if not self.negative:
+            alone = self(x, sigma)
+            return Guided(alone, alone)
+        cond, uncond, *others = blended(self.predict, [self.positive, self.negative, *self.others], x, sigma)
         rule = self.rule or classifier_free(self.scale)
-        return Guided(rule(Sides(x, sigma, cond, uncond)), uncond)
+        return Guided(rule(Sides(x, sigma, cond, uncond, others)), uncond)

@@ -31,28 +31,60 @@ class NoiseLevels(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class DiscreteLevels:
-    """A table of levels indexed by training step, as DDPM has it."""
+    """A table of levels indexed by training step, as DDPM has it.
+
+    With a ``stride`` it holds every so many-th step of a longer one, up to its last; timesteps are those of that one.
+    """
 
     table: Tensor
     log_table: Tensor
+    stride: int = 1
 
     def sigma(self, timestep: Tensor) -> Tensor:
-        """Linear in log sigma between the neighbours of a fractional timestep."""
-        t = timestep.float().clamp(0, len(self.table) - 1)
+        """Linear in log sigma between the neighbours of a fractional timestep; exp is correctly rounded."""
+        t = ((timestep.float() - (self.stride - 1)) / self.stride).clamp(0, len(self.table) - 1)
         low, w = t.floor().long(), t.frac()
-        return ((1 - w) * self.log_table[low] + w * self.log_table[t.ceil().long()]).exp()
+        log_sigma = (1 - w) * self.log_table[low] + w * self.log_table[t.ceil().long()]
+        return log_sigma.double().exp().float()
 
     def timestep(self, sigma: Tensor) -> Tensor:
         """The index of the nearest log sigma: a whole number, never interpolated."""
         distance = sigma.cpu().float().log() - self.log_table[:, None]
-        return distance.abs().argmin(dim=0).view(sigma.shape).to(torch.float32)
+        index = distance.abs().argmin(dim=0).view(sigma.shape)
+        return (index * self.stride + self.stride - 1).to(torch.float32)
 
     def sigma_at(self, fraction: float) -> float:
         if fraction <= 0:
             return math.inf
         if fraction >= 1:
             return 0.0
-        return self.sigma(torch.tensor((1 - fraction) * (len(self.table) - 1))).item()
+        return self.sigma(torch.tensor((1 - fraction) * (len(self.table) * self.stride - 1))).item()
+
+
+@dataclass(frozen=True)
+class ContinuousLevels:
+    """Any level between two. The network is told log(sigma) / 4: Karras et al. (2022), arXiv 2206.00364, table 1."""
+
+    sigma_min: float
+    sigma_max: float
+    steps: int = 1000
+
+    @property
+    def table(self) -> Tensor:
+        return torch.linspace(math.log(self.sigma_min), math.log(self.sigma_max), self.steps).exp()
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        return (timestep.float() * 4).exp()
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        return sigma.float().log() / 4
+
+    def sigma_at(self, fraction: float) -> float:
+        if fraction <= 0:
+            return math.inf
+        if fraction >= 1:
+            return 0.0
+        return float(self.sigma_min * (self.sigma_max / self.sigma_min) ** (1 - fraction))
 
 
 @dataclass(frozen=True)
@@ -113,3 +145,13 @@ def zero_terminal_snr(levels: DiscreteLevels) -> DiscreteLevels:
     alphas = root**2
     alphas[-1] = SMALLEST_ALPHA
     return _discrete(((1 - alphas) / alphas) ** 0.5)
+
+
+DISTILLED_STEPS = 50
+
+
+def distilled(levels: DiscreteLevels) -> DiscreteLevels:
+    """The 50 levels that a consistency model was distilled on: Luo et al. (2023), arXiv 2310.04378, section 4.3."""
+    stride = len(levels.table) // DISTILLED_STEPS
+    kept = slice(stride - 1, None, stride)
+    return DiscreteLevels(levels.table[kept], levels.log_table[kept], stride)

@@ -55,6 +55,44 @@ def flow(network: Network, levels: NoiseLevels) -> Predictor:
     return lambda x, sigma, inputs: x - network(x, _timesteps(levels, sigma, x), inputs) * sigma
 
 
+def image(network: Network, levels: NoiseLevels) -> Predictor:
+    """Networks that predict the clean signal from x as it is."""
+    return lambda x, sigma, inputs: network(x, _timesteps(levels, sigma, x), inputs)
+
+
+LCM_DATA, LCM_TIME = 0.5, 10.0
+
+
+def consistency(network: Network, levels: NoiseLevels) -> Predictor:
+    """Networks that predict the noise, distilled so that x0 = c_skip * x + c_out * (x - sigma * eps).
+
+    c_skip = d^2 / (s^2 + d^2), c_out = s / sqrt(s^2 + d^2) with s ten times the timestep and d = 0.5: latent
+    consistency models, Luo et al. (2023), arXiv 2310.04378, with diffusers' numbers. Not compared with the reference.
+    """
+    clean = eps(network, levels)
+
+    def predict(x: Tensor, sigma: Tensor, inputs: Inputs) -> Tensor:
+        s = levels.timestep(sigma).to(x.device) * LCM_TIME
+        c_skip, c_out = LCM_DATA**2 / (s**2 + LCM_DATA**2), s / (s**2 + LCM_DATA**2) ** 0.5
+        return c_out * clean(x, sigma, inputs) + c_skip * x
+
+    return predict
+
+
+EDM_DATA = 0.5
+
+
+def edm(network: Network, levels: NoiseLevels) -> Predictor:
+    """Networks preconditioned as in Karras et al. (2022), arXiv 2206.00364, table 1, for data of spread 0.5."""
+
+    def predict(x: Tensor, sigma: Tensor, inputs: Inputs) -> Tensor:
+        variance = sigma**2 + EDM_DATA**2
+        prediction = network(x / variance**0.5, _timesteps(levels, sigma, x), inputs)
+        return x * EDM_DATA**2 / variance + prediction * sigma * EDM_DATA / variance**0.5
+
+    return predict
+
+
 def unguided(predict: Predictor, inputs: Inputs) -> Denoiser:
     """A denoiser with one conditioning and no guidance."""
     return lambda x, sigma: predict(x, sigma, inputs)

@@ -17,6 +17,27 @@ from nodes.sampling.noise_levels import NoiseLevels
 Schedule: TypeAlias = Callable[[NoiseLevels, int], Tensor]
 
 
+def _rounded(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return a function of float32 numbers, correctly rounded.
+
+    Computed in float32 its last bit would depend on the processor, and with it every picture.
+    """
+    return function(x.double()).float()
+
+
+def _even(first: float, last: float, n: int) -> Tensor:
+    """Return n float32 numbers from ``first`` to ``last``, counted from the nearer end, each rounded once.
+
+    That is what torch.linspace gives on processors with a fused multiply-add.
+    """
+    if n == 1:
+        return torch.tensor([first], dtype=torch.float32)
+    start, end = torch.tensor([first, last], dtype=torch.float32)
+    step = ((end - start) / (n - 1)).double()
+    i = torch.arange(n, dtype=torch.float64)
+    return torch.where(i < n // 2, start + step * i, end - step * (n - 1 - i)).float()
+
+
 def _ending_in_zero(sigmas: Tensor | Sequence[float]) -> Tensor:
     sigmas = torch.as_tensor(sigmas, dtype=torch.float32)
     return torch.cat([sigmas, sigmas.new_zeros(1)])
@@ -25,23 +46,24 @@ def _ending_in_zero(sigmas: Tensor | Sequence[float]) -> Tensor:
 def karras_sigmas(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
     """Even steps in sigma^(1/rho): Karras et al. (2022), arXiv 2206.00364, equation 5."""
     low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
-    return _ending_in_zero((high + torch.linspace(0, 1, n) * (low - high)) ** rho)
+    return _ending_in_zero(_rounded(lambda x: x**rho, high + _even(0, 1, n) * (low - high)))
 
 
 def exponential_sigmas(n: int, sigma_min: float, sigma_max: float) -> Tensor:
     """Even steps in log sigma."""
-    return _ending_in_zero(torch.linspace(math.log(sigma_max), math.log(sigma_min), n).exp())
+    return _ending_in_zero(_rounded(torch.exp, _even(math.log(sigma_max), math.log(sigma_min), n)))
 
 
 def polyexponential_sigmas(n: int, sigma_min: float, sigma_max: float, rho: float = 1.0) -> Tensor:
     """A polynomial of degree rho in log sigma (k-diffusion)."""
-    ramp = torch.linspace(1, 0, n) ** rho
-    return _ending_in_zero((ramp * (math.log(sigma_max) - math.log(sigma_min)) + math.log(sigma_min)).exp())
+    ramp = _even(1, 0, n) ** rho
+    logs = ramp * (math.log(sigma_max) - math.log(sigma_min)) + math.log(sigma_min)
+    return _ending_in_zero(_rounded(torch.exp, logs))
 
 
 def vp_sigmas(n: int, beta_d: float = 19.9, beta_min: float = 0.1, eps_s: float = 1e-3) -> Tensor:
     """The continuous variance-preserving schedule of Song et al. (2021), arXiv 2011.13456."""
-    t = torch.linspace(1, eps_s, n)
+    t = _even(1, eps_s, n)
     return _ending_in_zero((torch.exp(beta_d * t**2 / 2 + beta_min * t) - 1).sqrt())
 
 
@@ -50,7 +72,7 @@ def laplace_sigmas(n: int, sigma_min: float, sigma_max: float, mu: float = 0.0, 
 
     Not compared with the reference.
     """
-    x = torch.linspace(0, 1, n)
+    x = _even(0, 1, n)
     log_sigma = mu - beta * torch.sign(0.5 - x) * torch.log(1 - 2 * (0.5 - x).abs() + 1e-5)
     return _ending_in_zero(log_sigma.exp().clamp(sigma_min, sigma_max))
 
@@ -67,6 +89,19 @@ def beta_sigmas(levels: NoiseLevels, n: int, alpha: float = 0.6, beta: float = 0
     return _ending_in_zero(levels.table[kept])
 
 
+TURBO_STEPS = 10
+
+
+def turbo_sigmas(levels: NoiseLevels, n: int, denoise: float = 1.0) -> Tensor:
+    """The first n of the last ``denoise`` (0..1) of ten even timesteps, 999 to 99; fewer where that many are not left.
+
+    Adversarial diffusion distillation: Sauer et al. (2023), arXiv 2311.17042. Not compared with the reference.
+    """
+    skipped = TURBO_STEPS - int(TURBO_STEPS * denoise)
+    timesteps = torch.arange(TURBO_STEPS, 0, -1)[skipped : skipped + n] * (1000 // TURBO_STEPS) - 1
+    return _ending_in_zero(levels.sigma(timesteps))
+
+
 def _simple(levels: NoiseLevels, n: int) -> Tensor:
     """Every (length / n)-th level from the largest down."""
     stride = len(levels.table) / n
@@ -76,7 +111,7 @@ def _simple(levels: NoiseLevels, n: int) -> Tensor:
 def _at_even_timesteps(levels: NoiseLevels, n: int, count: int) -> Tensor:
     """The levels at the first ``count`` of ``n`` even timesteps."""
     first, last = levels.timestep(levels.table[[-1, 0]]).tolist()
-    return _ending_in_zero(torch.stack([levels.sigma(t) for t in torch.linspace(first, last, n)[:count]]))
+    return _ending_in_zero(torch.stack([levels.sigma(t) for t in _even(first, last, n)[:count]]))
 
 
 def _sgm_uniform(levels: NoiseLevels, n: int) -> Tensor:
@@ -134,7 +169,7 @@ def _kl_optimal(levels: NoiseLevels, n: int) -> Tensor:
         return _ending_in_zero(levels.table[-1:])
     sigma_min, sigma_max = _ends(levels)
     w = torch.arange(n, dtype=torch.float32) / (n - 1)
-    return _ending_in_zero((w * math.atan(sigma_min) + (1 - w) * math.atan(sigma_max)).tan())
+    return _ending_in_zero(_rounded(torch.tan, w * math.atan(sigma_min) + (1 - w) * math.atan(sigma_max)))
 
 
 SCHEDULES: Mapping[str, Schedule] = {

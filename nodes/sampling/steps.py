@@ -1,5 +1,9 @@
 """Which part of a schedule a run covers: partial denoising, and runs that start late or stop early."""
 
+import math
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -42,3 +46,33 @@ def cut(sigmas: Tensor, start: int = 0, end: int | None = None, leftover_noise: 
         if not leftover_noise:
             sigmas[-1] = 0
     return sigmas[start:] if start < len(sigmas) - 1 else sigmas[:0]
+
+
+FIRST_FLIPPED = 1e-4
+"""Stands in for 0 at the beginning of a run upwards, which could not leave it."""
+
+
+def flipped(sigmas: Tensor) -> Tensor:
+    """The same levels from the last to the first."""
+    found = sigmas.flip(0)
+    found[:1][found[:1] == 0] = FIRST_FLIPPED
+    return found
+
+
+SPACINGS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "linear": lambda w: w,
+    "cosine": lambda w: (w * math.pi / 2).sin(),
+    "sine": lambda w: (1 - (w * math.pi).cos()) / 2,
+}
+"""How the way between two levels is divided: names as workflow files have them, w from 0 to 1."""
+
+
+def extended(sigmas: Tensor, n: int, highest: float, lowest: float, spacing: str) -> Tensor:
+    """n steps in place of each one that begins between ``lowest`` and ``highest``, where a negative one is no limit."""
+    way = SPACINGS[spacing](torch.linspace(0, 1, n + 1)[1:-1])
+    found = []
+    for sigma, sigma_next in pairwise(sigmas):
+        found.append(sigma[None])
+        if lowest <= sigma and (highest < 0 or sigma <= highest):
+            found.append(sigma + way * (sigma_next - sigma))
+    return torch.cat([*found, sigmas[-1:]])

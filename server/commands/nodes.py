@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 import nodes as vocabulary
+from engine.choices import nearest
 from engine.errors import SettingError
 from engine.folders import Folders
 from engine.node import NO_DEFAULT, NodeSpec, Port
-from engine.validate import nearest
 from server.command import command
 from server.commands.arguments import Json
 from server.schema import allowed, node_data

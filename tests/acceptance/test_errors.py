@@ -4,7 +4,7 @@ import json
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -16,7 +16,7 @@ from engine.node import Expanded, Hidden, LinkTo
 from engine.types import Image
 from nodes import EMBEDDED
 from server.cli import app
-from tests.acceptance.bad_inputs import BAD, GOOD, Bad, Malice, picture, prepare, written
+from tests.acceptance.bad_inputs import BAD, GOOD, NAN, Bad, Malice, picture, prepare, written
 from tests.engine.words import n
 
 Loomis = Callable[..., Result]
@@ -98,6 +98,23 @@ def test_the_engine_says_what_is_wrong_and_goes_on(name: str, home: Path, engine
     assert bad.where in (None, *(fault.node for fault in faults))
     assert files(home) == before
     assert engine.run(GOOD).outputs["2"].files[0]["filename"] == "good_00001_.png"
+
+
+@pytest.mark.parametrize(
+    ("graph", "says"),
+    [
+        ({"1": n("PreviewAny", source="\ud83d")}, r"is no \*"),
+        ({"2": n("PreviewAny", source=("3", 0)), "3": n("PrimitiveString", value="\ud83d")}, "is no STRING"),
+        ({"1": n("PreviewAny", source=NAN)}, "nan is no number"),
+    ],
+)
+def test_what_no_file_can_hold_is_refused_in_a_program_and_mended_in_a_file(
+    graph: dict[str, Any], says: str, engine: Engine, loomis: Loomis
+):
+    with pytest.raises(ValidationError, match=says):
+        engine.run(graph)
+    told = loomis(graph, "--quiet")
+    assert told.exit_code == 0 and told.stdout.strip() in ("\ufffd", "null", "None")
 
 
 def test_the_code_in_the_bad_pickle_is_real(tmp_path: Path):

@@ -299,7 +299,7 @@ def test_what_is_no_workflow(loom, source):
         loom.check(source)
 
 
-@pytest.mark.parametrize("path", ["missing.json", ".", "a\0b"])
+@pytest.mark.parametrize("path", ["missing.json", ".", "a\0b", "a" * 300])
 def test_a_file_that_can_not_be_opened(loom, path):
     with pytest.raises(FileError, match="can't be opened"):
         loom.plan(path)

@@ -75,9 +75,11 @@ def test_a_listener_that_raises_lets_others_have_its_keys():
     words = Vocabulary()
     graph = {"1": n("Hold", value=3), "2": n("Show", value=("1", 0))}
     results: list[Any] = []
+    started = threading.Event()
 
     def listen(event: Event) -> None:
         if isinstance(event, NodeStarted):
+            started.set()
             raise Deaf
 
     with engine(words) as e:
@@ -88,6 +90,7 @@ def test_a_listener_that_raises_lets_others_have_its_keys():
 
         first = threading.Thread(target=fail)
         first.start()
+        assert started.wait(10)
         second = threading.Thread(target=lambda: results.append(e.run(graph).outputs["2"].notes))
         second.start()
         time.sleep(0.05)

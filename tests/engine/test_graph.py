@@ -1,7 +1,5 @@
 """Reading the API format: what is a workflow, and what is said of everything else."""
 
-import json
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -9,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import engine.graph
 from engine.errors import ValidationError, WorkflowError
-from engine.graph import Node, is_link, parse_json, read_file, read_graph
+from engine.graph import Node, is_link, read_graph
 
 GOOD = {
     "1": {"class_type": "A", "inputs": {"x": 1, "y": ["2", 0]}, "_meta": {"title": "An A"}},
@@ -100,41 +97,6 @@ def test_ids_are_texts():
 )
 def test_the_shape_of_a_link(value: Any, link: bool):
     assert is_link(value) is link
-
-
-def test_a_file_is_read(tmp_path: Path):
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps(GOOD), encoding="utf-8-sig")
-    assert read_file(path) == GOOD
-
-
-def test_a_file_that_is_not_there_or_no_file(tmp_path: Path):
-    for path in (tmp_path / "no.json", tmp_path, tmp_path / "a\0b.json", tmp_path / ("a" * 300)):
-        with pytest.raises(WorkflowError, match="can't be read") as caught:
-            read_file(path)
-        assert caught.value.got == str(path) and caught.value.hint
-
-
-def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps(GOOD))
-    monkeypatch.setattr(engine.graph, "MAX_BYTES", 20)
-    with pytest.raises(WorkflowError, match="too large for a workflow") as caught:
-        read_file(path)
-    assert caught.value.expected == "20 bytes"
-
-
-@pytest.mark.parametrize(
-    "text", [b"", b"{", b"\xff\xfe\x00", b"\x89PNG\r\n\x1a\n", b"[" * 100_000, b"1" * 5000, "{'a': 1}"]
-)
-def test_what_is_not_json(text: bytes | str):
-    with pytest.raises(WorkflowError, match=r"x\.json is not JSON") as caught:
-        parse_json(text, "x.json")
-    assert len(str(caught.value.got)) <= 60 and caught.value.hint
-
-
-def test_numbers_that_json_does_not_have_come_through_to_be_refused_where_they_stand():
-    assert parse_json('{"a": Infinity}', "x") == {"a": float("inf")}
 
 
 JSON = st.recursive(

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Folders, Registry
+from engine.binding import BoundNode
 from engine.graph import read_graph
 from engine.keys import CallInputs, Static, calls, static_part
 from engine.node import Field, Files, Hidden, Lazy, Mentions, OptionalInput
 from engine.schema import FileSource
 from engine.types import Anything
-from engine.validate import BoundNode, validate
+from engine.validate import validate
 from engine.values import pack
 from tests.engine.words import n
 

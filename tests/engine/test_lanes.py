@@ -12,13 +12,14 @@ from engine.lanes import Lanes
 from engine.schema import Resource
 
 
-def where(lanes: Lanes, resource: Resource, count: int) -> list[str]:
-    """Return the names of the threads that ``count`` jobs ran on, each while all others did, as far as they can."""
+def where(lanes: Lanes, resource: Resource, count: int, width: int) -> list[str]:
+    """Return the names of the threads that ``count`` jobs ran on; each waits until ``width`` run at once."""
     names: list[str] = []
     done = threading.Semaphore(0)
+    together = threading.Barrier(width)
 
     def work() -> None:
-        time.sleep(0.01)
+        together.wait(10)
         names.append(threading.current_thread().name)
         done.release()
 
@@ -32,9 +33,9 @@ def where(lanes: Lanes, resource: Resource, count: int) -> list[str]:
 def test_a_device_has_one_thread_and_the_others_several():
     lanes = Lanes(cpu_threads=3)
     try:
-        assert set(where(lanes, "gpu", 5)) == {"loomis-gpu_0"}
-        assert len(set(where(lanes, "cpu", 9))) == 3
-        assert len(set(where(lanes, "io", 8))) == 8
+        assert set(where(lanes, "gpu", 5, 1)) == {"loomis-gpu_0"}
+        assert len(set(where(lanes, "cpu", 9, 3))) == 3
+        assert len(set(where(lanes, "io", 8, 8))) == 8
     finally:
         lanes.close()
 
@@ -43,7 +44,7 @@ def test_a_device_does_its_work_in_order():
     lanes, order = Lanes(), []
     for i in range(20):
         lanes.submit("gpu", lambda i=i: order.append(i))  # type: ignore[misc]
-    where(lanes, "gpu", 1)
+    where(lanes, "gpu", 1, 1)
     lanes.close()
     assert order == list(range(20))
 
@@ -55,7 +56,7 @@ def test_threads_are_started_on_first_use_and_end_with_the_lanes():
     before = ours()
     lanes = Lanes()
     assert ours() == before
-    where(lanes, "io", 2)
+    where(lanes, "io", 2, 2)
     lanes.start(asyncio.sleep(0)).result(10)
     assert len(ours()) > len(before)
     lanes.close()

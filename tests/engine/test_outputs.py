@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
+from safetensors import safe_open
+from safetensors.torch import load, save
 
 from engine.call import Outcome
 from engine.errors import FileError
 from engine.folders import Folders, confined
 from engine.memo import Lost, Memo
 from engine.node import Artifact
-from engine.outputs import Outputs, check_writable, filler, numbered, with_png_text, write
+from engine.outputs import Outputs, check_writable, filler, numbered, with_png_text, with_safetensors_text, write
 from engine.store import Store
 from tests.engine.words import Vocabulary, engine, n, ran, recorded
 
@@ -235,3 +238,19 @@ def test_texts_go_behind_the_header_of_a_png():
     assert with_png_text(header + b"rest", {}) == header + b"rest"
     chunk = with_png_text(header + b"rest", {"prompt": "ä"})[len(header) : -4]
     assert chunk[:8] == b"\0\0\0\x0ftEXt" and chunk[8:-4] == b'prompt\0"\\u00e4"'
+
+
+@pytest.mark.parametrize("metadata", [None, {"kept": "yes"}])
+def test_texts_go_into_the_metadata_of_a_safetensors_file(tmp_path: Path, metadata: dict[str, str] | None):
+    texts = {"prompt": {"1": {"class_type": "A", "inputs": {"text": "für"}}}, "workflow": {"nodes": []}}
+    tensors = {"a": torch.arange(5, dtype=torch.float32), "empty": torch.tensor([])}
+    data = with_safetensors_text(save(tensors, metadata), texts)
+    got = load(data)
+    assert got.keys() == tensors.keys()
+    assert all(torch.equal(got[name], tensors[name]) for name in tensors)
+    (tmp_path / "x.latent").write_bytes(data)
+    with safe_open(tmp_path / "x.latent", "pt") as file:
+        written = file.metadata()
+    assert {name: json.loads(written[name]) for name in texts} == texts
+    assert written.keys() == {*texts, *(metadata or {})}
+    assert int.from_bytes(data[:8], "little") % 8 == 0

@@ -5,13 +5,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.binding import BoundNode
 from engine.call import Outcome
+from engine.graph import Link
 from engine.keys import CallInputs
 from engine.node import Block
 from engine.plan import BLOCKED
 from engine.rows import Row
 from engine.task import Held, Task
-from engine.validate import BoundNode, Link
 from tests.engine.words import Vocabulary
 
 WORDS = Vocabulary().registry

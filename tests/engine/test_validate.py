@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Folders, Registry
+from engine.binding import BoundNode, compatible
+from engine.choices import nearest
+from engine.cycles import find_cycles
 from engine.errors import Fault, ValidationError, WorkflowError
 from engine.graph import Link, read_graph
 from engine.node import Field, Files, InputFile, Lazy, OptionalInput, Shown
 from engine.types import Anything, Image, Mask
-from engine.validate import BoundGraph, BoundNode, compatible, find_cycles, nearest, validate
+from engine.validate import BoundGraph, validate
 from tests.engine.words import n
 
 

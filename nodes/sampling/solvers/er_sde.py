@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -10,13 +11,21 @@ from nodes.sampling.noise import Noise
 from nodes.sampling.process import noise_to_signal
 from nodes.sampling.seam import Denoiser, OnStep, ignore_step
 
+Scale: TypeAlias = Callable[[Tensor], Tensor]
+"""phi(r): how much of the noise is kept between two levels is the ratio of their phi."""
+
 POINTS = 200
 """Points of the rectangle rule for the two integrals of 1 / phi."""
 
 
 def er_scale(ratio: Tensor) -> Tensor:
-    """phi of the paper's ER-SDE 5. The ODE has phi(r) = r, the reverse SDE of strength eta r^(eta + 1)."""
+    """phi of the paper's ER-SDE 5."""
     return ratio * ((ratio**0.3).exp() + 10.0)
+
+
+def _reverse_time(eta: float) -> Scale:
+    """phi of the reverse SDE of strength ``eta``."""
+    return lambda ratio: ratio ** (eta + 1)
 
 
 def er_sde(
@@ -28,10 +37,14 @@ def er_sde(
     *,
     max_stage: int = 3,
     s_noise: float = 1.0,
-    phi: Callable[[Tensor], Tensor] = er_scale,
+    eta: float | None = None,
 ) -> Tensor:
-    """Algorithm of ER-SDE-Solver-1 to -3 in the ratio r = sigma / alpha. Not compared with the reference."""
+    """Algorithm of ER-SDE-Solver-1 to -3 in the ratio r = sigma / alpha. Not compared with the reference.
+
+    ``eta`` None takes the paper's ER-SDE 5, a number the reverse SDE of that strength, 0 the ODE.
+    """
     process = noise.process
+    phi = er_scale if eta is None else _reverse_time(eta)
     past: list[tuple[Tensor, Tensor]] = []  # (r, x0) of earlier steps, latest first
     slope_prev: Tensor | None = None
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
@@ -50,14 +63,14 @@ def er_sde(
             if slope_prev is not None and max_stage >= 3:
                 bend = (slope - slope_prev) / ((r - past[1][0]) / 2)
                 y = y + ((r_next - r) ** 2 / 2 + second * phi(r_next)) * bend
-        if s_noise:
+        if s_noise and eta != 0:
             y = y + noise(sigma, sigma_next) * s_noise * (r_next**2 - r**2 * keep**2).clamp(min=0).sqrt()
         x = process.alpha(sigma_next) * y
         past, slope_prev = [(r, x0), *past[:1]], slope
     return x
 
 
-def _integrals(r: Tensor, r_next: Tensor, phi: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+def _integrals(r: Tensor, r_next: Tensor, phi: Scale) -> tuple[Tensor, Tensor]:
     """Of 1 / phi(s) and (s - r) / phi(s) over s from r_next to r."""
     ds = (r - r_next) / POINTS
     s = r_next + torch.arange(POINTS) * ds

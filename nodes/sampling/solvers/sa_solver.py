@@ -4,33 +4,27 @@ Between two levels x follows an SDE of strength tau, constant over the step; x0 
 polynomial through the latest predictions, and the integral of both is exact.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from nodes.sampling.noise import Noise
-from nodes.sampling.noise_levels import NoiseLevels, stable_diffusion
+from nodes.sampling.noise_levels import stable_diffusion
 from nodes.sampling.process import Process
 from nodes.sampling.seam import Denoiser, OnStep, ignore_step
 
-Strength: TypeAlias = Callable[[Tensor], float]
-"""tau(sigma): 0 is the ODE, 1 the reverse SDE."""
+STOCHASTIC = (0.2, 0.8)
+"""The fractions of sampling between which noise is usually added."""
 
 
-def stochastic_between(levels: NoiseLevels, eta: float = 1.0, start: float = 0.2, end: float = 0.8) -> Strength:
-    """tau = eta while between the fractions ``start`` and ``end`` of sampling are done, 0 outside."""
-    first, last = levels.sigma_at(start), levels.sigma_at(end)
-    return lambda sigma: eta if first >= sigma.item() >= last else 0.0
-
-
-def _adams(lambdas: Tensor, start: Tensor, end: Tensor, tau: float) -> list[float]:
+def _adams(lambdas: Tensor, start: Tensor, end: Tensor, tau: float, simple: bool) -> list[float]:
     """For each node j the integral from ``start`` to ``end`` of a exp(-a (end - lambda)) l_j(lambda), a = 1 + tau^2.
 
-    The moments of the weight, solved against the Vandermonde matrix of the nodes; float64.
+    The moments of the weight, solved against the Vandermonde matrix of the nodes; float64. With two nodes ``simple``
+    takes the first moment about ``start`` to leading order in the step, a h^2 / 2 (appendix D).
     """
     a, h = 1 + tau**2, (end - start).double()
     u = (lambdas - end).double()
@@ -38,6 +32,8 @@ def _adams(lambdas: Tensor, start: Tensor, end: Tensor, tau: float) -> list[floa
     moments = [-(-a * h).expm1()]
     for k in range(1, len(u)):
         moments.append(-left * (-h) ** k - k / a * moments[-1])
+    if simple and len(u) == 2:
+        moments[1] = a * h**2 / 2 - h * moments[0]
     powers = torch.stack([u**k for k in range(len(u))])
     return [float(w) for w in torch.linalg.solve(powers, torch.stack(moments))]
 
@@ -50,6 +46,7 @@ class _Step:
     sigma: Tensor
     sigma_next: Tensor
     tau: float
+    simple: bool
 
     @property
     def h(self) -> Tensor:
@@ -59,7 +56,7 @@ class _Step:
         """The mean at the end of the stretch, with x0 the polynomial through ``x0s`` at the lambdas ``nodes``."""
         ends = self.process.half_log_snr(self.sigma), self.process.half_log_snr(self.sigma_next)
         x = self.sigma_next / self.sigma * (-(self.tau**2) * self.h).exp() * x
-        for weight, x0 in zip(_adams(nodes, *ends, self.tau), x0s, strict=True):
+        for weight, x0 in zip(_adams(nodes, *ends, self.tau, self.simple), x0s, strict=True):
             x = x + self.process.alpha(self.sigma_next) * weight * x0
         return x
 
@@ -77,18 +74,20 @@ def sa_solver(
     noise: Noise,
     on_step: OnStep = ignore_step,
     *,
-    tau: Strength | None = None,
+    eta: float = 1.0,
+    between: tuple[float, float] | None = None,
     s_noise: float = 1.0,
     predictor_order: int = 3,
     corrector_order: int = 4,
     pece: bool = False,
+    simple_order_2: bool = False,
 ) -> Tensor:
     """Algorithm 1: predict, evaluate, correct; with ``pece`` evaluate once more after the correction.
 
-    ``tau`` is by default ``stochastic_between`` of Stable Diffusion's levels. Orders fall towards an end at 0.
-    Not compared with the reference.
+    tau is ``eta`` at the levels ``between`` a first and a last, else 0; by default between Stable Diffusion's levels
+    at a fifth and four fifths of sampling. Orders fall towards an end at 0. Not compared with the reference.
     """
-    tau = tau or stochastic_between(stable_diffusion())
+    first, last = between or map(stable_diffusion().sigma_at, STOCHASTIC)
     lambdas = noise.process.half_log_snr(sigmas)
     left = len(sigmas) - 1 if sigmas[-1] == 0 else max(predictor_order, corrector_order) + len(sigmas)
     x0s: list[Tensor] = []
@@ -108,7 +107,8 @@ def sa_solver(
             x = predicted
         if sigma_next == 0:
             return x0
-        step = _Step(noise.process, sigma, sigma_next, tau(sigma_next))
+        tau = eta if first >= sigma_next.item() >= last else 0.0
+        step = _Step(noise.process, sigma, sigma_next, tau, simple_order_2)
         order = min(predictor_order, len(x0s), left - 1 - i)
         fresh = step.fresh(noise, s_noise)
         predicted = step.integrated(x, lambdas[i + 1 - order : i + 1], x0s[-order:]) + fresh
@@ -122,7 +122,7 @@ def sa_solver_pece(
     noise: Noise,
     on_step: OnStep = ignore_step,
     *,
-    tau: Strength | None = None,
+    eta: float = 1.0,
 ) -> Tensor:
     """``sa_solver`` that evaluates again after each correction. Not compared with the reference."""
-    return sa_solver(denoise, x, sigmas, noise, on_step, tau=tau, pece=True)
+    return sa_solver(denoise, x, sigmas, noise, on_step, eta=eta, pece=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.models.families.checkpoint import Prediction
-from nodes.models.sample import PREDICTORS
+from nodes.models.parametrization import PREDICTORS
 from nodes.models.tokenizer import Tokenizer
 from nodes.sampling import noise
 from nodes.sampling.guidance import Guidance, Part

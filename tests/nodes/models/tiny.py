@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nodes.models.families import clip_text, ldm_unet, ldm_vae, sd1
+from nodes.models.families import clip_text, controlnet, ldm_unet, ldm_vae, sd1
 
 UNET: Mapping[str, Any] = {
     "in_channels": 4,
@@ -96,3 +96,31 @@ def lora(rank: int = 2, width: int = 16, context: int = 32) -> dict[str, Tensor]
         f"{text}.lora_up.weight": torch.randn(64, rank, generator=draw),
         f"{text}.lora_down.weight": torch.randn(rank, context, generator=draw),
     }
+
+
+CONTROL: Mapping[str, Any] = {
+    **{name: value for name, value in UNET.items() if name not in ("up_block_types", "out_channels")},
+    "conditioning_channels": 3,
+    "conditioning_embedding_out_channels": (4, 8),
+}
+
+
+def control(config: Mapping[str, Any] = CONTROL, seed: int = 4) -> dict[str, Tensor]:
+    """A ControlNet for the tiny UNet, in diffusers' layout."""
+    return filled(controlnet.build(config), seed).state_dict()
+
+
+def original_control(tensors: Mapping[str, Tensor], prefix: str = "control_model.") -> dict[str, Tensor]:
+    """The same ControlNet in the original layout."""
+    encoder = "controlnet_cond_embedding."
+    blocks = len({name.split(".")[2] for name in tensors if name.startswith(f"{encoder}blocks.")})
+    places = ["conv_in", *(f"blocks.{place}" for place in range(blocks)), "conv_out"]
+    names = {f"{encoder}{inner}.": f"input_hint_block.{2 * place}." for place, inner in enumerate(places)}
+    names["controlnet_mid_block."] = "middle_block_out.0."
+    for place in range(sum(name.startswith("controlnet_down_blocks.") for name in tensors) // 2):
+        names[f"controlnet_down_blocks.{place}."] = f"zero_convs.{place}.0."
+    found = {}
+    for new, old in names.items():
+        found |= {f"{prefix}{old}{leaf}": tensors[new + leaf] for leaf in ("weight", "bias")}
+    shared = [name for name in tensors if not name.startswith("controlnet_")]
+    return found | {prefix + old: tensors[new] for old, new in ldm_unet.original_names(shared).items()}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
-from nodes.pixels.tiles import enlarge, ramp, starts
+from nodes.pixels.tiles import averaged, enlarge, in_tiles, ramp, starts
 
 
 def twice(piece):
@@ -94,3 +94,27 @@ def test_memory_that_never_suffices_is_an_error():
 
     with pytest.raises(torch.OutOfMemoryError):
         enlarge(never, noise(1, 1, 8, 8), 2, ignore)
+
+
+def half(piece):
+    return piece[..., ::2, ::2]
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(4, 20))
+def test_networks_that_shrink(rows, columns, tile):
+    images = noise(1, 2, 2 * rows, 2 * columns)
+    assert torch.allclose(in_tiles(half, images, (tile, tile), 2, ignore, shrinks=2), half(images), atol=1e-6)
+
+
+def test_a_local_network_gives_the_same_in_tiles_of_three_shapes():
+    seen, steps = set(), []
+
+    def network(piece):
+        seen.add(tuple(piece.shape[-2:]))
+        return twice(piece)
+
+    images = noise(2, 3, 40, 40)
+    result = averaged(network, images, 8, 2, lambda *step: steps.append(step), grows=2)
+    assert torch.allclose(result, twice(images), atol=1e-6)
+    assert {(4, 16), (16, 4), (8, 8)} <= seen
+    assert steps == [(done, len(steps)) for done in range(1, len(steps) + 1)]

@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from nodes.sampling.noise_levels import FlowLevels, stable_diffusion, zero_terminal_snr
+from nodes.sampling.noise_levels import ContinuousLevels, FlowLevels, distilled, stable_diffusion, zero_terminal_snr
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +77,19 @@ def test_flow_levels(shift):
     assert flow.timestep(torch.tensor(0.25)).item() == 250.0
     assert flow.sigma_at(0.5) == pytest.approx(shift * 0.5 / (1 + (shift - 1) * 0.5))
     assert (flow.sigma_at(0.0), flow.sigma_at(1.0)) == (math.inf, 0.0)
+
+
+def test_distilled_levels_are_every_twentieth(levels):
+    few = distilled(levels)
+    assert few.table.tolist() == levels.table[19::20].tolist() and len(few.table) == 50
+    assert few.timestep(few.table[[0, 7, 49]]).tolist() == [19.0, 159.0, 999.0]
+    torch.testing.assert_close(few.sigma(torch.tensor([159.0, 999.0])), few.table[[7, 49]], rtol=1e-6, atol=0)
+    assert few.sigma_at(0.5) == pytest.approx(levels.sigma_at(0.5), rel=1e-2)
+
+
+def test_continuous_levels():
+    levels = ContinuousLevels(0.01, 100.0)
+    assert levels.table[[0, -1]].tolist() == pytest.approx([0.01, 100.0], rel=1e-5)
+    torch.testing.assert_close(levels.sigma(levels.timestep(levels.table)), levels.table, rtol=1e-5, atol=0)
+    assert levels.sigma_at(0.5) == pytest.approx(1.0)
+    assert (levels.sigma_at(0.0), levels.sigma_at(1.0)) == (math.inf, 0.0)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from nodes.sampling.noise_levels import FlowLevels, stable_diffusion
-from nodes.sampling.prediction import eps, flow, unguided, v, x0
+from nodes.sampling.noise_levels import ContinuousLevels, FlowLevels, distilled, stable_diffusion
+from nodes.sampling.prediction import consistency, edm, eps, flow, image, unguided, v, x0
 
 LEVELS = stable_diffusion()
 CLEAN = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -62,3 +62,27 @@ def test_unguided_binds_the_inputs():
     denoise = unguided(eps(network, LEVELS), {"context": "text"})
     denoise(CLEAN, LEVELS.table[5])
     assert network.inputs == {"context": "text"}
+
+
+def test_networks_that_see_x_as_it_is():
+    network = Truth(CLEAN)
+    sigma = LEVELS.table[500]
+    assert torch.equal(image(network, LEVELS)(CLEAN + sigma * NOISE, sigma, {}), CLEAN)
+    assert torch.equal(network.x, CLEAN + sigma * NOISE)
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.5, 80.0])
+def test_edm_preconditioning_gives_the_clean_signal(sigma):
+    sigma, levels = torch.tensor(sigma), ContinuousLevels(0.002, 120.0)
+    spread = (sigma**2 + 0.25) ** 0.5
+    network = Truth((sigma / (0.5 * spread)) * CLEAN - (0.5 / spread) * NOISE)
+    denoised = edm(network, levels)(CLEAN + sigma * NOISE, sigma, {})
+    torch.testing.assert_close(denoised, CLEAN, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(network.timestep, (sigma.log() / 4).expand(2))
+
+
+def test_consistency_models_keep_x_where_there_is_no_noise():
+    levels, network = distilled(LEVELS), Truth(NOISE)
+    noisy = consistency(network, levels)(CLEAN + levels.table[-1] * NOISE, levels.table[-1], {})
+    assert network.timestep.tolist() == [999.0, 999.0]
+    torch.testing.assert_close(noisy, CLEAN, rtol=1e-3, atol=1e-3)

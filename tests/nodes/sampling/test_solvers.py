@@ -12,7 +12,6 @@ from nodes.sampling.process import FLOW
 from nodes.sampling.schedules import karras_sigmas
 from nodes.sampling.seam import Guided, ignore_step
 from nodes.sampling.solvers import SOLVERS
-from nodes.sampling.solvers.sa_solver import stochastic_between
 from nodes.sampling.solvers.unipc import LAST_SIGMA
 from tests.nodes.sampling.gaussian import SPREAD, Gaussian, falling, no_noise, path
 
@@ -34,9 +33,9 @@ AS_ODE = {
     "res_multistep_ancestral_cfg_pp": {"eta": 0.0},
     "seeds_2": {"eta": 0.0},
     "seeds_3": {"eta": 0.0},
-    "er_sde": {"s_noise": 0.0, "phi": lambda ratio: ratio},
-    "sa_solver": {"tau": lambda sigma: 0.0},
-    "sa_solver_pece": {"tau": lambda sigma: 0.0},
+    "er_sde": {"eta": 0.0},
+    "sa_solver": {"eta": 0.0},
+    "sa_solver_pece": {"eta": 0.0},
 }
 """Settings that make a stochastic solver deterministic."""
 
@@ -302,6 +301,27 @@ def test_x_is_not_written_to(name):
 
 
 def test_sa_solver_is_stochastic_in_the_middle_of_the_run():
-    levels = stable_diffusion()
-    tau = stochastic_between(levels, eta=0.5)
-    assert [tau(torch.tensor(levels.sigma_at(p))) for p in (0.1, 0.5, 0.9)] == [0.0, 0.5, 0.0]
+    levels, drawn = stable_diffusion(), []
+
+    def draw(sigma, sigma_next):
+        drawn.append(sigma_next.item())
+        return torch.zeros(1)
+
+    sigmas = karras_sigmas(20, 0.03, 14.6)
+    SOLVERS["sa_solver"].run(Gaussian(), torch.ones(1), sigmas, Noise(draw))
+    first, last = levels.sigma_at(0.2), levels.sigma_at(0.8)
+    assert drawn == [s for s in sigmas[1:].tolist() if first >= s >= last]
+
+
+@pytest.mark.parametrize(("eta", "corrector_order"), [(0.0, 0), (1.0, 2)])
+def test_sa_solver_of_simple_order_2_differs_by_less_and_less(eta, corrector_order):
+    def difference(steps):
+        sigmas, silent = karras_sigmas(steps, 0.03, 14.6)[:-1], Noise(lambda a, b: torch.zeros(1))
+        settings = {"eta": eta, "predictor_order": 2, "corrector_order": corrector_order}
+        exact, simple = (
+            SOLVERS["sa_solver"].run(Gaussian(), torch.ones(1), sigmas, silent, simple_order_2=flag, **settings)
+            for flag in (False, True)
+        )
+        return (exact - simple).abs().item()
+
+    assert 0 < difference(80) < difference(20)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nodes.models import prompt
-from nodes.models.sample import PREDICTORS
+from nodes.models.parametrization import PREDICTORS
 from nodes.models.tokenizer import Tokenizer
 from nodes.sampling.noise_levels import stable_diffusion
 from nodes.training.parts import build

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import settings
 from torch import Tensor
 
+from engine.context import Context
+from tests.nodes.calls import model_context
 from tests.nodes.models import tiny
 
 settings.register_profile("untimed", deadline=None)
@@ -25,3 +27,9 @@ def models(tmp_path_factory: pytest.TempPathFactory, tiny_tensors: dict[str, Ten
     tiny.write(folder / "vae" / "alone", alone)
     tiny.write(folder / "loras" / "lora", tiny.lora(), {})
     return folder
+
+
+@pytest.fixture(scope="session")
+def ctx(models: Path) -> Context:
+    """What a node gets, over the tiny models, with one pool for all tests."""
+    return model_context(models)

@@ -1,0 +1,146 @@
+"""Bind one node to its type: its literals cast, its links leading to outputs that exist and fit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.casts import cast
+from engine.choices import BadInput, Choices, nearest
+from engine.errors import Fault, LoomisError, shortened
+from engine.graph import Link, Node, is_link
+from engine.node import Registry
+from engine.schema import NodeSpec, Port
+
+
+@dataclass(frozen=True, slots=True)
+class BoundNode:
+    """A valid node: its type, its literals as their declared types, its links."""
+
+    id: str
+    spec: NodeSpec
+    literals: Mapping[str, Any]
+    links: Mapping[str, Link]
+
+
+def unknown_type(node: Node, registry: Registry) -> Fault:
+    near = nearest(node.class_type, registry.specs)
+    return Fault(
+        code="missing_node_type",
+        message=f"Node {node.id}: there is no node type {shortened(node.class_type)!r}.",
+        node=node.id,
+        class_type=node.class_type,
+        got=shortened(node.class_type),
+        expected=near,
+        hint=node.pack or (f"Did you mean {near}?" if near else "Run `loomis nodes` for the list."),
+    )
+
+
+def bind(
+    node: Node, spec: NodeSpec, nodes: Mapping[str, Node], registry: Registry, choices: "Choices"
+) -> tuple[dict[str, Any], dict[str, Link], list[Fault]]:
+    """Return a node's literals as their declared types, its links, and everything that is wrong with them."""
+    literals: dict[str, Any] = {}
+    links: dict[str, Link] = {}
+    faults: list[Fault] = []
+    for port in spec.inputs:
+        if port.name not in node.inputs:
+            if port.required:
+                faults.append(_missing(node, port))
+            elif port.default is not None:
+                literals[port.name] = port.default
+            continue
+        value = node.inputs[port.name]
+        if value is None and port.default is None:
+            continue
+        try:
+            if _means_link(value, port, nodes):
+                links[port.name] = _link(value, port, nodes, registry)
+                continue
+            wrapped = isinstance(value, dict) and "__value__" in value
+            literals[port.name] = cast(value["__value__"] if wrapped else value, port, choices)
+            _custom(spec, port, literals[port.name])
+        except BadInput as bad:
+            faults.append(bad.fault(node, port))
+    return literals, links, faults
+
+
+def _means_link(value: object, port: Port, nodes: Mapping[str, Node]) -> bool:
+    """Tell a link from a list that is meant as a value, by the declared type: most inputs take no lists."""
+    if port.type in ("*", "LIST"):
+        return is_link(value) and value[0] in nodes  # type: ignore[index]
+    return isinstance(value, list | tuple)
+
+
+def _missing(node: Node, port: Port) -> Fault:
+    what = "a value" if port.literal else "a link"
+    return BadInput(
+        "required_input_missing", "it is missing.", None, f"{what} of type {port.type}", f"Give it {what}."
+    ).fault(node, port)
+
+
+def _link(value: list[Any], port: Port, nodes: Mapping[str, Node], registry: Registry) -> Link:
+    if not is_link(value):
+        raise BadInput(
+            "bad_linked_input",
+            "the list is no link.",
+            value,
+            '["node id", slot]',
+            'Wrap a list that is meant as a value: {"__value__": [...]}.',
+        )
+    id, slot = value[0], value[1]
+    if id not in nodes:
+        near = nearest(id, nodes)
+        raise BadInput(
+            "bad_linked_input",
+            f"it is linked to node {id!r}, which is not in the workflow.",
+            value,
+            near or f"one of {', '.join(nodes)}",
+            "Link it to a node that is there.",
+        )
+    source = registry.specs.get(nodes[id].class_type)
+    if source is None:
+        return Link(id, int(slot))
+    if slot != int(slot) or not 0 <= slot < len(source.outputs):
+        names = ", ".join(f"{index} ({output.name})" for index, output in enumerate(source.outputs))
+        raise BadInput(
+            "bad_linked_input",
+            f"node {id!r} ({source.type}) has no output {shortened(slot, 60)}.",
+            value,
+            names or "no outputs",
+            "Link it to an output that exists.",
+        )
+    given = source.outputs[int(slot)].type
+    if not compatible(given, port.type):
+        fitting = [index for index, output in enumerate(source.outputs) if compatible(output.type, port.type)]
+        hint = f"Output {fitting[0]} of node {id!r} fits." if fitting else f"Link it to a node that gives {port.type}."
+        raise BadInput(
+            "return_type_mismatch", f"it wants {port.type} and is linked to {given}.", given, port.type, hint
+        )
+    return Link(id, int(slot))
+
+
+def compatible(given: str, wanted: str) -> bool:
+    """Whether an output type may be linked to an input type: equal, either is ``*``, or their lists overlap."""
+    if given == wanted or given == "*" or wanted == "*":
+        return True
+    return not set(given.split(",")).isdisjoint(wanted.split(","))
+
+
+def _custom(spec: NodeSpec, port: Port, value: Any) -> None:
+    hook = spec.validate.get(port.name)
+    if hook is None:
+        return
+    try:
+        wrong = hook(value)
+    except LoomisError as error:
+        raise BadInput("custom_validation_failed", error.message, value, error.expected, error.hint) from None
+    except Exception as error:
+        raise BadInput(
+            "exception_during_validation",
+            f"its check failed: {type(error).__name__}: {shortened(str(error))}",
+            value,
+            "a value that the node can check",
+            "Report this node.",
+        ) from error
+    if wrong is not None:
+        raise BadInput("custom_validation_failed", wrong, value, None, "Give it another value.")

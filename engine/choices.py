@@ -1,0 +1,95 @@
+"""The choices of an input: what is there, what a wrong one is told, and which is nearest."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from engine.errors import Fault, FileError, shortened
+from engine.folders import Folders
+from engine.graph import Node
+from engine.schema import Files, InputFile, Port
+
+
+class BadInput(Exception):
+    """An input that can't be bound, before it is known where."""
+
+    def __init__(self, code: str, message: str, got: object, expected: object, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.got, self.expected, self.hint = code, message, got, expected, hint
+
+    def fault(self, node: Node, port: Port) -> Fault:
+        return Fault(
+            code=self.code,
+            message=f"Node {node.id} ({node.class_type}), input {port.name}: {self.message}",
+            node=node.id,
+            class_type=node.class_type,
+            input=port.name,
+            got=None if self.got is None else shortened(self.got),
+            expected=None if self.expected is None else shortened(self.expected),
+            hint=self.hint,
+        )
+
+
+class Choices:
+    """The choices of inputs that name files, listed at most once per check."""
+
+    def __init__(self, folders: Folders) -> None:
+        self.folders = folders
+        self.listed: dict[str, list[str]] = {}
+
+    def check(self, value: str, port: Port) -> str:
+        """Return ``value`` if it is a choice of ``port``, else raise BadInput with the nearest one."""
+        source = port.choices
+        if isinstance(source, tuple):
+            options: Sequence[str] = source
+            if value in source:
+                return value
+        else:
+            try:
+                if self._exists(value, source):
+                    return value.replace("\\", "/")
+            except FileError as error:
+                raise BadInput("value_not_in_list", error.message, value, error.expected, error.hint) from None
+            options = self.names(source)
+        near = nearest(value, options)
+        raise BadInput(
+            "value_not_in_list",
+            f"{shortened(value, 80)!r} is not there."
+            if not isinstance(source, tuple)
+            else f"{shortened(value, 80)!r} is no choice.",
+            value,
+            near or (", ".join(options) if options else "an empty list: no such file was found"),
+            f"Did you mean {near!r}?" if near else self._where(source),
+        )
+
+    def _exists(self, value: str, source: Files | InputFile | None) -> bool:
+        if isinstance(source, Files):
+            return self.folders.model(source.folder, value) is not None
+        return self.folders.input_file(value) is not None
+
+    def _where(self, source: Files | InputFile | tuple[str, ...] | None) -> str | None:
+        if isinstance(source, Files):
+            return (
+                "Put the file into one of: "
+                + ", ".join(str(root) for root in self.folders.roots(source.folder)[:4])
+                + "."
+            )
+        if isinstance(source, InputFile):
+            return f"Put the file into {self.folders.input}."
+        return "Use one of the choices."
+
+    def names(self, source: Files | InputFile | None) -> list[str]:
+        """Return the names of the files that are there."""
+        key = source.folder if isinstance(source, Files) else "input"
+        if key not in self.listed:
+            if isinstance(source, Files):
+                self.listed[key] = self.folders.names(source.folder)
+            elif isinstance(source, InputFile):
+                self.listed[key] = self.folders.inputs(source.suffixes)
+        return self.listed[key]
+
+
+def nearest(value: str, options: Iterable[str]) -> str | None:
+    """Return the option that is spelled most alike, or None when none is."""
+    lowered = {option.lower(): option for option in options}
+    found = difflib.get_close_matches(value[:200].lower(), lowered, n=1, cutoff=0.5)
+    return lowered[found[0]] if found else None

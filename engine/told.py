@@ -1,0 +1,66 @@
+"""What a run tells: events in order, and per output node its files and texts."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine import events
+from engine.errors import LoomisError
+from engine.failures import located
+from engine.outputs import Outputs, Placed
+from engine.task import Task
+
+
+class Told:
+    """The voice of one run. ``placed`` and ``notes`` hold, per output node, its files and texts.
+
+    ``fail`` hears of a listener that raised.
+    """
+
+    def __init__(
+        self,
+        job: str,
+        listener: Callable[[events.Event], None],
+        outputs: Outputs,
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self.placed: dict[str, tuple[Placed, ...]] = {}
+        self.notes: dict[str, Mapping[str, list[Any]]] = {}
+        self._job = job
+        self._listener = listener
+        self._outputs = outputs
+        self._fail = fail
+        self._lock = threading.Lock()
+        self._seq = 0
+
+    def emit(self, kind: Callable[..., events.Event], **fields: Any) -> None:
+        """Tell the listener one fact; from any thread, in order. A listener that raises ends the run, unheard."""
+        with self._lock:
+            self._seq += 1
+            try:
+                self._listener(kind(seq=self._seq, job=self._job, **fields))
+            except Exception as error:
+                self._listener = lambda event: None
+                self._fail(error)
+
+    def warn_of_blocks(self, task: Task, notes: Mapping[str, list[Any]] | None) -> None:
+        """Tell the messages of blocks that a node gave."""
+        for message in notes.get("blocked", ()) if notes else ():
+            self.emit(events.Warned, message=message, node=task.node.id)
+
+    def show(self, task: Task, written: Mapping[int, Placed]) -> None:
+        """Tell where an output node's files are: those that were ``written`` now, and those of remembered calls."""
+        rows = enumerate(zip(task.calls, task.rows, strict=True))
+        try:
+            placed = [written.get(index) or self._outputs.place(call.key, row) for index, (call, row) in rows if row]
+        except LoomisError as error:
+            raise located(error, task.node) from error
+        notes: dict[str, list[Any]] = {}
+        for row in task.rows:
+            for name, items in row.note.get("notes", {}).items() if row else ():
+                notes.setdefault(name, []).extend(items)
+        self.placed[task.node.id] = tuple(placed)
+        self.notes[task.node.id] = notes
+        files = tuple(file for each in placed for file in each.files)
+        fresh = any(each.written for each in placed)
+        self.emit(events.Saved, node=task.node.id, files=files, notes=notes, written=fresh)

@@ -1,0 +1,93 @@
+"""Steer sampling by pictures: ControlNets."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+from engine.context import Context
+from engine.node import Field, Files, OptionalInput, Widget, node
+from engine.types import Image
+from nodes.lazy import lazy
+from nodes.recipes import Conditioning, Control, ControlNet, FileRef, Model, Vae
+
+if TYPE_CHECKING:
+    from nodes.models import service
+else:
+    service = lazy("nodes.models.service")
+
+FOLDER = "controlnet"
+
+Strength = Annotated[float, Field(ge=0.0, le=10.0), Widget(step=0.01)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0), Widget(step=0.001)]
+
+
+class Steered(NamedTuple):
+    positive: Conditioning
+    negative: Conditioning
+
+
+@node("ControlNetLoader", category="loaders", display_name="Load ControlNet Model", resource="io")
+def load_controlnet(ctx: Context, control_net_name: Annotated[str, Files(FOLDER)]) -> ControlNet:
+    """Load a ControlNet in the original layout or in diffusers'."""
+    return _loaded(ctx, control_net_name)
+
+
+@node("DiffControlNetLoader", category="loaders", display_name="Load ControlNet Model (diff)", resource="io")
+def load_difference(ctx: Context, model: Model, control_net_name: Annotated[str, Files(FOLDER)]) -> ControlNet:
+    """Load a ControlNet whose file holds differences from the weights of a model; any other loads as it is."""
+    return _loaded(ctx, control_net_name, model.file)
+
+
+def _loaded(ctx: Context, name: str, base: FileRef | None = None) -> ControlNet:
+    net = ControlNet(FileRef(FOLDER, ctx.fingerprint(FOLDER, name)), base)
+    if unused := ctx.use(service.pool).unused_by_control(net):
+        shown = ", ".join(unused[:3])
+        ctx.warn(f"{name}: {len(unused)} of its tensors have no place in a ControlNet and are not used ({shown} ...).")
+    return net
+
+
+@node("ControlNetApply", category="conditioning/controlnet", display_name="Apply ControlNet (OLD)", deprecated=True)
+def apply_controlnet(
+    conditioning: Conditioning, control_net: ControlNet, image: Image, strength: Strength = 1.0
+) -> Conditioning:
+    """Steer prompts by a picture, and with them the negative prompts of the sampler that gets them."""
+    if not strength:
+        return conditioning
+    return _steered(conditioning, Control(control_net, image, strength), both=True)
+
+
+@node("ControlNetApplyAdvanced", category="conditioning/controlnet", display_name="Apply ControlNet")
+def apply_controlnet_advanced(
+    positive: Conditioning,
+    negative: Conditioning,
+    control_net: ControlNet,
+    image: Image,
+    strength: Strength = 1.0,
+    start_percent: Fraction = 0.0,
+    end_percent: Fraction = 1.0,
+    vae: Annotated[Vae | None, OptionalInput()] = None,
+) -> Steered:
+    """Steer prompts by a picture over a part of the sampling, given as fractions of the way.
+
+    The VAE is for families whose ControlNets look at latents; those of Stable Diffusion look at the picture.
+    """
+    if not strength:
+        return Steered(positive, negative)
+    control = Control(control_net, image, strength, start_percent, end_percent)
+    return Steered(_steered(positive, control, both=False), _steered(negative, control, both=False))
+
+
+def _steered(conditioning: Conditioning, control: Control, *, both: bool) -> Conditioning:
+    """Return prompts with a ControlNet behind those that they have."""
+    return Conditioning(
+        tuple(
+            replace(
+                cond,
+                options={
+                    **cond.options,
+                    "control": (*cond.options.get("control", ()), control),
+                    "control_both": both,
+                },
+            )
+            for cond in conditioning.entries
+        )
+    )

@@ -1,0 +1,78 @@
+"""Change how a model is used without changing its weights."""
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from engine.errors import InputError
+from engine.node import Field, Widget, node
+from nodes.inputs import Fraction
+from nodes.recipes import (
+    Conditioning,
+    ContinuousSampling,
+    DiscreteSampling,
+    Model,
+    PerpendicularGuidance,
+    RescaledGuidance,
+)
+
+Level = Annotated[float, Field(ge=0.0, le=1000.0), Widget(step=0.001, round=False)]
+
+
+@node("ModelSamplingDiscrete", category="advanced/model")
+def model_sampling_discrete(
+    model: Model, *, sampling: Literal["eps", "v_prediction", "lcm", "x0", "img_to_img"], zsnr: bool = False
+) -> Model:
+    """Say what a model predicts, if its file does not; with zsnr its noisiest level holds no picture at all."""
+    return _with(model, DiscreteSampling(sampling, zsnr))
+
+
+@node("ModelSamplingContinuousEDM", category="advanced/model")
+def model_sampling_continuous_edm(
+    model: Model,
+    *,
+    sampling: Literal["v_prediction", "edm", "edm_playground_v2.5", "eps", "cosmos_rflow"],
+    sigma_max: Level = 120.0,
+    sigma_min: Level = 0.002,
+) -> Model:
+    """Say what a model predicts that was trained on all noise levels between two."""
+    if sampling == "edm_playground_v2.5" or sampling == "cosmos_rflow":
+        raise InputError(
+            "This kind of model is not supported yet.",
+            input="sampling",
+            got=sampling,
+            expected="v_prediction, edm or eps",
+        )
+    if not 0 < sigma_min < sigma_max:
+        raise InputError(
+            "There are no noise levels between these two.",
+            input="sigma_min",
+            got=f"{sigma_min} to {sigma_max}",
+            expected="0 < sigma_min < sigma_max",
+        )
+    return _with(model, ContinuousSampling(sampling, sigma_max, sigma_min))
+
+
+@node("RescaleCFG", category="advanced/model")
+def rescale_cfg(model: Model, multiplier: Fraction = 0.7) -> Model:
+    """Keep strong guidance from burning a picture out: pull its contrast back to that of the positive prompt."""
+    return _with(model, RescaledGuidance(multiplier))
+
+
+@node(
+    "PerpNeg",
+    category="_for_testing",
+    display_name="Perp-Neg (DEPRECATED by PerpNegGuider)",
+    deprecated=True,
+    experimental=True,
+)
+def perp_neg(
+    model: Model,
+    empty_conditioning: Conditioning,
+    neg_scale: Annotated[float, Field(ge=0.0, le=100.0), Widget(step=0.01)] = 1.0,
+) -> Model:
+    """Let guidance keep away from what the negative prompt does not share with the positive one."""
+    return _with(model, PerpendicularGuidance(empty_conditioning, neg_scale))
+
+
+def _with(model: Model, option: Any) -> Model:
+    return replace(model, options=(*model.options, option))

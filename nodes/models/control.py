@@ -1,0 +1,140 @@
+"""ControlNets that prompts carry: made ready for a run, then called beside the UNet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from engine.errors import ModelError
+from nodes.models.controlnet import Controlnet
+from nodes.models.families.checkpoint import Network
+from nodes.models.pool import Pool
+from nodes.recipes import Cond, Conditioning, ControlNet, Model
+from nodes.sampling.guidance import Part
+from nodes.sampling.noise_levels import NoiseLevels
+from nodes.sampling.prediction import Inputs, Predictor
+
+CONTROLS = "controls"
+"""The input of a network that holds a tuple of Applied. Pictures are inputs too, so that they are batched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A ControlNet in a run: ``picture`` names its input; it counts while first_sigma >= sigma >= last_sigma."""
+
+    net: Controlnet
+    picture: str
+    strength: float
+    first_sigma: float
+    last_sigma: float
+
+
+def spread(sides: Sequence[Conditioning]) -> tuple[Conditioning, ...]:
+    """Return the sides of a guidance, the positive one first, with ControlNets that were applied to both of them.
+
+    They go from the positive prompts to those of each other side in turn, unless one of these has a ControlNet of its
+    own. Prompts with an area neither give nor take.
+    """
+    positive, *others = sides
+    given = [
+        cond.options["control"]
+        for cond in positive.entries
+        if cond.options.get("control_both") and "area" not in cond.options
+    ]
+    return positive, *(_given(side, given) for side in others)
+
+
+def _given(side: Conditioning, given: Sequence[Any]) -> Conditioning:
+    entries = list(side.entries)
+    places = [place for place, cond in enumerate(entries) if "area" not in cond.options]
+    if not places or any("control" in entries[place].options for place in places):
+        return side
+    for turn, controls in enumerate(given):
+        place = places[turn % len(places)]
+        plain = side.entries[place]
+        steered = replace(plain, options={**plain.options, "control": controls})
+        if turn < len(places):
+            entries[place] = steered
+        else:
+            entries.append(steered)
+    return Conditioning(tuple(entries))
+
+
+def steered(
+    parts: Sequence[Part], side: Conditioning, pool: Pool, model: Model, levels: NoiseLevels
+) -> tuple[Part, ...]:
+    """Return the parts of a side, one for each of its prompts, with the ControlNets of the prompts.
+
+    Raises:
+        ModelError: one is made for another family of models.
+    """
+    return tuple(
+        replace(part, inputs={**part.inputs, **inputs(cond, pool, model, levels)})
+        for part, cond in zip(parts, side.entries, strict=True)
+    )
+
+
+def inputs(cond: Cond, pool: Pool, model: Model, levels: NoiseLevels) -> dict[str, Any]:
+    """Return what the network gets for the ControlNets of a prompt, besides what it gets for the prompt.
+
+    Raises:
+        ModelError: one is made for another family of models.
+    """
+    applied, found = [], {}
+    for place, control in enumerate(cond.options.get("control", ())):
+        network = _fitting(control.net, pool, model)
+        name = f"picture_{place}"
+        channels = network.config["conditioning_channels"]
+        found[name] = control.image[..., :channels].movedim(-1, 1).to(pool.device)
+        sigmas = levels.sigma_at(control.start), levels.sigma_at(control.end)
+        applied.append(Applied(pool.controlnet(control.net), name, control.strength, *sigmas))
+    return {CONTROLS: tuple(applied), **found} if applied else {}
+
+
+def _fitting(net: ControlNet, pool: Pool, model: Model) -> Network:
+    network, unet = pool.control_network(net), pool.checkpoint(model.file).unet
+    if unet and _build(network) != _build(unet):
+        raise ModelError(
+            f"{pool.weights(net.file).path.name} does not fit {pool.weights(model.file).path.name}: "
+            "it is a ControlNet for another family of models.",
+            got=_build(network),
+            expected=_build(unet),
+            hint="Choose a ControlNet that was made for the model.",
+        )
+    return network
+
+
+def _build(network: Network) -> str:
+    """Return in words what a ControlNet and its UNet have in common."""
+    config = network.config
+    blocks = f"{config['layers_per_block']} per level of widths {', '.join(map(str, config['block_out_channels']))}"
+    return f"text width {config['cross_attention_dim']}, blocks {blocks}"
+
+
+def ranged(predict: Predictor) -> Predictor:
+    """Return the predictor with only those ControlNets that count at the noise level of each call."""
+
+    def call(x: Tensor, sigma: Tensor, inputs: Inputs) -> Tensor:
+        controls: tuple[Applied, ...] = inputs.get(CONTROLS, ())
+        if not controls:
+            return predict(x, sigma, inputs)
+        level = sigma.item()
+        active = tuple(each for each in controls if each.first_sigma >= level >= each.last_sigma)
+        return predict(x, sigma, {**inputs, CONTROLS: active})
+
+    return call
+
+
+def residuals(x: Tensor, timestep: Tensor, inputs: Inputs, added: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Call the ControlNets; return the arguments of diffusers' UNet that hold the sum of what they add."""
+    skips: list[Tensor] = []
+    middle: Tensor | None = None
+    for each in inputs.get(CONTROLS, ()):
+        more, last = each.net(x, timestep, inputs["context"], inputs[each.picture], added)
+        more, last = [skip * each.strength for skip in more], last * each.strength
+        skips = [a + b for a, b in zip(skips, more, strict=True)] if skips else more
+        middle = last if middle is None else middle + last
+    if middle is None:
+        return {}
+    return {"down_block_additional_residuals": tuple(skips), "mid_block_additional_residual": middle}

@@ -1,0 +1,33 @@
+"""A ControlNet as a function."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from nodes.pixels.resize import resize
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Controlnet:
+    """A ControlNet, built and on its device. ``factor`` is pixels of the picture per cell of the latent."""
+
+    module: nn.Module
+    factor: int
+
+    def __call__(
+        self, x: Tensor, timestep: Tensor, context: Tensor, picture: Tensor, added: Mapping[str, Any] | None = None
+    ) -> tuple[list[Tensor], Tensor]:
+        """Return what to add to the skips of the UNet, outermost first, and to its middle.
+
+        ``x``, ``timestep``, ``context`` and ``added`` are what the UNet gets; ``picture`` is (B, channels, H, W), 0 to
+        1. It is resized to what ``x`` covers, cut to its proportions: nearest neighbour, as people's pictures were.
+        """
+        dtype = next(self.module.parameters()).dtype
+        height, width = (side * self.factor for side in x.shape[-2:])
+        hint = resize(picture, width, height, "nearest-exact", "center")
+        skips, middle = self.module(
+            x.to(dtype), timestep, context.to(dtype), hint.to(dtype), return_dict=False, **(added or {})
+        )
+        return skips, middle

@@ -1,0 +1,136 @@
+"""ControlNets (Zhang et al. 2023, arXiv 2302.05543) for LDM UNets, in the original layout and in diffusers'.
+
+A ControlNet is the first half of a UNet with an encoder for a picture in front and a 1x1 convolution behind every skip.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import ModelError
+from nodes.models.families import ldm_unet
+from nodes.models.families.checkpoint import Network
+from nodes.models.families.facts import Facts
+from nodes.models.weights import Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+ORIGINAL = "input_hint_block.0.weight"
+DIFFUSERS = "controlnet_cond_embedding.conv_in.weight"
+PREFIXES = ("control_model.", "module.control_model.", "")
+
+ROOTS = (
+    "conv_in.", "time_embedding.", "add_embedding.", "down_blocks.", "mid_block.", "controlnet_cond_embedding.",
+    "controlnet_down_blocks.", "controlnet_mid_block.",
+)  # fmt: skip
+"""What names in diffusers' layout begin with."""
+
+DIFFERENCE = "difference"
+"""The name of a tensor that says: the weights are to be added to those of the model's UNet."""
+
+HEADS = 8
+HEAD_WIDTH = 64
+"""UNets with linear projections (Stable Diffusion 2, XL) have heads of this width, others 8 heads."""
+
+GROUPS = 32
+
+
+def detect(weights: Weights) -> Network:
+    """Return the network of a ControlNet, reading nothing but the header. Raises ModelError where it is none."""
+    try:
+        if DIFFUSERS in weights.infos:
+            return _network(weights, {name: name for name in weights.infos if name.startswith(ROOTS)}, "")
+        for prefix in PREFIXES:
+            if prefix + ORIGINAL in weights.infos:
+                return _network(weights, _diffusers_names(_under(weights, prefix)), prefix)
+    except (KeyError, IndexError, ValueError, StopIteration) as error:
+        raise ModelError(
+            f"the tensors of {weights.path.name} do not make up a ControlNet",
+            got=repr(error),
+            expected="the names and shapes of a whole ControlNet",
+        ) from error
+    raise ModelError(
+        f"{weights.path.name} is not a ControlNet that is known",
+        got=", ".join(list(weights.infos)[:3]) or "no tensors",
+        expected="a ControlNet for Stable Diffusion, in the original or diffusers' layout",
+    )
+
+
+def _under(weights: Weights, prefix: str) -> list[str]:
+    return [name[len(prefix) :] for name in weights.infos if name.startswith(prefix)]
+
+
+def _network(weights: Weights, names: Mapping[str, str], prefix: str) -> Network:
+    shapes = {new: weights.shape(prefix + old) for new, old in names.items()}
+    keys = {new: prefix + old for new, old in names.items()}
+    return Network(config(shapes, Facts(weights.metadata)), build, keys, prefix, adapters=())
+
+
+def _diffusers_names(names: Iterable[str]) -> dict[str, str]:
+    """Return diffusers' name -> original name."""
+    names = list(names)
+    hints = sorted({int(name.split(".")[1]) for name in names if name.startswith("input_hint_block.")})
+    return ldm_unet.diffusers_names(names) | {
+        new: name for name in names if (new := _control_name(name, hints)) is not None
+    }
+
+
+def _control_name(name: str, hints: list[int]) -> str | None:
+    match name.split("."):
+        case ["input_hint_block", number, leaf]:
+            place = hints.index(int(number))
+            inner = "conv_in" if place == 0 else "conv_out" if place == len(hints) - 1 else f"blocks.{place - 1}"
+            return f"controlnet_cond_embedding.{inner}.{leaf}"
+        case ["zero_convs", number, "0", leaf]:
+            return f"controlnet_down_blocks.{number}.{leaf}"
+        case ["middle_block_out", "0", leaf]:
+            return f"controlnet_mid_block.{leaf}"
+    return None
+
+
+def config(shapes: Mapping[str, tuple[int, ...]], facts: Facts) -> dict[str, Any]:
+    """Return diffusers' config, read from shapes by diffusers' names, and from metadata as a checkpoint has it."""
+    heads, groups = facts.get("unet", "attention_head_dim", HEADS), facts.get("unet", "norm_num_groups", GROUPS)
+    found = ldm_unet.encoder_config(shapes, groups, heads)
+    if found["use_linear_projection"]:
+        found["attention_head_dim"] = tuple(width // HEAD_WIDTH for width in found["block_out_channels"])
+    blocks = len({name.split(".")[2] for name in shapes if name.startswith("controlnet_cond_embedding.blocks.")})
+    firsts = [shapes[f"controlnet_cond_embedding.blocks.{place}.weight"][0] for place in range(1, blocks, 2)]
+    hint = shapes["controlnet_cond_embedding.conv_in.weight"]
+    found |= {"conditioning_channels": hint[1], "conditioning_embedding_out_channels": (hint[0], *firsts)}
+    if added := shapes.get("add_embedding.linear_1.weight"):
+        found |= {
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": TIME_WIDTH,
+            "projection_class_embeddings_input_dim": added[1],
+        }
+    return found
+
+
+def factor(network: Network) -> int:
+    """Return how many pixels of the picture make a cell of the latent: each part of its encoder but the last halves."""
+    return int(2 ** (len(network.config["conditioning_embedding_out_channels"]) - 1))
+
+
+TIME_WIDTH = 256
+"""The width of the embedding of each size that Stable Diffusion XL is told."""
+
+
+def build(config: Mapping[str, Any]) -> "nn.Module":
+    """Make the ControlNet. diffusers is imported here, because that takes seconds."""
+    from diffusers.models.controlnets.controlnet import ControlNetModel
+
+    module: nn.Module = ControlNetModel(**config)
+    return module
+
+
+def summed(weights: Weights, network: Network, base: Weights, unet: Network) -> Weights:
+    """Return the weights of a difference file added to those of a model's UNet, in float32."""
+    added = {key: unet.keys[name] for name, key in network.keys.items() if name in unet.keys}
+
+    def tensor(name: str) -> "Tensor":
+        own = weights.tensor(name)
+        return own.float() + base.tensor(added[name]).float() if name in added else own
+
+    return replace(weights, tensor=tensor)

@@ -1,0 +1,81 @@
+"""Encoded prompts as guidance takes them, and the network as guidance calls it.
+
+The two halves of one seam: what ``_inputs`` puts into a part, ``network`` hands to the UNet. ControlNets come in
+between, see ``control``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from engine.errors import ModelError
+from nodes.models import control
+from nodes.models.beside import beside
+from nodes.models.families.checkpoint import Inputs
+from nodes.models.region import region
+from nodes.models.unet import Unet, vector
+from nodes.recipes import Cond, Conditioning
+from nodes.sampling.guidance import CONCAT, CONTEXT, Part
+from nodes.sampling.noise_levels import NoiseLevels
+from nodes.sampling.prediction import Network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What a run works with and on.
+
+    ``inputs`` are the family's, ``levels`` the model's; ``latent`` (batch, channels, ..., height, width) is in the
+    model's scale and on its device, ``mask`` (batch, 1, ..., height, width) there where only a part of it is sampled.
+    """
+
+    unet: Unet
+    inputs: Inputs
+    levels: NoiseLevels
+    latent: Tensor
+    mask: Tensor | None = None
+
+
+def parts(conditioning: Conditioning, work: Work, is_negative: bool) -> tuple[Part, ...]:
+    """Return a part for each encoded prompt.
+
+    Raises:
+        ModelError: a prompt was encoded for another family.
+        InputError: an area lies outside the latent, or a picture that the network wants beside x is not there.
+    """
+    return tuple(
+        Part(_inputs(cond, work, is_negative), region(cond.options, work.latent, work.levels))
+        for cond in conditioning.entries
+    )
+
+
+def _inputs(cond: Cond, work: Work, is_negative: bool) -> dict[str, Any]:
+    unet, config = work.unet, cast(Any, work.unet.module).config
+    width = config.cross_attention_dim
+    if cond.context.shape[-1] != width:
+        raise ModelError(
+            "A prompt was encoded for another family of models.",
+            got=f"width {cond.context.shape[-1]}",
+            expected=f"width {width}",
+            hint="Encode it with the text encoder that belongs to the model.",
+        )
+    inputs = {name: value.to(unet.device) for name, value in work.inputs(cond, work.latent.shape, is_negative).items()}
+    if config.in_channels > unet.latent.channels:
+        channels = config.in_channels - unet.latent.channels
+        inputs[CONCAT] = beside(cond.options, channels, unet.latent, work.latent, work.mask)
+    return inputs
+
+
+def network(unet: Unet) -> Network:
+    """Return the UNet as a function of x, timestep and the inputs of parts."""
+
+    def call(x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
+        added = vector(inputs)
+        residuals = control.residuals(x, timestep, inputs, added)
+        if CONCAT in inputs:
+            x = torch.cat([x, inputs[CONCAT].to(x)], dim=1)
+        return unet(x, timestep, inputs[CONTEXT], {**added, **residuals})
+
+    return call

@@ -1,0 +1,118 @@
+"""The code that a node reaches, as one digest, read off the source.
+
+``python -m tests.nodes.reach`` writes ``versions.json`` anew. Raise a node's version first if its results can change.
+"""
+
+import ast
+import json
+from collections.abc import Iterator
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from engine.node import NodeSpec
+from nodes import vocabulary
+
+ROOT = Path(__file__).parent.parent.parent
+LOCK = Path(__file__).with_name("versions.json")
+Name = tuple[str, str]
+"""A module and a name at its top."""
+
+
+class Module:
+    """What stands at the top of a module: definitions by name, and where imported names come from."""
+
+    def __init__(self, name: str) -> None:
+        self.definitions: dict[str, list[ast.AST]] = {}
+        self.names: dict[str, Name] = {}
+        self.modules: dict[str, str] = {}
+        for node in ast.walk(tree := ast.parse(source(name).read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nodes"):
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    if is_module(whole):
+                        self.modules[alias.asname or alias.name] = whole
+                    else:
+                        self.names[alias.asname or alias.name] = (str(node.module), alias.name)
+        for node in tree.body:
+            for defined in defined_names(node):
+                self.definitions.setdefault(defined, []).append(node)
+
+
+def source(module: str) -> Path:
+    path = ROOT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def defined_names(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        for target in targets:
+            yield from (inner.id for inner in ast.walk(target) if isinstance(inner, ast.Name))
+
+
+@cache
+def module(name: str) -> Module:
+    return Module(name)
+
+
+@cache
+def uses(name: Name) -> frozenset[Name]:
+    """Return the names of ours that a definition mentions."""
+    home = module(name[0])
+    found: set[Name] = set()
+    for definition in home.definitions.get(name[1], ()):
+        for node in ast.walk(definition):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in home.modules:
+                found.add((home.modules[node.value.id], node.attr))
+            elif isinstance(node, ast.Name) and node.id in home.names:
+                found.add(home.names[node.id])
+            elif isinstance(node, ast.Name) and node.id in home.definitions:
+                found.add((name[0], node.id))
+    if name[1] in home.names:
+        found.add(home.names[name[1]])
+    return frozenset(found)
+
+
+@cache
+def text(name: Name) -> str:
+    """Return a definition without docstrings, comments and layout."""
+    dumped = []
+    for definition in module(name[0]).definitions.get(name[1], ()):
+        bare = ast.parse(ast.unparse(definition))
+        for node in ast.walk(bare):
+            if isinstance(body := getattr(node, "body", None), list):
+                rest = [
+                    part for part in body if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+                ]
+                body[:] = rest or [ast.Pass()]
+        dumped.append(ast.unparse(bare))
+    return "\n".join(dumped)
+
+
+def digest(spec: NodeSpec) -> str:
+    """Return a digest of the node's function and of everything of ours that it reaches."""
+    todo: list[Name] = [(spec.function.__module__, spec.function.__name__)]
+    seen: set[Name] = set(todo)
+    while todo:
+        for name in uses(todo.pop()) - seen:
+            seen.add(name)
+            todo.append(name)
+    whole = "\n".join(f"{name} {text(name)}" for name in sorted(seen))
+    return sha256(whole.encode()).hexdigest()[:16]
+
+
+def current() -> dict[str, list[object]]:
+    return {spec.type: [spec.version, digest(spec)] for spec in sorted(vocabulary(), key=lambda spec: spec.type)}
+
+
+if __name__ == "__main__":
+    lines = [f"{json.dumps(type)}: {json.dumps(entry)}" for type, entry in current().items()]
+    LOCK.write_text("{\n" + ",\n".join(lines) + "\n}\n")
