@@ -81,6 +81,8 @@ class Engine:
         self.memo = Memo(self.store, self.folders)
         self._catalogue = Catalogue(SpecClasses(registry.specs))
         environment = Environment(self.settings, self.folders, self.memo)
+        self._runs = threading.Condition()
+        self._cancels: list[threading.Event] = []
         self._shared = Shared(registry, environment, self.memo, Lanes(), Flights())
 
     def load(self, workflow: Workflow, *, seed: int = 0) -> Loaded:
@@ -169,17 +171,25 @@ class Engine:
         if any(bound.nodes[id].spec.output_node for id in bound.targets):
             check_writable(self.folders.output)
         self.memo.refresh()
+        cancel = cancel or threading.Event()
         run = Run(
             self._shared,
             bound,
             job or uuid.uuid4().hex,
             wanted=wanted.values(),
             on_event=on_event or (lambda event: None),
-            cancel=cancel or threading.Event(),
+            cancel=cancel,
             extra=({} if loaded.saved is None else {"workflow": loaded.saved}) | dict(extra or {}),
             remarks=loaded.warnings,
         )
-        run.execute()
+        with self._runs:
+            self._cancels.append(cancel)
+        try:
+            run.execute()
+        finally:
+            with self._runs:
+                self._cancels.remove(cancel)
+                self._runs.notify_all()
         outputs = {
             id: Shown(tuple(file for each in placed for file in each.files), run.told.notes[id])
             for id, placed in run.told.placed.items()
@@ -188,7 +198,11 @@ class Engine:
         return Result(run.job, outputs, found, time.perf_counter() - began, bound.faults, loaded.diagnostics)
 
     def close(self) -> None:
-        """Write what waits to be remembered and end the threads."""
+        """Cancel what runs, write what waits to be remembered and end the threads."""
+        with self._runs:
+            for cancel in self._cancels:
+                cancel.set()
+            self._runs.wait_for(lambda: not self._cancels)
         self._shared.lanes.close()
         self.store.close()
 

@@ -23,7 +23,7 @@ class BoundNode:
 
 
 def unknown_type(node: Node, registry: Registry) -> Fault:
-    near = nearest(node.class_type, registry.specs)
+    near = nearest(node.class_type, registry.specs, cutoff=0.7)
     return Fault(
         code="missing_node_type",
         message=f"Node {node.id}: there is no node type {shortened(node.class_type)!r}.",

@@ -164,6 +164,8 @@ def _keep(outcome: Outcome, value: Any, identity: Callable[[], bytes]) -> bytes:
     try:
         packed = pack(value)
         digest = packed.digest
+        if hasattr(value, "setflags"):
+            value.setflags(write=False)  # other nodes share this array, and numpy does not count its changes
         outcome.values[digest] = (value, packed)
     except NoByteForm:
         digest = identity()

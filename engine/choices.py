@@ -58,7 +58,7 @@ class Choices:
             else f"{shortened(value, 80)!r} is no choice.",
             value,
             near or (", ".join(options) if options else "an empty list: no such file was found"),
-            f"Did you mean {near!r}?" if near else self._where(source),
+            self._advice(source, near),
         )
 
     def _exists(self, value: str, source: Files | InputFile | None) -> bool:
@@ -66,16 +66,16 @@ class Choices:
             return self.folders.model(source.folder, value) is not None
         return self.folders.input_file(value) is not None
 
-    def _where(self, source: Files | InputFile | tuple[str, ...] | None) -> str | None:
+    def _advice(self, source: Files | InputFile | tuple[str, ...] | None, near: str | None) -> str:
+        meant = f"Did you mean {near!r}?" if near else ""
         if isinstance(source, Files):
-            return (
-                "Put the file into one of: "
-                + ", ".join(str(root) for root in self.folders.roots(source.folder)[:4])
-                + "."
-            )
-        if isinstance(source, InputFile):
-            return f"Put the file into {self.folders.input}."
-        return "Use one of the choices."
+            roots = self.folders.roots(source.folder)
+            where = f"put the file into {roots[0]}." if roots else "pass the folder that holds your models."
+        elif isinstance(source, InputFile):
+            where = f"put the file into {self.folders.input}."
+        else:
+            return meant or "Use one of the choices."
+        return f"{meant} If not, {where}" if meant else f"P{where[1:]}"
 
     def names(self, source: Files | InputFile | None) -> list[str]:
         """Return the names of the files that are there."""
@@ -88,8 +88,8 @@ class Choices:
         return self.listed[key]
 
 
-def nearest(value: str, options: Iterable[str]) -> str | None:
+def nearest(value: str, options: Iterable[str], cutoff: float = 0.5) -> str | None:
     """Return the option that is spelled most alike, or None when none is."""
     lowered = {option.lower(): option for option in options}
-    found = difflib.get_close_matches(value[:200].lower(), lowered, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(value[:200].lower(), lowered, n=1, cutoff=cutoff)
     return lowered[found[0]] if found else None

@@ -52,6 +52,17 @@ class Lanes:
         for pool in self._pools.values():
             pool.shutdown(wait=True, cancel_futures=True)
         if self._loop is not None:
+            self.start(_end_tasks()).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+
+async def _end_tasks() -> None:
+    """Cancel what is on the event loop, and let it come to its end."""
+    import asyncio
+
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

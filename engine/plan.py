@@ -202,7 +202,10 @@ def reason(node: BoundNode, known: Mapping[str, Digests], memo: MemoView) -> str
         return "never run"
     now = trace(node, known)
     changed = min(([name for name in now if now[name] != then.get(name)] for then in before), key=len)
-    return f"{', '.join(changed)} changed" if changed else "its result is gone"
+    if changed:
+        return f"{', '.join(changed)} changed"
+    files = [port.name for port in node.spec.inputs if port.files is not None]
+    return f"the file of {', '.join(files)} changed, or its result is gone" if files else "its result is gone"
 
 
 def file_marks(

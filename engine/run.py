@@ -225,7 +225,7 @@ class Run:
         while self._running:
             try:
                 self._inbox.get()()
-            except LoomisError as error:
+            except Exception as error:
                 self._error = self._error or error
 
     def _check_done(self) -> None:

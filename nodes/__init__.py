@@ -4,7 +4,9 @@ from importlib import import_module
 from pathlib import Path
 
 from engine.node import Registry, registry
+from engine.settings import Settings
 from engine.values import register_codec
+from nodes import machine
 
 register_codec("torch.Tensor", "nodes.tensors")
 
@@ -44,3 +46,10 @@ def vocabulary() -> Registry:
     for name in MODULES:
         import_module(f"nodes.{name}")
     return registry
+
+
+def settings(device: str = "auto", precision: str = "auto") -> Settings:
+    """Return settings for this machine: its device when none is named, and the installed version of torch."""
+    torch = machine.torch_version()
+    chosen = machine.detect_device(torch) if device == "auto" else device
+    return Settings(device=chosen, precision=precision, runtime=machine.runtime(torch))

@@ -13,7 +13,7 @@ HELP = """Run diffusion workflows: a workflow file becomes pictures, and what wa
 
 Examples:
   loomis run workflows/portrait.json
-  loomis run workflows/portrait.json --set "6.text=a portrait of a man"
+  loomis run workflows/portrait.json --set "Positive.text=a portrait of a man"
   loomis run output/portrait_00001_.png
   loomis plan workflows/portrait.json
   loomis check workflows

@@ -17,7 +17,7 @@ from engine.choices import nearest
 from engine.errors import SettingError
 from engine.folders import Folders
 from engine.settings import Settings
-from server.device import detect_device, runtime, torch_version
+from nodes.machine import detect_device, runtime, torch_version
 from server.model_paths import find_files, read_model_paths
 
 GB = 2**30

@@ -65,7 +65,7 @@ def parse_values(settings: Sequence[str]) -> dict[str, Any]:
                 f"--set can't use {setting!r}.",
                 got=setting,
                 expected="NODE.INPUT=VALUE",
-                hint='Write it like --set 3.seed=42 or --set "6.text=a fox".',
+                hint='Write it like --set 3.seed=42 or --set "Positive.text=a fox".',
             )
         values[target] = parse_value(text)
     return values

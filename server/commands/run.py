@@ -41,7 +41,7 @@ def run(
     Examples:
       loomis run workflows/portrait.json
       loomis run workflows/portrait.json --set KSampler.seed=7
-      loomis run workflows/portrait.json --set "6.text=a man" --only 9 --json
+      loomis run workflows/portrait.json --set "Positive.text=a man" --only 9 --json
       loomis run output/portrait_00001_.png
     """
     parameters = parse_values(values or ())

@@ -15,8 +15,8 @@ from safetensors.numpy import save_file
 import nodes
 from engine import Engine, Folders, Settings
 from nodes import EMBEDDED
+from nodes.machine import runtime, torch_version
 from nodes.models.service import pool
-from server.device import runtime, torch_version
 from tests.acceptance.command import CHECKPOINT, PORTRAIT, Told, loomis, portrait, saved
 from tests.engine.words import ran, recorded, remembered
 

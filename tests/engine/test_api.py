@@ -303,3 +303,23 @@ def test_what_is_no_workflow(loom, source):
 def test_a_file_that_can_not_be_opened(loom, path):
     with pytest.raises(FileError, match="can't be opened"):
         loom.plan(path)
+
+
+@pytest.mark.parametrize("node", ["Device", "Sleep"])
+def test_closing_an_engine_cancels_what_runs(node: str):
+    started = threading.Event()
+    caught: list[BaseException] = []
+    e = engine(Vocabulary())
+
+    def run() -> None:
+        try:
+            e.run({"1": n(node, seconds=20.0), "2": n("Show", value=("1", 0))}, on_event=lambda event: started.set())
+        except Cancelled as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert started.wait(10)
+    e.close()
+    thread.join(10)
+    assert len(caught) == 1

@@ -349,3 +349,19 @@ def test_an_input_that_was_changed_in_place_is_made_again(wrapped: Any, is_async
         (again,) = e.run({"1": n("Zeros")}, values=["1"]).values["1"][0]
         assert (again["a"][0] if isinstance(again, dict) else again).tolist() == [0, 0]
         assert len(words.called("Zeros")) == 2
+
+
+def test_an_array_that_was_given_can_not_be_changed():
+    words = Vocabulary()
+
+    @words.registry.node("Ones")
+    def ones() -> Anything:
+        return np.ones(3)
+
+    @words.registry.node("Increase")
+    def increase(array: Anything) -> Anything:
+        array += 1
+        return array
+
+    with engine(words) as e, pytest.raises(NodeFailure, match="read-only"):
+        e.run({"1": n("Ones"), "2": n("Increase", array=("1", 0)), "3": n("Show", value=("2", 0))})

@@ -199,7 +199,7 @@ def test_a_file_that_is_not_there(tmp_path: Path):
     folders = Folders(models=(tmp_path,), input=tmp_path)
     (fault,) = faults({"1": n("Load", name="portrat.safetensors"), "o": n("Save", image=("1", 0))}, folders)
     assert (fault.code, fault.expected) == ("value_not_in_list", "portrait.safetensors")
-    assert fault.hint == "Did you mean 'portrait.safetensors'?"
+    assert fault.hint == f"Did you mean 'portrait.safetensors'? If not, put the file into {folder}."
     fault = fault_of("Load", name="a.safetensors")
     assert "no such file" in str(fault.expected) and "/nonexistent/models/checkpoints" in str(fault.hint)
     for name in ("../a.safetensors", "/etc/passwd", "", "C:/a.png", "a\0.png", "a" * 5000 + ".png"):

@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from server import device
-from server.device import detect_device, runtime
+from nodes import machine as device
+from nodes.machine import detect_device, runtime
 
 
 @pytest.fixture
