@@ -4,7 +4,7 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
 from engine.binding import BoundNode, bind, unknown_type
 from engine.call import Outcome, wire_of
@@ -13,14 +13,9 @@ from engine.cycles import cycle_faults
 from engine.errors import InputError, ValidationError
 from engine.folders import Folders
 from engine.graph import Node, is_link, read_graph
-from engine.keys import Digests
 from engine.node import Registry
+from engine.plan import HasOutputs
 from engine.schema import Expanded, LinkTo, NodeSpec
-
-
-class HasOutputs(Protocol):
-    @property
-    def outputs(self) -> tuple[Digests, ...] | None: ...
 
 
 @dataclass(frozen=True, slots=True)

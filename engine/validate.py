@@ -5,7 +5,7 @@ whose links lead to outputs that exist and fit.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.binding import BoundNode, bind, unknown_type
 from engine.choices import Choices, nearest
@@ -102,26 +102,12 @@ def _without_faults(
     for fault in faults:
         outputs = tuple(target for target in wanted if fault.node in reach[target])
         hit.update(outputs)
-        spread.append(_replace_outputs(fault, outputs))
+        spread.append(replace(fault, outputs=outputs))
     left = tuple(target for target in wanted if target not in hit)
     if (hit and not (partial and left)) or not wanted:
         raise ValidationError([fault for fault in spread if fault.outputs] or spread)
     needed = set().union(*(reach[target] for target in left))
     return BoundGraph({id: bound[id] for id in bound if id in needed}, left, graph, tuple(spread))
-
-
-def _replace_outputs(fault: Fault, outputs: tuple[str, ...]) -> Fault:
-    return Fault(
-        fault.code,
-        fault.message,
-        fault.node,
-        fault.class_type,
-        fault.input,
-        fault.got,
-        fault.expected,
-        fault.hint,
-        outputs,
-    )
 
 
 def _ancestors(target: str, nodes: Mapping[str, Node], bound: Mapping[str, BoundNode]) -> set[str]:
