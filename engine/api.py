@@ -22,7 +22,7 @@ from engine.memo import Memo
 from engine.node import Registry
 from engine.object_info import SpecClasses
 from engine.outputs import check_writable
-from engine.parameters import find_node, set_parameters
+from engine.parameters import Parameter, find_node, list_declared, list_parameters, set_parameters
 from engine.plan import Plan, Planner
 from engine.run import Run, Shared
 from engine.settings import Settings
@@ -96,6 +96,20 @@ class Engine:
         """
         return workflow if isinstance(workflow, Loaded) else load(workflow, self._catalogue, seed=seed)
 
+    def parameters(self, workflow: Workflow) -> list[Parameter]:
+        """Return the parameters that a workflow declares; where it declares none, every input that can be set.
+
+        ``engine.parameter_schema.parameter_schema`` makes a JSON Schema of them.
+
+        Raises:
+            FileError, WorkflowError: it can't be read, or a declared parameter names no input.
+        """
+        loaded = self.load(workflow)
+        graph = read_graph(loaded.prompt)
+        if loaded.declarations:
+            return list_declared(graph, loaded.declarations, self.registry)
+        return list_parameters(graph, self.registry)
+
     def check(
         self,
         workflow: Workflow,
@@ -116,8 +130,8 @@ class Engine:
         loaded = self.load(workflow)
         broken = loaded.faults
         graph = read_graph(loaded.prompt)
-        if parameters:
-            graph = read_graph(set_parameters(graph, parameters, self.registry))
+        if parameters or loaded.declarations:
+            graph = read_graph(set_parameters(graph, parameters or {}, self.registry, loaded.declarations))
         wanted = None if targets is None else [find_node(graph, target) for target in targets]
         also = [find_node(graph, name) for name in values]
         try:
@@ -156,8 +170,9 @@ class Engine:
     ) -> Result:
         """Run a workflow and return its outputs.
 
-        ``parameters`` replaces inputs (``{"KSampler.seed": 7}``); ``targets`` runs only what these nodes need;
-        ``partial`` leaves out what is not valid; ``values`` names nodes whose outputs are wanted as values;
+        ``parameters`` replaces inputs (``{"KSampler.seed": 7}``) and sets what the file declares (``{"seed": 7}``);
+        ``targets`` runs only what these nodes need; ``partial`` leaves out what is not valid; ``values`` names nodes
+        whose outputs are wanted as values;
         ``on_event`` gets every event as it happens, from any thread; setting ``cancel`` stops the run; ``extra`` goes
         into the files beside the prompt, as does the document that the editor saved (``{"workflow": ...}``).
 

@@ -51,6 +51,15 @@ def listed(source: Files | InputFile, folders: Folders) -> list[str]:
     return folders.names(source.folder) if isinstance(source, Files) else folders.inputs(source.suffixes)
 
 
+def port_choices(port: Port, folders: Folders) -> Sequence[str] | None:
+    """Return the values that an input may have, files as they are now; None where it has no list."""
+    match port.choices:
+        case None | tuple():
+            return port.choices
+        case source:
+            return listed(source, folders)
+
+
 def _entry(spec: NodeSpec, names: Names | None) -> dict[str, Any]:
     inputs: dict[str, dict[str, Any]] = {"required": {}}
     for port in spec.inputs:

@@ -1,14 +1,23 @@
-"""What can be set in a workflow from outside, and setting it: ``{"KSampler.seed": 7, "6.text": "a fox"}``."""
+"""What can be set in a workflow from outside, and setting it: ``{"KSampler.seed": 7, "6.text": "a fox"}``.
+
+A parameter is named by what the file declares, by ``NODE.INPUT`` (NODE is an id, a title or a type), or by the name of
+an input that only one node has.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engine.choices import nearest
-from engine.errors import WorkflowError
+from engine.choices import BadInput, nearest
+from engine.errors import Fault, ValidationError, WorkflowError
 from engine.graph import Graph, Node, is_link
 from engine.node import NO_DEFAULT, Port, Registry
+
+if TYPE_CHECKING:
+    from engine.declarations import Declaration
+
+Declarations: TypeAlias = Mapping[str, "Declaration"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +60,118 @@ def _free_inputs(graph: Graph, node: Node, registry: Registry) -> Iterator[tuple
             yield name, value["__value__"] if isinstance(value, dict) and "__value__" in value else value, port
 
 
-def set_parameters(graph: Graph, parameters: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
-    """Return the workflow's API form with inputs replaced. A node is named by its id, its title or its type.
+def list_declared(graph: Graph, declarations: Declarations, registry: Registry) -> list[Parameter]:
+    """Return the declared parameters, each where its first input is, with what it takes and its default.
 
     Raises:
-        WorkflowError: a name fits no node, or several, or the node has no such input.
+        WorkflowError: one names no input.
+    """
+    found = []
+    for name, declaration in declarations.items():
+        id, input = find_input(graph, declaration.input[0], registry)
+        node = graph.nodes[id]
+        port = _port(node, input, registry)
+        value = node.inputs.get(input, port.default if port else None)
+        value = declaration.default if declaration.default is not None else None if value is NO_DEFAULT else value
+        found.append(Parameter(name, id, node.title, node.class_type, input, value, declaration.port(port)))
+    return found
+
+
+def set_parameters(
+    graph: Graph, parameters: Mapping[str, Any], registry: Registry, declarations: Declarations | None = None
+) -> dict[str, Any]:
+    """Return the workflow's API form with inputs replaced. Declared parameters that are not given get their default.
+
+    Raises:
+        WorkflowError: a name fits no input or several, or two names give one input different values.
+        ValidationError: values that declared parameters don't take; ``faults`` lists all.
     """
     prompt: dict[str, Any] = dict(graph.prompt)
-    for address, value in parameters.items():
-        name, dot, field = address.rpartition(".")
-        if not dot or not name or not field:
-            raise WorkflowError(
-                f"{address!r} names no input.", got=address, expected="NODE.INPUT", hint="For example KSampler.seed=7."
-            )
-        id = find_node(graph, name)
-        _check_input(graph.nodes[id], field, registry)
-        prompt[id] = {**prompt[id], "inputs": {**prompt[id].get("inputs", {}), field: value}}
+    for (id, input), value in _assigned(graph, parameters, registry, declarations or {}).items():
+        prompt[id] = {**prompt[id], "inputs": {**prompt[id].get("inputs", {}), input: value}}
     return prompt
+
+
+def _assigned(
+    graph: Graph, parameters: Mapping[str, Any], registry: Registry, declarations: Declarations
+) -> dict[tuple[str, str], Any]:
+    """Return (node, input) -> value."""
+    faults: list[Fault] = []
+    given: dict[tuple[str, str], tuple[str, Any]] = {}
+    for name, value in parameters.items():
+        for place, cast in _placed(graph, name, value, registry, declarations, faults):
+            other, before = given.setdefault(place, (name, cast))
+            if before != cast:
+                raise WorkflowError(
+                    f"{other} and {name} give one input different values.",
+                    node=place[0],
+                    input=place[1],
+                    got=[before, cast],
+                    hint="Give one of them.",
+                )
+    found: dict[tuple[str, str], Any] = {}
+    for name, declaration in declarations.items():
+        if name not in parameters and declaration.default is not None:
+            found |= _placed(graph, name, declaration.default, registry, declarations, faults)
+    if faults:
+        raise ValidationError(faults)
+    return found | {place: value for place, (_, value) in given.items()}
+
+
+def _placed(
+    graph: Graph, name: str, value: Any, registry: Registry, declarations: Declarations, faults: list[Fault]
+) -> list[tuple[tuple[str, str], Any]]:
+    """Return the inputs that a name means, with the value as they get it. What is declared is checked first."""
+    if name not in declarations:
+        return [(find_input(graph, name, registry), value)]
+    declaration = declarations[name]
+    places = [find_input(graph, each, registry) for each in declaration.input]
+    id, input = places[0]
+    try:
+        value = declaration.value(value, _port(graph.nodes[id], input, registry))
+    except BadInput as error:
+        faults.append(_parameter_fault(name, error, places[0], graph))
+    return [(place, value) for place in places]
+
+
+def _parameter_fault(name: str, error: BadInput, place: tuple[str, str], graph: Graph) -> Fault:
+    fault = error.fault(graph.nodes[place[0]], Port(place[1], "*"))
+    return replace(fault, message=f"The parameter {name}: {error.message}")
+
+
+def find_input(graph: Graph, name: str, registry: Registry) -> tuple[str, str]:
+    """Return the node and the input that ``NODE.INPUT`` means, or INPUT where only one node has it.
+
+    Raises:
+        WorkflowError: there is none, or more than one.
+    """
+    node, _, input = name.rpartition(".")
+    if node and input:
+        id = find_node(graph, node)
+        _check_input(graph.nodes[id], input, registry)
+        return id, input
+    free = list_parameters(graph, registry)
+    found = [each for each in free if each.input == name]
+    if len(found) == 1:
+        return found[0].node, name
+    if found:
+        raise WorkflowError(
+            f"{len(found)} inputs are called {name!r}.",
+            got=name,
+            expected=", ".join(each.name for each in found),
+            hint="Name the node too.",
+        )
+    raise WorkflowError(
+        f"{name!r} names no input.",
+        got=name,
+        expected=nearest(name, {each.input for each in free}) or "NODE.INPUT",
+        hint="For example KSampler.seed. `loomis params` lists what there is.",
+    )
+
+
+def _port(node: Node, input: str, registry: Registry) -> Port | None:
+    spec = registry.specs.get(node.class_type)
+    return spec.ports.get(input) if spec else None
 
 
 def _check_input(node: Node, field: str, registry: Registry) -> None:

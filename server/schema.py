@@ -1,11 +1,10 @@
 """A node type as plain data."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from engine.folders import Folders
 from engine.node import NO_DEFAULT, Files, InputFile, NodeSpec, Port
-from engine.object_info import listed
+from engine.object_info import port_choices
 
 MOST_CHOICES = 12
 """Of a longer list, the rest is left out for a person."""
@@ -38,15 +37,6 @@ def input_data(port: Port, folders: Folders) -> dict[str, Any]:
     data = {"name": port.name, "type": port.type, "required": port.required, "lazy": port.lazy}
     default = {} if port.default is NO_DEFAULT else {"default": port.default}
     return data | default | {name: value for name, value in facts.items() if value is not None}
-
-
-def port_choices(port: Port, folders: Folders) -> Sequence[str] | None:
-    """Return the values that an input may have, files as they are now; None where it has no list."""
-    match port.choices:
-        case None | tuple():
-            return port.choices
-        case source:
-            return listed(source, folders)
 
 
 def allowed(port: Port, folders: Folders) -> str:

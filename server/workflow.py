@@ -52,7 +52,7 @@ def find_workflows(names: Sequence[str]) -> list[Named]:
 
 
 def parse_values(settings: Sequence[str]) -> dict[str, Any]:
-    """Return what ``--set NODE.INPUT=VALUE`` means, as parameters of a run.
+    """Return what ``--set NAME=VALUE`` means, as parameters of a run.
 
     Raises:
         SettingError: one has another form.
@@ -60,12 +60,12 @@ def parse_values(settings: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for setting in settings:
         target, equals, text = setting.partition("=")
-        if not equals or not all(target.rpartition(".")):
+        if not equals or not target:
             raise SettingError(
                 f"--set can't use {setting!r}.",
                 got=setting,
-                expected="NODE.INPUT=VALUE",
-                hint='Write it like --set 3.seed=42 or --set "Positive.text=a fox".',
+                expected="NAME=VALUE",
+                hint='Write it like --set seed=42, --set 3.seed=42 or --set "Positive.text=a fox".',
             )
         values[target] = parse_value(text)
     return values

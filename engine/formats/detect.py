@@ -12,10 +12,14 @@ MAX_WRAPPERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What was found: the graph as submitted (``api``), the graph as the editor saves it (``saved``), or both."""
+    """What was found: the graph as submitted (``api``), the graph as the editor saves it (``saved``), or both.
+
+    ``loomis`` is what Loomis keeps beside them.
+    """
 
     api: dict[str, Any] | None
     saved: dict[str, Any] | None
+    loomis: Any = None
 
 
 def detect(value: Any, what: str) -> Detected:
@@ -72,4 +76,4 @@ def _enveloped(value: dict[str, Any]) -> Detected | None:
     for key in ("extra_pnginfo", "workflow"):
         extra = extra.get(key) if isinstance(extra, dict) else None
     saved = saved if saved is not None else extra if is_saved(extra) else None
-    return Detected(api, saved) if api is not None or saved is not None else None
+    return Detected(api, saved, value.get("loomis")) if api is not None or saved is not None else None

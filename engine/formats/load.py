@@ -1,14 +1,18 @@
 """One way in: anything that carries a workflow to an API graph."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import Fault
 from engine.formats.api import regular_prompt
 from engine.formats.catalogue import Catalogue
 from engine.formats.diagnostics import Diagnostic, Report
-from engine.formats.read import Source, read
+from engine.formats.read import OURS, Found, Source, read
+
+if TYPE_CHECKING:
+    from engine.declarations import Declaration
 
 VALIDATED = frozenset({"unknown_node", "bad_node", "value_not_in_list", "value_out_of_range", "wrong_type"})
 
@@ -20,6 +24,7 @@ class Loaded:
     ``prompt`` is the API graph. ``saved`` is the editor's document where the source has one. ``format`` is ``api``,
     ``saved-0.4`` or ``saved-1``: what the graph was made from. ``container`` is json, png, webp, jpeg, mp4 or webm.
     ``controls`` is node id -> input -> what to do with it after a run (fixed, increment, decrement, randomize).
+    ``declarations`` are the parameters that the file declares; ``loomis`` is all that Loomis keeps in it.
     """
 
     prompt: dict[str, dict[str, Any]]
@@ -28,6 +33,8 @@ class Loaded:
     format: str
     container: str
     controls: dict[str, dict[str, str]] = field(default_factory=dict)
+    declarations: "Mapping[str, Declaration]" = field(default_factory=dict)
+    loomis: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def faults(self) -> list[Fault]:
@@ -55,13 +62,29 @@ def load(source: Source, catalogue: Catalogue, *, seed: int = 0, now: datetime |
     everything else that is wrong is a diagnostic.
     """
     found = read(source)
+    ours = _ours(found)
+    report = Report()
+    declarations = _declarations(ours, report) if ours else {}
     if found.api is not None:
-        report = Report()
         prompt = regular_prompt(found.api, catalogue, report)
-        return Loaded(prompt, found.saved, report.finish(), "api", found.container)
+        return Loaded(prompt, found.saved, report.finish(), "api", found.container, {}, declarations, ours)
     saved = found.saved or {}
     from engine.formats.convert import convert  # most runs read the API format and don't pay for it
 
     converted = convert(saved, catalogue, seed=seed, now=now or datetime.now())
     schema = "saved-1" if saved.get("version") == 1 else "saved-0.4"
-    return Loaded(converted.prompt, saved, converted.diagnostics, schema, found.container, converted.controls)
+    remarks = (*report.finish(), *converted.diagnostics)
+    return Loaded(converted.prompt, saved, remarks, schema, found.container, converted.controls, declarations, ours)
+
+
+def _ours(found: Found) -> Mapping[str, Any]:
+    """Return what Loomis keeps beside the graph that runs, else in the saved document."""
+    extra = (found.saved or {}).get("extra")
+    kept = found.loomis if found.loomis is not None else extra.get(OURS) if isinstance(extra, dict) else None
+    return kept if isinstance(kept, dict) else {}
+
+
+def _declarations(ours: Mapping[str, Any], report: Report) -> "Mapping[str, Declaration]":
+    from engine.declarations import read_declarations  # most files declare nothing and don't pay for it
+
+    return read_declarations(ours, report)

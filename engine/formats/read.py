@@ -20,16 +20,23 @@ from engine.formats.webm import webm_texts
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Mapping[str, Any]
 
 KEYS = ("workflow", "prompt")
+OURS = "loomis"
+"""The metadata text, and the key of a document, that holds what Loomis adds: declared parameters, provenance."""
+
 WRAPPED_KEYS = ("comment", "\xa9cmt", "usercomment")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The workflows of one source. ``container`` is json, png, webp, jpeg, mp4 or webm."""
+    """The workflows of one source, and what Loomis keeps beside them.
+
+    ``container`` is json, png, webp, jpeg, mp4 or webm.
+    """
 
     api: dict[str, Any] | None
     saved: dict[str, Any] | None
     container: str
+    loomis: Any = None
 
 
 def read(source: Source) -> Found:
@@ -93,11 +100,11 @@ def _embedded(texts: dict[str, str], container: str, what: str) -> Found:
         except WorkflowError as error:
             problems.append(error)
             continue
-        for kind in ("api", "saved"):
+        for kind in ("api", "saved", "loomis"):
             if getattr(detected, kind) is not None:
                 found.setdefault(kind, getattr(detected, kind))
     if found:
-        return Found(found.get("api"), found.get("saved"), container)
+        return Found(found.get("api"), found.get("saved"), container, found.get("loomis", _ours(texts)))
     if problems:
         raise problems[0]
     raise WorkflowError(
@@ -116,8 +123,16 @@ def _opened(value: Any) -> Any:
     return {**value, **{key: parse_json(text, f"The {key}") for key, text in inner.items()}} if inner else value
 
 
+def _ours(texts: Mapping[str, str]) -> Any:
+    """Return what Loomis wrote into a picture besides the workflow; nothing where that is damaged."""
+    try:
+        return parse_json(texts[OURS], OURS) if OURS in texts else None
+    except WorkflowError:
+        return None
+
+
 def _found(detected: Detected, container: str) -> Found:
-    return Found(detected.api, detected.saved, container)
+    return Found(detected.api, detected.saved, container, detected.loomis)
 
 
 def _keyed(strings: list[str]) -> dict[str, str]:

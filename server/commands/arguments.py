@@ -22,9 +22,10 @@ Set: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        metavar="NODE.INPUT=VALUE",
+        metavar="NAME=VALUE",
         show_default=False,
-        help="Give an input another value. NODE is an id, a title or a type that is there once. May be repeated.",
+        help="Give an input another value. NAME is a declared parameter, NODE.INPUT (NODE is an id, a title or a type),"
+        " or INPUT where only one node has it. May be repeated.",
     ),
 ]
 Only: TypeAlias = Annotated[

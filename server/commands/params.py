@@ -11,7 +11,8 @@ from engine.folders import Folders
 from engine.formats import Catalogue, load
 from engine.graph import read_graph
 from engine.object_info import SpecClasses
-from engine.parameters import Parameter, list_parameters
+from engine.parameter_schema import parameter_schema
+from engine.parameters import Parameter, list_declared, list_parameters
 from server.command import command
 from server.commands.arguments import File, Json
 from server.report import show_remarks
@@ -27,18 +28,28 @@ MOST_CHARACTERS = 80
 def params(options: Options, file: File, as_json: Json = False) -> None:
     """List what can be set in a workflow: the name for --set, the value it has, what it may be.
 
+    Parameters that the file declares come first. --json adds a JSON Schema: the
+    declared parameters, or else every input, as an object that a run takes.
+
     Examples:
       loomis params workflows/portrait.json
     """
     registry = nodes.vocabulary()
     folders = options.folders(nodes.EMBEDDED)
     loaded = load(workflow_source(file), Catalogue(SpecClasses(registry.specs)))
-    found = list_parameters(read_graph(loaded.prompt), registry)
+    graph = read_graph(loaded.prompt)
+    declared = list_declared(graph, loaded.declarations, registry)
+    inputs = list_parameters(graph, registry)
     if as_json:
-        typer.echo(json.dumps([parameter_data(each, folders) for each in found]))
+        data = {"parameters": declared, "inputs": inputs}
+        lists = {name: [parameter_data(each, folders) for each in found] for name, found in data.items()}
+        typer.echo(json.dumps(lists | {"schema": parameter_schema(declared or inputs, folders)}))
         return
     show_remarks(loaded.warnings)
-    show_parameters(found, folders)
+    if declared:
+        show_parameters(declared, folders)
+        typer.echo()
+    show_parameters(inputs, folders)
 
 
 def show_parameters(found: list[Parameter], folders: Folders) -> None:

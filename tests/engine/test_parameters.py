@@ -4,7 +4,7 @@ import pytest
 
 from engine.errors import WorkflowError
 from engine.graph import read_graph
-from engine.parameters import find_node, list_parameters, set_parameters
+from engine.parameters import find_input, find_node, list_parameters, set_parameters
 from tests.engine.words import Vocabulary, n
 
 REGISTRY = Vocabulary().registry
@@ -72,3 +72,14 @@ def test_an_id_comes_before_a_title_and_a_title_before_a_type(name, id):
 def test_what_names_no_input(address):
     with pytest.raises(WorkflowError):
         set_parameters(GRAPH, {address: 1}, REGISTRY)
+
+
+def test_an_input_that_one_node_has_needs_no_node():
+    assert find_input(GRAPH, "strength", REGISTRY) == ("5", "strength")
+    assert set_parameters(GRAPH, {"strength": 1}, REGISTRY)["5"]["inputs"]["strength"] == 1
+
+
+def test_an_input_of_several_nodes_lists_them():
+    with pytest.raises(WorkflowError, match="2 inputs are called 'value'") as caught:
+        find_input(GRAPH, "value", REGISTRY)
+    assert caught.value.expected == "First.value, 2.value"

@@ -51,11 +51,11 @@ def test_settings_become_parameters():
     assert found == {"3.seed": 43, "6.text": "a = b", "My node.v2.steps": 8}
 
 
-@pytest.mark.parametrize("setting", ["3.seed", "seed=3", ".seed=3", "3.=3", "=", ""])
+@pytest.mark.parametrize("setting", ["3.seed", "=3", "=", ""])
 def test_a_setting_of_another_form(setting):
     with pytest.raises(SettingError) as caught:
         parse_values([setting])
-    assert caught.value.expected == "NODE.INPUT=VALUE"
+    assert caught.value.expected == "NAME=VALUE"
 
 
 def test_folders_are_searched(tmp_path):
