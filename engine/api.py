@@ -34,7 +34,7 @@ Workflow = Source | Loaded
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Output:
     """What an output node has to show. A file is ``{filename, subfolder, type, kind, path}``."""
 
     files: tuple[Mapping[str, Any], ...]
@@ -50,7 +50,7 @@ class Result:
     """
 
     job: str
-    outputs: Mapping[str, Shown]
+    outputs: Mapping[str, Output]
     values: Mapping[str, tuple[list[Any], ...]]
     seconds: float
     faults: tuple[Fault, ...] = ()
@@ -206,7 +206,7 @@ class Engine:
                 self._cancels.remove(cancel)
                 self._runs.notify_all()
         outputs = {
-            id: Shown(tuple(file for each in placed for file in each.files), run.told.notes[id])
+            id: Output(tuple(file for each in placed for file in each.files), run.told.notes[id])
             for id, placed in run.told.placed.items()
         }
         found = {name: run.values(id) for name, id in wanted.items()}

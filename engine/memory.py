@@ -9,7 +9,7 @@ OPAQUE_BYTES = 64 * 1024
 """What a value without a byte form counts: nothing can measure it."""
 
 
-class Held(NamedTuple):
+class Cached(NamedTuple):
     """A value in memory; ``packed`` is None where it has no byte form. The two may share their bytes."""
 
     value: Any
@@ -26,7 +26,7 @@ class Memory:
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.nbytes = 0
-        self._held: OrderedDict[bytes, Held] = OrderedDict()
+        self._held: OrderedDict[bytes, Cached] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -34,7 +34,7 @@ class Memory:
     def __contains__(self, digest: bytes) -> bool:
         return digest in self._held
 
-    def add(self, digest: bytes, held: Held) -> None:
+    def add(self, digest: bytes, held: Cached) -> None:
         """Keep a value as the one used last. One that is larger than the whole budget is not kept."""
         self.drop(digest)
         if held.nbytes > self.budget:
@@ -44,7 +44,7 @@ class Memory:
         while self.nbytes > self.budget:
             self.nbytes -= self._held.popitem(last=False)[1].nbytes
 
-    def get(self, digest: bytes) -> Held | None:
+    def get(self, digest: bytes) -> Cached | None:
         """Return a value and make it the one used last."""
         held = self._held.get(digest)
         if held is not None:

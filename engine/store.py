@@ -30,10 +30,10 @@ from engine.errors import StoreError
 from engine.fingerprints import FileRecord, FileTable
 from engine.index import Index, is_damage
 from engine.leases import Leases
-from engine.memory import Held, Memory
+from engine.memory import Cached, Memory
 from engine.names import Names
 from engine.rows import Row, row_to_bytes
-from engine.upkeep import Report, Stats
+from engine.upkeep import Stats, Verification
 from engine.values import MalformedValue, Packed, unpack
 from engine.writer import Writer
 
@@ -194,7 +194,7 @@ class Store:
             if packed is None:
                 return MISSING
             try:
-                held = Held(unpack(packed), packed)
+                held = Cached(unpack(packed), packed)
             except MalformedValue:
                 self._guarded(lambda disk: disk.drop(digest), None)
                 return MISSING
@@ -214,7 +214,7 @@ class Store:
         held = self._held(digest)
         return held.packed if held else self._read(digest)
 
-    def _held(self, digest: bytes) -> Held | None:
+    def _held(self, digest: bytes) -> Cached | None:
         with self._lock:
             held = self._memory.get(digest)
         return held or self._writer.values.get(digest)
@@ -245,7 +245,7 @@ class Store:
 
         ``values`` holds the outputs by digest; a value without a byte form comes with None and stays in memory.
         """
-        held = {digest: Held(value, packed) for digest, (value, packed) in values.items()}
+        held = {digest: Cached(value, packed) for digest, (value, packed) in values.items()}
         with self._lock:
             self._mirror(key, row, self._clock())
             for digest, each in held.items():
@@ -390,10 +390,10 @@ class Store:
             self._guarded(upkeep.type_stats, {}),
         )
 
-    def verify(self) -> Report:
+    def verify(self) -> Verification:
         """Hash every stored value again and drop the bad ones."""
         self.flush()
-        return self._guarded(upkeep.verify, Report(0, 0, (), (), ()))
+        return self._guarded(upkeep.verify, Verification(0, 0, (), (), ()))
 
     def clear(self, *, older_than: float | None = None, type: str | None = None) -> int:
         """Forget everything, or what was not used for ``older_than`` seconds, or one node type. Return bytes freed."""

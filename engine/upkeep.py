@@ -31,7 +31,7 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Verification:
     """What a check found: values read, bytes read, and the digests of those that were dropped and why."""
 
     checked: int
@@ -72,7 +72,7 @@ def totals(disk: Disk) -> tuple[int, int, int]:
     return found[0] if found else (0, 0, 0)
 
 
-def verify(disk: Disk) -> Report:
+def verify(disk: Disk) -> Verification:
     """Hash every value again, drop those that are damaged or missing, and files that belong to no value."""
     damaged: list[str] = []
     missing: list[str] = []
@@ -85,7 +85,7 @@ def verify(disk: Disk) -> Report:
             nbytes += found[0].nbytes
         else:
             (damaged if here else missing).append(digest.hex())
-    return Report(checked, nbytes, tuple(damaged), tuple(missing), _drop_strays(disk))
+    return Verification(checked, nbytes, tuple(damaged), tuple(missing), _drop_strays(disk))
 
 
 def _drop_strays(disk: Disk) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from engine.values import Opaque
 
 
 @dataclass(slots=True)
-class Report:
+class Completion:
     """What came of a node's calls: outcomes and rows by call, files, or what went wrong, or values that were gone."""
 
     done: dict[int, tuple[Outcome, Row | None]] = field(default_factory=dict)
@@ -51,53 +51,53 @@ class Work:
         self.stop = threading.Event()
         self.cancel = cancel
 
-    def do(self, task: Task, missing: Sequence[int]) -> Report:
+    def do(self, task: Task, missing: Sequence[int]) -> Completion:
         """Make the calls of a node whose function is not async."""
-        report = Report()
+        completion = Completion()
         try:
-            self._ask(task, missing, report)
-            for index in () if report.done else missing:
+            self._ask(task, missing, completion)
+            for index in () if completion.done else missing:
                 if self.stopped():
                     return self.cancelled(task)
                 given = self._arguments(task, index)
-                self._keep(task, index, invoke(task.node, task.calls[index], given), report)
+                self._keep(task, index, invoke(task.node, task.calls[index], given), completion)
         except KeyboardInterrupt:
             raise
         except BaseException as failure:  # what a thread of a pool does not catch, nobody hears of
-            self._failed(failure, task, report)
-        return report
+            self._failed(failure, task, completion)
+        return completion
 
-    async def do_async(self, task: Task, missing: Sequence[int]) -> Report:
+    async def do_async(self, task: Task, missing: Sequence[int]) -> Completion:
         """Make the calls of an ``async def`` node."""
-        report = Report()
+        completion = Completion()
         try:
-            self._ask(task, missing, report)
-            for index in () if report.done else missing:
+            self._ask(task, missing, completion)
+            for index in () if completion.done else missing:
                 given = self._arguments(task, index)
-                self._keep(task, index, await invoke_async(task.node, task.calls[index], given), report)
+                self._keep(task, index, await invoke_async(task.node, task.calls[index], given), completion)
         except Exception as failure:
-            self._failed(failure, task, report)
-        return report
+            self._failed(failure, task, completion)
+        return completion
 
-    def cancelled(self, task: Task) -> Report:
+    def cancelled(self, task: Task) -> Completion:
         """Return the report of a node that was stopped at an await."""
-        return Report(error=Cancelled("The run was cancelled.", node=task.node.id))
+        return Completion(error=Cancelled("The run was cancelled.", node=task.node.id))
 
-    def _ask(self, task: Task, missing: Sequence[int], report: Report) -> None:
+    def _ask(self, task: Task, missing: Sequence[int], completion: Completion) -> None:
         """Let a lazy node say what it needs. While one of its calls still asks, none is made."""
         if task.node.spec.lazy is None:
             return
         for index in missing:
             given = self._arguments(task, index)
             if names := asks(task.node, given, task.asked):
-                self._keep(task, index, Outcome(asks=names), report)
+                self._keep(task, index, Outcome(asks=names), completion)
 
-    def _failed(self, failure: BaseException, task: Task, report: Report) -> None:
+    def _failed(self, failure: BaseException, task: Task, completion: Completion) -> None:
         """Note a failure. Lost values are no failure: they are made again. Values that were changed are forgotten."""
         if isinstance(failure, Lost):
-            report.lost = failure.digests
+            completion.lost = failure.digests
             return
-        report.error = located(failure, task.node)
+        completion.error = located(failure, task.node)
         if isinstance(failure, ChangedInput):
             for call in task.calls:
                 self.memo.forget(call.inputs.get(failure.input or "", ()))
@@ -140,17 +140,17 @@ class Work:
         found = self.held.get(digest, self.memo.text)
         return found if isinstance(found, str) else None
 
-    def _keep(self, task: Task, index: int, outcome: Outcome, report: Report) -> None:
+    def _keep(self, task: Task, index: int, outcome: Outcome, completion: Completion) -> None:
         """Remember a call's result and write its files. An expanded call has no result yet."""
         if outcome.expanded:
-            report.done[index] = (outcome, None)
+            completion.done[index] = (outcome, None)
             return
         call = task.calls[index]
         keep = self._may_keep(task, call)
         row = self.memo.remember(task.node.spec, call.key, outcome, trace(task.node, call.inputs), keep=keep)
         if task.node.spec.output_node and not row.asks:
-            report.placed[index] = self.outputs.place(call.key, row, outcome)
-        report.done[index] = (outcome, row)
+            completion.placed[index] = self.outputs.place(call.key, row, outcome)
+        completion.done[index] = (outcome, row)
 
     def _may_keep(self, task: Task, call: CallInputs) -> bool:
         """Whether a result may be remembered: a file that changed since the key was made has another key now."""

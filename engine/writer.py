@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from engine.disk import Entry
-from engine.memory import Held
+from engine.memory import Cached
 from engine.rows import Row
 
 DELAY = 0.05
@@ -27,7 +27,7 @@ class Writer:
         interval: Callable[[], float | None],
     ) -> None:
         self.rows: dict[bytes, Row] = {}
-        self.values: dict[bytes, Held] = {}
+        self.values: dict[bytes, Cached] = {}
         self._commit = commit
         self._budget = budget
         self._beat = beat
@@ -40,7 +40,7 @@ class Writer:
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def add(self, entry: Entry, values: dict[bytes, Held], *, urgent: bool) -> None:
+    def add(self, entry: Entry, values: dict[bytes, Cached], *, urgent: bool) -> None:
         """Queue a result; ``urgent`` ones do not wait for others."""
         with self._condition:
             nbytes = sum(packed.nbytes for _, packed in entry.values)

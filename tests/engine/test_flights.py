@@ -1,14 +1,6 @@
-"""Single flight: one computes, the others wait, and nobody waits for one that failed."""
+"""Single flight: keys are taken all or none, and who waits is told."""
 
-import threading
-import time
-from collections.abc import Iterator
-
-import pytest
-
-from engine.errors import LoomisError, NodeFailure
 from engine.flights import Flights
-from tests.engine.words import Vocabulary, engine, n
 
 
 def test_keys_are_taken_all_or_none():
@@ -27,73 +19,3 @@ def test_landing_a_key_that_is_not_in_the_air_is_nothing():
     flights = Flights()
     flights.land([b"a"])
     assert flights.take([b"a"], lambda: None)
-
-
-def test_runs_that_wait_for_one_that_fails_try_themselves():
-    words = Vocabulary()
-    attempts: Iterator[int] = iter(range(10))
-
-    @words.registry.node("Flaky", resource="io")
-    def flaky(a: int) -> int:
-        attempt = next(attempts)
-        words.calls.append(("Flaky", attempt))
-        if attempt == 0:
-            words.gate.wait(10)
-            raise ValueError("not the first")
-        return a
-
-    graph = {"1": n("Flaky", a=3), "2": n("Show", value=("1", 0))}
-    results: list[object] = []
-
-    def run() -> None:
-        try:
-            results.append(e.run(graph).outputs["2"].notes["text"])
-        except LoomisError as error:
-            results.append(type(error))
-
-    with engine(words) as e:
-        threads = [threading.Thread(target=run) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        while not words.called("Flaky"):
-            time.sleep(0.005)
-        time.sleep(0.05)
-        words.gate.set()
-        for thread in threads:
-            thread.join(10)
-    assert sorted(map(str, results)) == ["<class 'engine.errors.NodeFailure'>"] + ["['3']"] * 3
-    assert words.called("Flaky") == [0, 1]
-
-
-def test_nodes_of_one_list_that_share_calls_with_another_wait_for_them():
-    words = Vocabulary()
-
-    @words.registry.node("Slow", resource="io")
-    def slow(a: int) -> int:
-        words.calls.append(("Slow", a))
-        time.sleep(0.02)
-        return a
-
-    graph = {
-        "r3": n("Range", count=3),
-        "r4": n("Range", count=4),
-        "a": n("Slow", a=("r3", 0)),
-        "b": n("Slow", a=("r4", 0)),
-        "s": n("Sum", values=("a", 0)),
-        "t": n("Sum", values=("b", 0)),
-    }
-    with engine(words) as e:
-        assert e.run(graph, values=["s", "t"]).values == {"s": ([3],), "t": ([6],)}
-    assert sorted(words.called("Slow")) == [0, 1, 2, 3]
-
-
-def test_a_failed_run_leaves_no_key_taken():
-    words = Vocabulary()
-    graph = {"1": n("Number", value=1), "f": n("Fail", a=("1", 0))}
-    graph |= {f"w{i}": n("Wait", seconds=0.01, tag=i) for i in range(40)}
-    graph |= {f"o{id}": n("Show", value=(id, 0)) for id in list(graph)}
-    with engine(words) as e:
-        for _ in range(2):
-            with pytest.raises(NodeFailure):
-                e.run(graph)
-        assert e._shared.flights._waiting == {}

@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.memory import OPAQUE_BYTES, Held, Memory
+from engine.memory import OPAQUE_BYTES, Cached, Memory
 from engine.values import pack
 
 
 def held(nbytes):
-    return Held(nbytes, pack(np.zeros(nbytes, np.uint8)))
+    return Cached(nbytes, pack(np.zeros(nbytes, np.uint8)))
 
 
 @given(st.integers(0, 2000), st.lists(st.tuples(st.sampled_from("agd"), st.integers(0, 9), st.integers(0, 600))))
@@ -38,5 +38,5 @@ def test_it_holds_what_was_used_last_within_its_budget(budget, steps):
 def test_a_value_without_byte_form_counts_something():
     memory = Memory(OPAQUE_BYTES * 2)
     for name in b"abc":
-        memory.add(bytes([name]), Held(object(), None))
+        memory.add(bytes([name]), Cached(object(), None))
     assert len(memory) == 2 and memory.get(b"a") is None

@@ -1,7 +1,5 @@
 """What runs, what is remembered, and in which order; read off the events."""
 
-import threading
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -9,21 +7,16 @@ import pytest
 import torch
 
 import nodes  # noqa: F401  (registers the codec of tensors)
-from engine.errors import Cancelled, FileError, InputError, NodeFailure, OutOfMemory, ValidationError
+from engine.errors import FileError, InputError, NodeFailure, OutOfMemory
 from engine.events import (
     Event,
     Failed,
     Finished,
-    NodeFinished,
-    NodeStarted,
-    Progress,
     Saved,
     Started,
     Warned,
-    WasCancelled,
 )
 from engine.node import Mentions
-from engine.run import Run
 from engine.types import Anything
 from tests.engine.words import Vocabulary, engine, n, ran, recorded, remembered, whys
 
@@ -154,40 +147,6 @@ def test_an_empty_list_calls_nothing():
         assert words.called("Half") == [] and words.called("Sum") == [()]
 
 
-def switch(condition: int) -> dict[str, dict[str, object]]:
-    return {
-        "c": n("Number", value=condition),
-        "x": n("Number", value=10),
-        "y": n("Number", value=20),
-        "x2": n("Half", a=("x", 0)),
-        "y2": n("Half", a=("y", 0)),
-        "s": n("Switch", condition=("c", 0), a=("x2", 0), b=("y2", 0)),
-        "o": n("Show", value=("s", 0)),
-    }
-
-
-def test_a_lazy_input_that_is_not_needed_is_not_made(tmp_path: Path):
-    words = Vocabulary()
-    with engine(words, tmp_path) as e:
-        result, events = recorded(e, switch(1))
-        assert result.outputs["o"].notes == {"text": ["5"]}
-        assert {"y", "y2"} & set(ran(events)) == set()
-        assert ran(recorded(e, switch(1))[1]) == []
-        result, events = recorded(e, switch(0))
-        assert result.outputs["o"].notes == {"text": ["10"]} and words.called("Half") == [10, 20]
-    with engine(words, tmp_path) as e:
-        words.calls.clear()
-        assert recorded(e, switch(0))[0].outputs["o"].notes == {"text": ["10"]}
-        assert words.calls == []
-
-
-def test_what_a_lazy_input_did_not_need_is_no_part_of_its_key():
-    with engine(Vocabulary()) as e:
-        e.run(switch(1))
-        changed = switch(1) | {"y": n("Number", value=99)}
-        assert ran(recorded(e, changed)[1]) == []
-
-
 def test_a_block_stops_its_consumers_and_is_reported_once():
     words = Vocabulary()
     graph = {
@@ -201,26 +160,6 @@ def test_a_block_stops_its_consumers_and_is_reported_once():
         assert words.called("Half") == [] and words.called("Show") == [5]
         assert [event.message for event in events if hasattr(event, "message")] == ["closed"]
         assert result.outputs["4"].notes == {"text": ["5"]}
-
-
-def test_an_expansion_takes_its_nodes_place_and_is_remembered(tmp_path: Path):
-    words = Vocabulary()
-    graph = {"1": n("Number", value=6), "2": n("Double", a=("1", 0)), "3": n("Show", value=("2", 0))}
-    with engine(words, tmp_path) as e:
-        result, events = recorded(e, graph)
-        assert result.outputs["3"].notes == {"text": ["12"]} and ran(events) == ["1", "2", "2.1", "3"]
-        assert ran(recorded(e, graph)[1]) == []
-
-
-def test_a_cycle_that_an_expansion_makes_is_named():
-    graph = {"1": n("Number", value=6), "2": n("Circle", a=("1", 0)), "3": n("Show", value=("2", 0))}
-    with engine(Vocabulary()) as e:
-        with pytest.raises(
-            ValidationError, match=r"2 \(Circle\) -> 2.1 \(Half\) -> 2 \(Circle\)|2.1 .* -> 2 .* -> 2.1"
-        ) as caught:
-            e.run(graph)
-        assert {fault.code for fault in caught.value.faults} == {"dependency_cycle"}
-        assert e.run(SUM).outputs["4"].notes == {"text": ["7"]}
 
 
 def test_a_node_that_fails_stops_the_run_and_what_was_done_stays():
@@ -269,18 +208,6 @@ def test_a_file_that_changed_under_its_name_runs_again(tmp_path: Path):
         assert ran(recorded(e, graph)[1]) == []
 
 
-def test_an_opaque_value_is_made_again_only_for_a_node_that_runs(tmp_path: Path):
-    words = Vocabulary()
-    graph = {"1": n("Handle", a=1), "2": n("Use", handle=("1", 0), b=5), "3": n("Show", value=("2", 0))}
-    with engine(words, tmp_path) as e:
-        e.run(graph)
-    words.calls.clear()
-    with engine(words, tmp_path) as e:
-        assert ran(recorded(e, graph)[1]) == []
-        _, events = recorded(e, graph, parameters={"2.b": 6})
-        assert ran(events) == ["1", "2", "3"] and whys(events)["1"] == "its value is gone from the store"
-
-
 def test_an_input_changed_in_place_is_an_error():
     words = Vocabulary()
 
@@ -291,121 +218,6 @@ def test_an_input_changed_in_place_is_an_error():
     with engine(words) as e, pytest.raises(InputError, match="changed its input in place") as caught:
         e.run({"1": n("Zeros"), "2": n("Mutate", tensor=("1", 0)), "3": n("Show", value=("2", 0))})
     assert (caught.value.node, caught.value.input) == ("2", "tensor")
-
-
-def test_waits_on_the_io_lane_overlap():
-    graph = {f"{i}": n("Wait", seconds=0.5, tag=i) for i in range(4)} | {
-        f"o{i}": n("Show", value=(f"{i}", 0)) for i in range(4)
-    }
-    with engine(Vocabulary()) as e:
-        _, events = recorded(e, graph)
-    order = [type(event) for event in events if isinstance(event, NodeStarted | NodeFinished) and event.node in "0123"]
-    assert order == [NodeStarted] * 4 + [NodeFinished] * 4
-
-
-def test_async_nodes_overlap():
-    graph = {f"{i}": n("Sleep", seconds=0.3, tag=i) for i in range(4)} | {
-        f"o{i}": n("Show", value=(f"{i}", 0)) for i in range(4)
-    }
-    with engine(Vocabulary()) as e:
-        _, events = recorded(e, graph)
-    order = [type(event) for event in events if isinstance(event, NodeStarted | NodeFinished) and event.node in "0123"]
-    assert order == [NodeStarted] * 4 + [NodeFinished] * 4
-
-
-def test_a_cpu_branch_runs_while_the_device_is_busy():
-    graph = {"d": n("Device", seconds=0.5), "od": n("Show", value=("d", 0))}
-    graph |= {"1": n("Number", value=1), "2": n("Half", a=("1", 0)), "o": n("Show", value=("2", 0))}
-    with engine(Vocabulary()) as e:
-        result, events = recorded(e, graph)
-    assert ran(events).index("o") < ran(events).index("d")
-    assert "gpu" in result.outputs["od"].notes["text"][0]
-
-
-def test_a_device_keeps_its_thread():
-    with engine(Vocabulary()) as e:
-        names = {
-            e.run({"1": n("Device", seconds=i / 1000), "2": n("Show", value=("1", 0))}).outputs["2"].notes["text"][0]
-            for i in range(5)
-        }
-    assert len(names) == 1
-
-
-def test_progress_is_told():
-    with engine(Vocabulary()) as e:
-        _, events = recorded(e, {"1": n("Device", seconds=0.02), "2": n("Show", value=("1", 0))})
-    assert {(event.node, event.value, event.maximum) for event in events if isinstance(event, Progress)} == {
-        ("1", 0, 1)
-    }
-
-
-@pytest.mark.parametrize("node", ["Device", "Sleep"])
-def test_a_cancelled_run_stops_within_a_step(node: str):
-    cancel = threading.Event()
-    events: list[Event] = []
-
-    def listen(event: Event) -> None:
-        events.append(event)
-        if isinstance(event, NodeStarted):
-            cancel.set()
-
-    with engine(Vocabulary()) as e:
-        began = time.monotonic()
-        with pytest.raises(Cancelled):
-            e.run({"1": n(node, seconds=8.0), "2": n("Show", value=("1", 0))}, on_event=listen, cancel=cancel)
-        assert time.monotonic() - began < 4
-        assert isinstance(events[-1], WasCancelled)
-        assert e.run(SUM).outputs["4"].notes == {"text": ["7"]}
-
-
-def test_two_runs_that_need_the_same_key_compute_it_once():
-    words = Vocabulary()
-    graph = {"1": n("Hold", value=3), "2": n("Show", value=("1", 0))}
-    results = []
-    with engine(words) as e:
-        threads = [threading.Thread(target=lambda: results.append(e.run(graph))) for _ in range(5)]
-        for thread in threads:
-            thread.start()
-        while not words.called("Hold"):
-            time.sleep(0.01)
-        time.sleep(0.1)
-        words.gate.set()
-        for thread in threads:
-            thread.join()
-    assert words.called("Hold") == [3] and [result.outputs["2"].notes for result in results] == [{"text": ["3"]}] * 5
-
-
-def test_a_waiting_run_takes_over_from_one_that_was_cancelled():
-    words = Vocabulary()
-    graph = {"1": n("Device", seconds=1.0), "2": n("Show", value=("1", 0))}
-    cancel = threading.Event()
-    with engine(words) as e:
-
-        def run_and_be_cancelled() -> None:
-            with pytest.raises(Cancelled):
-                e.run(graph, cancel=cancel)
-
-        first = threading.Thread(target=run_and_be_cancelled)
-        first.start()
-        time.sleep(0.2)
-        threading.Timer(0.2, cancel.set).start()
-        assert "gpu" in e.run(graph).outputs["2"].notes["text"][0]
-        first.join()
-
-
-def test_values_are_dropped_after_their_last_consumer(monkeypatch: pytest.MonkeyPatch):
-    held: list[int] = []
-    settle = Run._settle
-
-    def watch(run: Run, task: object) -> None:
-        settle(run, task)  # type: ignore[arg-type]
-        held.append(len(run._held._values))
-
-    monkeypatch.setattr(Run, "_settle", watch)
-    graph = {"0": n("Number", value=1)} | {f"{i}": n("Add", a=(f"{i - 1}", 0), b=i) for i in range(1, 20)}
-    with engine(Vocabulary()) as e:
-        e.run({**graph, "o": n("Show", value=("19", 0))})
-    assert max(held) <= 2 and held[-1] == 0
 
 
 def mentions(folder: Path, texts: list[str]) -> tuple[Vocabulary, Path]:
@@ -486,16 +298,6 @@ def test_a_ten_thousand_node_chain_runs_and_is_remembered(tmp_path: Path):
     with engine(Vocabulary(), tmp_path) as e:
         assert e.run(graph).outputs["o"].notes == {"text": [str(1 + sum(range(10_000)))]}
         assert ran(recorded(e, graph)[1]) == []
-
-
-def test_a_long_chain_of_equal_values_is_cut_off_without_recursion():
-    words = Vocabulary()
-    graph = {"0": n("Number", value=8), "1": n("Half", a=("0", 0))}
-    graph |= {f"{i}": n("Add", a=(f"{i - 1}", 0), b=1) for i in range(2, 5_000)}
-    graph["o"] = n("Show", value=("4999", 0))
-    with engine(words) as e:
-        e.run(graph)
-        assert ran(recorded(e, graph, parameters={"0.value": 9})[1]) == ["0", "1"]
 
 
 @pytest.mark.parametrize("error", [

@@ -5,7 +5,7 @@ import weakref
 import numpy as np
 
 from engine.disk import Entry
-from engine.memory import Held
+from engine.memory import Cached
 from engine.rows import Row
 from engine.values import Packed, pack
 from engine.writer import Writer
@@ -13,7 +13,7 @@ from engine.writer import Writer
 
 def entry(name, nbytes=0):
     packed = pack(np.zeros(nbytes, np.uint8))
-    return Entry(name, "T", Row(), b"", ((packed.digest, packed),)), {packed.digest: Held(nbytes, packed)}
+    return Entry(name, "T", Row(), b"", ((packed.digest, packed),)), {packed.digest: Cached(nbytes, packed)}
 
 
 def writer(commit, budget=2**20):

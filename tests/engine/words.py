@@ -189,4 +189,19 @@ def recorded(engine: Engine, graph: Word, **options: Any) -> tuple[Any, list[Eve
     return engine.run(graph, on_event=events.append, **options), events
 
 
+GROWN = {"1": n("Number", value=6), "g": n("Grow", a=("1", 0)), "o": n("Show", value=("g", 0))}
+
+
+def expanding(graph: dict[str, Any], *result: Any, into: Vocabulary | None = None) -> Vocabulary:
+    """Return a vocabulary where Grow expands into this graph."""
+    words = into or Vocabulary()
+
+    @words.registry.node("Grow")
+    def grow(a: int) -> Expanded[int]:
+        words.calls.append(("Grow", a))
+        return Expanded(graph, result)
+
+    return words
+
+
 Listener = Callable[[Event], None]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import pytest
 
 from engine import events
-from engine.api import Result, Shown
+from engine.api import Output, Result
 from engine.errors import Fault
 from engine.formats import Diagnostic
 from server.telling import MOST_LINES, FilesOnly, JsonLines, Lines, OnTerminal, Story, event_data
@@ -77,7 +77,7 @@ def test_event_data_keeps_its_fields():
 
 RESULT = Result(
     "j",
-    {"9": Shown(({"path": "/there/a.png"}, {"path": "/there/b.png"}), {}), "8": Shown((), {"text": ["a fox", 3]})},
+    {"9": Output(({"path": "/there/a.png"}, {"path": "/there/b.png"}), {}), "8": Output((), {"text": ["a fox", 3]})},
     {},
     1.5,
     (Fault("x", "Node 7 is wrong.", "7"),),

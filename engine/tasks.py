@@ -1,0 +1,161 @@
+"""The tasks of one run: what each needs, who needs it, and what has to be made again."""
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from engine.binding import BoundNode
+from engine.graph import Node
+from engine.keys import CallInputs, Digests, Static, calls, static_part
+from engine.memo import Lost
+from engine.plan import GONE, Step, blocked_row, file_marks, known_digests, needed_links
+from engine.task import Task
+from engine.validate import BoundGraph
+from engine.work import Work
+
+
+class Tasks:
+    """The tasks of one run by node id. ``todo`` are those to look at; ``wanted`` the ids whose values are asked for."""
+
+    def __init__(self, graph: BoundGraph, work: Work, wanted: Collection[str]) -> None:
+        self.by_id: dict[str, Task] = {}
+        self.todo: deque[Task] = deque()
+        self.wanted = frozenset(wanted)
+        self.raw: dict[str, Node] = {id: graph.graph.nodes[id] for id in graph.nodes}
+        self._nodes = dict(graph.nodes)
+        self._work = work
+        self._memo = work.memo
+        self._held = work.held
+        self._profile = work.environment.settings.profile
+
+    # What a run has to do.
+
+    def add(self, step: Step, static: Static | None) -> Task:
+        """Make a task of a step of the plan."""
+        task = self._add(self._nodes[step.node], step.asked)
+        task.static = static
+        task.why = step.why
+        task.calls = step.calls
+        task.rows = step.rows
+        task.outputs = step.outputs
+        task.forced = step.state == "runs" and step.outputs is not None
+        return task
+
+    def join(self, raw: Mapping[str, Node], bound: Mapping[str, BoundNode]) -> None:
+        """Let the nodes of an expansion join the run. They become tasks on ``demand``."""
+        self.raw |= raw
+        self._nodes |= bound
+
+    def _add(self, node: BoundNode, asked: frozenset[str] = frozenset()) -> Task:
+        task = self.by_id[node.id] = Task(node, asked)
+        for source in task.sources:
+            self.use(self.by_id[source], task)
+        return task
+
+    def use(self, source: Task, user: Task) -> None:
+        """Note that one task needs another."""
+        source.users.append(user)
+        source.pending += 1
+
+    def ask(self, task: Task, names: Collection[str]) -> None:
+        """Make lazy inputs that a node turned out to need, and look at it again when they are there."""
+        before = task.sources
+        task.ask(names)
+        for id in task.sources:
+            if id not in before:
+                self.use(self.demand(id), task)
+        self.todo.append(task)
+
+    def demand(self, id: str) -> Task:
+        """Return the task of a node that the plan left out, with everything above it."""
+        stack = [id]
+        while stack:
+            node = self._nodes[stack[-1]]
+            todo = [link.node for link in needed_links(node, ()).values() if link.node not in self.by_id]
+            if node.id in self.by_id:
+                stack.pop()
+            elif todo:
+                stack += todo
+            else:
+                self.todo.append(self._add(node))
+        return self.by_id[id]
+
+    def settle(self, task: Task) -> None:
+        """A node is done: let go of what it needed, and look at its users."""
+        task.done, task.forced = True, False
+        for id in task.sources:
+            source = self.by_id[id]
+            source.pending -= 1
+            if not source.pending and id not in self.wanted and not (source.static and source.static.unique):
+                self._held.release(source)
+        self.todo.extend(user for user in task.users if not user.done)
+
+    def stuck(self) -> dict[str, set[str]]:
+        """Return the tasks that are not done, and for each those of them that it waits for."""
+        left = {id: task for id, task in self.by_id.items() if not task.done}
+        return {
+            id: {*task.sources, *(link.node for link in task.stand_ins())} & left.keys() for id, task in left.items()
+        }
+
+    # What a node's calls are.
+
+    def known(self, task: Task) -> dict[str, Digests] | None:
+        """Return the digests on a node's needed links, or None when one is not known yet."""
+        return known_digests(task.node, self.by_id, task.asked)
+
+    def find_calls(self, task: Task) -> bool:
+        """Work out a node's calls and what the memo has of them. False when an input is not known yet."""
+        node = task.node
+        known = self.known(task)
+        if known is None:
+            return False
+        if task.static is None:
+            task.static = static_part(node, self._profile, self._memo.fingerprint)
+        marks = file_marks(node, known, self._work.text, self._memo.fingerprint)
+        found = calls(node.spec, task.static, known, marks)
+        if task.static.unique and len(task.calls) == len(found):
+            found = [CallInputs(old.key, new.inputs) for old, new in zip(task.calls, found, strict=True)]
+        task.calls = found
+        task.rows = [blocked_row(node, call) or self._memo.row(call.key) for call in found]
+        return True
+
+    # What can be had.
+
+    def have(self, outputs: Iterable[Digests]) -> bool:
+        """Whether values can be had without computing."""
+        return all(digest in self._held or self._memo.has(digest) for digests in outputs for digest in digests)
+
+    def keep_wanted(self, task: Task) -> bool:
+        """Take hold of what a remembered node gave, if that is asked for. False when it is gone."""
+        if task.node.id not in self.wanted:
+            return True
+        try:
+            self._held.keep(task, {digest: self._work.value(digest) for wire in task.joined() for digest in wire})
+        except Lost:
+            return False
+        return True
+
+    def values_are_there(self, task: Task, missing: Sequence[int]) -> bool:
+        """Whether every value that the calls need can be had; producers of those that are gone run again."""
+        gone = {
+            name for index in missing for name, digests in task.calls[index].inputs.items() if not self.have((digests,))
+        }
+        for name in gone:
+            self.again(task.node.links[name].node)
+        return not gone
+
+    def again(self, id: str) -> None:
+        """Make a node's values again. For one that expanded, the nodes make them that stand for it."""
+        stack = [id]
+        while stack:
+            task = self.by_id[stack.pop()]
+            if not task.done:
+                continue
+            task.done = False
+            for above in task.sources:
+                self.by_id[above].pending += 1
+            inner = [link.node for link in task.stand_ins() if not self.have(self.by_id[link.node].outputs or ())]
+            stack += inner
+            if not inner and len(task.expansions) < len(task.calls):
+                task.expansions = {}
+                task.forced, task.why = True, GONE
+            self.todo.append(task)

@@ -1,0 +1,34 @@
+"""Choices that are not there, and the nearest that is."""
+
+from pathlib import Path
+
+from engine import Folders
+from engine.choices import nearest
+from tests.engine.checking import fault_of, faults
+from tests.engine.words import n
+
+
+def test_a_choice_that_is_not_there():
+    fault = fault_of("Values", c="dark gren")
+    assert (fault.code, fault.got, fault.expected) == ("value_not_in_list", "dark gren", "dark green")
+    assert fault_of("Values", c="").expected == "red, green, dark green"
+
+
+def test_a_file_that_is_not_there(tmp_path: Path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / "portrait.safetensors").touch()
+    folders = Folders(models=(tmp_path,), input=tmp_path)
+    (fault,) = faults({"1": n("Load", name="portrat.safetensors"), "o": n("Save", image=("1", 0))}, folders)
+    assert (fault.code, fault.expected) == ("value_not_in_list", "portrait.safetensors")
+    assert fault.hint == f"Did you mean 'portrait.safetensors'? If not, put the file into {folder}."
+    fault = fault_of("Load", name="a.safetensors")
+    assert "no such file" in str(fault.expected) and "/nonexistent/models/checkpoints" in str(fault.hint)
+    for name in ("../a.safetensors", "/etc/passwd", "", "C:/a.png", "a\0.png", "a" * 5000 + ".png"):
+        for kind, input in (("Load", "name"), ("LoadImage", "image")):
+            assert fault_of(kind, **{input: name}).code == "value_not_in_list"
+
+
+def test_the_nearest_name():
+    assert nearest("ksampler", ["KSampler", "VAEDecode"]) == "KSampler"
+    assert nearest("x", []) is None and nearest("zzzz", ["KSampler"]) is None

@@ -1,0 +1,81 @@
+"""What a node needs: lazy inputs, values that are made again, values that are let go."""
+
+from pathlib import Path
+
+import pytest
+
+import nodes  # noqa: F401  (registers the codec of tensors)
+from engine.task import Task
+from engine.tasks import Tasks
+from tests.engine.words import Vocabulary, engine, n, ran, recorded, whys
+
+
+def switch(condition: int) -> dict[str, dict[str, object]]:
+    return {
+        "c": n("Number", value=condition),
+        "x": n("Number", value=10),
+        "y": n("Number", value=20),
+        "x2": n("Half", a=("x", 0)),
+        "y2": n("Half", a=("y", 0)),
+        "s": n("Switch", condition=("c", 0), a=("x2", 0), b=("y2", 0)),
+        "o": n("Show", value=("s", 0)),
+    }
+
+
+def test_a_lazy_input_that_is_not_needed_is_not_made(tmp_path: Path):
+    words = Vocabulary()
+    with engine(words, tmp_path) as e:
+        result, events = recorded(e, switch(1))
+        assert result.outputs["o"].notes == {"text": ["5"]}
+        assert {"y", "y2"} & set(ran(events)) == set()
+        assert ran(recorded(e, switch(1))[1]) == []
+        result, events = recorded(e, switch(0))
+        assert result.outputs["o"].notes == {"text": ["10"]} and words.called("Half") == [10, 20]
+    with engine(words, tmp_path) as e:
+        words.calls.clear()
+        assert recorded(e, switch(0))[0].outputs["o"].notes == {"text": ["10"]}
+        assert words.calls == []
+
+
+def test_what_a_lazy_input_did_not_need_is_no_part_of_its_key():
+    with engine(Vocabulary()) as e:
+        e.run(switch(1))
+        changed = switch(1) | {"y": n("Number", value=99)}
+        assert ran(recorded(e, changed)[1]) == []
+
+
+def test_an_opaque_value_is_made_again_only_for_a_node_that_runs(tmp_path: Path):
+    words = Vocabulary()
+    graph = {"1": n("Handle", a=1), "2": n("Use", handle=("1", 0), b=5), "3": n("Show", value=("2", 0))}
+    with engine(words, tmp_path) as e:
+        e.run(graph)
+    words.calls.clear()
+    with engine(words, tmp_path) as e:
+        assert ran(recorded(e, graph)[1]) == []
+        _, events = recorded(e, graph, parameters={"2.b": 6})
+        assert ran(events) == ["1", "2", "3"] and whys(events)["1"] == "its value is gone from the store"
+
+
+def test_values_are_dropped_after_their_last_consumer(monkeypatch: pytest.MonkeyPatch):
+    held: list[int] = []
+    settle = Tasks.settle
+
+    def watch(tasks: Tasks, task: Task) -> None:
+        settle(tasks, task)
+        held.append(len(tasks._held._values))
+
+    monkeypatch.setattr(Tasks, "settle", watch)
+    graph = {"0": n("Number", value=1)} | {f"{i}": n("Add", a=(f"{i - 1}", 0), b=i) for i in range(1, 20)}
+    with engine(Vocabulary()) as e:
+        e.run({**graph, "o": n("Show", value=("19", 0))})
+    assert max(held) <= 2 and held[-1] == 0
+
+
+def test_a_long_chain_of_equal_values_is_cut_off_without_recursion():
+    words = Vocabulary()
+    graph = {"0": n("Number", value=8), "1": n("Half", a=("0", 0))}
+    graph |= {f"{i}": n("Add", a=(f"{i - 1}", 0), b=1) for i in range(2, 5_000)}
+    graph["o"] = n("Show", value=("4999", 0))
+    with engine(words) as e:
+        e.run(graph)
+        assert ran(recorded(e, graph, parameters={"0.value": 9})[1]) == ["0", "1"]
