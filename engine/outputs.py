@@ -178,12 +178,40 @@ def with_safetensors_text(data: bytes, texts: Mapping[str, Any]) -> bytes:
     return struct.pack("<Q", len(raw)) + raw + data[8 + length :]
 
 
+def with_webp_text(data: bytes, texts: Mapping[str, Any]) -> bytes:
+    """Return a WEBP file with texts in its EXIF block, as ``name:JSON`` under the tags for model and maker.
+
+    The file is in the extended form and has an EXIF block, which is replaced (RIFF; TIFF 6.0, section 2).
+    """
+    entries = [f"{name}:{json.dumps(value)}".encode("ascii") + b"\0" for name, value in texts.items()]
+    tags = range(EXIF_MODEL - len(entries) + 1, EXIF_MODEL + 1)
+    offset = 8 + 2 + 12 * len(entries) + 4
+    directory, bodies = b"", b""
+    for tag, entry in zip(tags, reversed(entries), strict=True):
+        directory += struct.pack("<HHII", tag, 2, len(entry), offset + len(bodies))
+        bodies += entry + b"\0" * (len(entry) % 2)
+    block = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4) + bodies
+    chunks, position = b"", 12
+    while position < len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        end = position + 8 + length + length % 2
+        if kind != b"EXIF":
+            chunks += data[position:end]
+        position = end
+    chunks += b"EXIF" + struct.pack("<I", len(block)) + block + b"\0" * (len(block) % 2)
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
+
+
+EXIF_MODEL = 0x0110
+
+
 def _json(value: Any) -> bytes:
     return json.dumps(value).encode("ascii")
 
 
 SPLICERS: Mapping[str, Callable[[bytes, Mapping[str, Any]], bytes]] = {
     ".png": with_png_text,
+    ".webp": with_webp_text,
     ".latent": with_safetensors_text,
 }
 """How the workflow gets into a file, by suffix."""

@@ -176,6 +176,8 @@ def _port(where: str, parameter: inspect.Parameter, hint: Any, as_list: bool) ->
         if isinstance(mark, FieldInfo) and mark.description:
             options["tooltip"] = mark.description
     default = NO_DEFAULT if parameter.default is inspect.Parameter.empty else parameter.default
+    if as_list and isinstance(default, list) and len(default) == 1:
+        (default,) = default
     optional = nullable or any(isinstance(mark, OptionalInput) for mark in marks)
     if optional and default is NO_DEFAULT:
         raise DefinitionError(

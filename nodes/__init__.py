@@ -34,7 +34,12 @@ MODULES = (
     "inpaint",
     "image",
     "image_adjust",
+    "image_batch",
+    "image_compose",
+    "image_filter",
+    "image_animation",
     "mask",
+    "mask_files",
     "upscale",
     "primitive",
 )

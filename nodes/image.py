@@ -14,9 +14,10 @@ from nodes.lazy import lazy
 if TYPE_CHECKING:
     import torch
 
-    from nodes.pixels import files, resize
+    from nodes.pixels import channels, files, resize
 else:
     torch = lazy("torch")
+    channels = lazy("nodes.pixels.channels")
     files = lazy("nodes.pixels.files")
     resize = lazy("nodes.pixels.resize")
 
@@ -90,8 +91,8 @@ def empty_image(
     color: Annotated[int, Field(ge=0, le=0xFFFFFF), Widget(step=1, display="color")] = 0,
 ) -> Image:
     """Make pictures of one colour, given as 0xRRGGBB."""
-    channels = torch.tensor([color >> 16, color >> 8 & 0xFF, color & 0xFF], dtype=torch.float32) / 255
-    return channels.repeat(batch_size, height, width, 1)
+    parts = torch.tensor([color >> 16, color >> 8 & 0xFF, color & 0xFF], dtype=torch.float32) / 255
+    return parts.repeat(batch_size, height, width, 1)
 
 
 @node("ImageBatch", category="image", display_name="Batch Images")
@@ -100,16 +101,10 @@ def image_batch(image1: Image, image2: Image) -> Image:
 
     Where only one has an alpha channel the other becomes opaque.
     """
-    channels = max(image1.shape[-1], image2.shape[-1])
-    first, second = (_with_channels(image, channels) for image in (image1, image2))
+    first, second = channels.alike(image1, image2)
     if first.shape[1:3] != second.shape[1:3]:
         second = _resized(second, first.shape[2], first.shape[1], "bilinear", "center")
     return torch.cat([first, second])
-
-
-def _with_channels(image: Tensor, channels: int) -> Tensor:
-    missing = channels - image.shape[-1]
-    return torch.cat([image, image.new_ones(*image.shape[:-1], missing)], -1) if missing else image
 
 
 def _resized(image: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:

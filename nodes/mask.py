@@ -87,6 +87,23 @@ def image_to_mask(image: Image, channel: Literal["red", "green", "blue", "alpha"
     return image[..., index].clone()
 
 
+@node("ImageColorToMask", category="mask")
+def image_color_to_mask(
+    image: Image, color: Annotated[int, Field(ge=0, le=0xFFFFFF), Widget(step=1, display="color")] = 0
+) -> Mask:
+    """Make a mask of where pictures have exactly one colour in 8 bits, given as 0xRRGGBB."""
+    levels = (image[..., :3].clamp(0, 1) * 255).round().int()
+    return (levels == levels.new_tensor([color >> 16, color >> 8 & 0xFF, color & 0xFF])).all(-1).float()
+
+
+@node("FeatherMask", category="mask")
+def feather_mask(mask: Mask, left: Offset = 0, top: Offset = 0, right: Offset = 0, bottom: Offset = 0) -> Mask:
+    """Let a mask fade out towards its borders, over a number of pixels at each. Not compared with the reference."""
+    rows, columns = mask.shape[-2:]
+    down, across = masks.feather(rows, top, bottom), masks.feather(columns, left, right)
+    return _batch(mask) * torch.outer(down, across)
+
+
 @node("MaskComposite", category="mask")
 def mask_composite(
     destination: Mask,

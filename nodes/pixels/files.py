@@ -117,11 +117,13 @@ def _stack(pairs: list[tuple[Tensor, Tensor | None]]) -> tuple[Tensor, Tensor]:
 
 
 def encode_png(image: Tensor) -> bytes:
-    """Return (height, width, channels) with 1, 3 or 4 channels as an 8-bit PNG file without text chunks.
-
-    Values are cut to 0 to 1, multiplied by 255 and truncated, not rounded.
-    """
-    pixels = (image.detach().cpu() * 255).clamp(0, 255).to(torch.uint8).numpy()
+    """Return (height, width, channels) with 1, 3 or 4 channels as an 8-bit PNG file without text chunks."""
+    pixels = as_bytes(image)
     file = BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG", compress_level=4)
     return file.getvalue()
+
+
+def as_bytes(image: Tensor) -> numpy.ndarray:
+    """Return a picture in 8 bits: cut to 0 to 1, multiplied by 255 and truncated, not rounded."""
+    return (image.detach().cpu() * 255).clamp(0, 255).to(torch.uint8).numpy()

@@ -23,6 +23,13 @@ def grow(mask: Tensor, cells: int, *, tapered_corners: bool) -> Tensor:
     return mask.clone()
 
 
+def feather(length: int, start: int, end: int) -> Tensor:
+    """Return factors (length,) that rise from 1 / start over ``start`` places, and fall likewise over the last ones."""
+    places = torch.arange(1, length + 1)
+    rise, fall = ((way / max(cells, 1)).clamp(max=1) for way, cells in ((places, start), (places.flip(0), end)))
+    return rise * fall
+
+
 def grow_box(mask: Tensor, side: int) -> Tensor:
     """Return a mask of zeros and ones with each one grown into a square of ``side`` pixels; side 0 leaves it alone.
 

@@ -34,6 +34,16 @@ def cycled(samples: Tensor, count: int) -> Tensor:
     return samples[torch.arange(count) % len(samples)]
 
 
+def centred(samples: Tensor, length: int, axis: int) -> Tensor:
+    """Return samples with zeros on both sides of an axis, so that it is ``length`` long."""
+    before = (length - samples.shape[axis]) // 2
+    around = list(samples.shape)
+    around[axis] = length
+    result = samples.new_zeros(around)
+    result.narrow(axis, before, samples.shape[axis]).copy_(samples)
+    return result
+
+
 def center_crop(samples: Tensor, aspect: float) -> Tensor:
     """Cut the same number of columns, or of rows, off both sides until width / height is about ``aspect``."""
     height, width = samples.shape[-2:]

@@ -140,6 +140,7 @@ def test_lazy_hidden_and_context_are_no_ordinary_inputs():
 def test_a_list_node_says_what_is_in_its_lists():
     found = port(list[Annotated[int, Field(ge=2)]], input_is_list=True)
     assert (found.type, found.minimum) == ("INT", 2)
+    assert port(list[int], [4], input_is_list=True).default == 4
     found = port(list[Image] | None, None, input_is_list=True)
     assert (found.type, found.required) == ("IMAGE", False)
 

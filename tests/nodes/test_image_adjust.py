@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 
 from engine.errors import InputError
 from nodes.image import image_scale_by
-from nodes.image_adjust import image_blur, image_crop, image_invert
+from nodes.image_adjust import (
+    image_blur,
+    image_crop,
+    image_flip,
+    image_invert,
+    image_rotate,
+    resize_and_pad_image,
+)
 
 
 def noise(*shape):
@@ -63,3 +70,18 @@ def test_a_blur_wider_than_the_picture_is_an_error():
     with pytest.raises(InputError, match="too small for this blur") as caught:
         image_blur(noise(1, 4, 9, 3), 4, 1.0)
     assert "9 x 4" in caught.value.got and caught.value.hint == "Use a radius below 4."
+
+
+def test_flipping_and_turning():
+    image = torch.arange(4.0).view(1, 2, 2, 1)
+    assert image_flip(image, flip_method="x-axis: vertically").flatten().tolist() == [2, 3, 0, 1]
+    assert image_flip(image, flip_method="y-axis: horizontally").flatten().tolist() == [1, 0, 3, 2]
+    assert image_rotate(image, rotation="90 degrees").flatten().tolist() == [2, 0, 3, 1]
+    assert image_rotate(image, rotation="none") is not None
+
+
+def test_a_frame_keeps_the_proportions():
+    image = torch.full((1, 4, 8, 3), 0.5)
+    framed = resize_and_pad_image(image, 16, 16, padding_color="white", interpolation="bilinear")
+    assert framed[0, :, 3, 0].tolist() == [1] * 4 + [0.5] * 8 + [1] * 4
+    assert resize_and_pad_image(image, 5, 9, padding_color="black", interpolation="area").shape == (1, 9, 5, 3)

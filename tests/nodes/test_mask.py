@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from engine.errors import InputError
 from nodes.mask import (
     crop_mask,
+    feather_mask,
     grow_mask,
+    image_color_to_mask,
     image_to_mask,
     invert_mask,
     mask_composite,
@@ -94,3 +96,15 @@ def test_composite_of_batches_of_different_size_is_an_error():
 def test_composite_with_itself(operation):
     mask = threshold_mask(noise(2, 4, 4))
     assert torch.equal(mask_composite(mask, mask, operation=operation), mask)
+
+
+def test_a_colour_becomes_a_mask():
+    image = torch.tensor([[[[1.0, 0.5, 0.0], [1.0, 128 / 255, 0.0]], [[1, 0.6, 0], [0, 0, 0]]]])
+    assert image_color_to_mask(image, 0xFF8000).tolist() == [[[1, 1], [0, 0]]]
+
+
+def test_feathering_fades_to_each_border():
+    mask = feather_mask(torch.ones(5, 4), left=2, bottom=4)
+    assert mask.shape == (1, 5, 4)
+    assert mask[0, 0].tolist() == [0.5, 1, 1, 1] and mask[0, :, 3].tolist() == [1, 1, 0.75, 0.5, 0.25]
+    assert torch.equal(feather_mask(torch.ones(1, 5, 4)), torch.ones(1, 5, 4))
