@@ -96,9 +96,11 @@ def test_the_control_plane_imports_nothing_heavy(module: str) -> None:
     )
     command = [sys.executable, "-c", code, module]
     best = 9.9
-    for _ in range(3):
+    for _ in range(10):  # a busy machine makes some starts slow
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
         seconds, *loaded = done.stdout.split()
         assert {name for name in loaded if name in HEAVY} == set()
         best = min(best, float(seconds))
+        if best < 0.4:
+            break
     assert best < 0.4
