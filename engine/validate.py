@@ -47,6 +47,15 @@ def validate(
         ValidationError: a wanted node (with ``partial``: every one) is hit by a fault.
         WorkflowError: there is nothing to run, or a target is not in the graph.
     """
+    bound, faults = bind_all(graph, registry, folders)
+    wanted = _wanted(graph, registry, targets, also)
+    if not faults:
+        return BoundGraph(bound, wanted, graph)
+    return _without_faults(graph, bound, wanted, faults, partial)
+
+
+def bind_all(graph: Graph, registry: Registry, folders: Folders) -> tuple[dict[str, BoundNode], list[Fault]]:
+    """Return the nodes whose type is known, bound as far as they are valid, and everything that is wrong."""
     choices = Choices(folders)
     bound: dict[str, BoundNode] = {}
     faults: list[Fault] = []
@@ -58,11 +67,7 @@ def validate(
         literals, links, found = bind(node, spec, graph.nodes, registry, choices)
         faults += found
         bound[node.id] = BoundNode(node.id, spec, literals, links)
-    wanted = _wanted(graph, registry, targets, also)
-    faults += cycle_faults(bound)
-    if not faults:
-        return BoundGraph(bound, wanted, graph)
-    return _without_faults(graph, bound, wanted, faults, partial)
+    return bound, [*faults, *cycle_faults(bound)]
 
 
 def _wanted(

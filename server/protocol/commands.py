@@ -1,0 +1,264 @@
+"""What a client may ask for. Every command gets one reply, in which ``id`` is that of the command."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from server.protocol import results
+from server.protocol.edits import Edit
+from server.protocol.model import Asked, Json, Name, Names, Part, RequestId
+
+MOST_EDITS = 10_000
+
+Format = Literal["auto", "png", "webp", "json", "safetensors"]
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+Priority = Annotated[int, Field(ge=-100, le=100)]
+Seq = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Command(Asked):
+    """A request. ``result`` is the class of what the reply holds."""
+
+    result: ClassVar[type[Part]] = results.Done
+
+    id: RequestId
+
+
+class Ping(Command):
+    """Ask whether the server is there."""
+
+    result = results.Pong
+    command: Literal["ping"]
+
+
+# Sessions.
+
+
+class SessionOpen(Command):
+    """Open a session on a workflow, or on an empty graph.
+
+    ``workflow`` is JSON in the API format or as the editor saves it; ``data`` the bytes of a file of any kind that
+    carries one. ``seed`` decides random choices in what the editor saved.
+    """
+
+    result = results.SessionData
+    command: Literal["session.open"]
+    workflow: Json | None = None
+    data: bytes | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+
+
+class SessionGet(Command):
+    """Ask for a session as it stands. One whose connection was lost is this connection's own from now on."""
+
+    result = results.SessionData
+    command: Literal["session.get"]
+    session: Name
+
+
+class SessionEdit(Command):
+    """Change the graph: all of the edits, or none when one makes no sense.
+
+    ``base`` is the revision that they were made for. When the graph has another by now, the error is ``conflict``.
+    """
+
+    result = results.Edited
+    command: Literal["session.edit"]
+    session: Name
+    edits: Annotated[list[Edit], Field(min_length=1, max_length=MOST_EDITS)]
+    base: int | None = None
+
+
+class SessionPlan(Command):
+    """Ask what a run would do, why, and for how long. ``targets`` are ids, titles or types; default: all outputs."""
+
+    result = results.PlanData
+    command: Literal["session.plan"]
+    session: Name
+    targets: Names | None = None
+    partial: bool = False
+
+
+class SessionRun(Command):
+    """Run the graph as it stands, to some nodes or to all outputs.
+
+    ``partial`` leaves out what is not valid. ``extra`` goes into the files beside the graph (``{"workflow": ...}``).
+    """
+
+    result = results.RunData
+    command: Literal["session.run"]
+    session: Name
+    targets: Names | None = None
+    partial: bool = False
+    priority: Priority = 0
+    extra: Json = Field(default_factory=dict)
+
+
+class SessionCancel(Command):
+    """Cancel every run of a session that is under way."""
+
+    command: Literal["session.cancel"]
+    session: Name
+
+
+class SessionLive(Command):
+    """Turn live mode on or off: after each edit that touches what ``targets`` need, they run again.
+
+    A run that is under way for an older graph is cancelled first.
+    """
+
+    command: Literal["session.live"]
+    session: Name
+    on: bool
+    targets: Names | None = None
+
+
+class SessionClose(Command):
+    """Close a session. Its runs under way are cancelled."""
+
+    command: Literal["session.close"]
+    session: Name
+
+
+class ValueGet(Command):
+    """Ask for a value: on an output of a node that is remembered, or by its digest.
+
+    ``value`` is its place on the wire, ``item`` that of a picture in a batch, ``size`` bounds the longer side in
+    pixels. ``auto`` sends pictures as WEBP and everything else as JSON.
+    """
+
+    result = results.ValueData
+    command: Literal["value.get"]
+    session: Name | None = None
+    node: Name | None = None
+    output: Annotated[int, Field(ge=0, lt=2**31)] | Name = 0
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    value: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    item: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    size: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    format: Format = "auto"
+
+
+# Jobs.
+
+
+class JobSubmit(Command):
+    """Submit a workflow as a durable job. The reply comes when it is on disk.
+
+    ``job`` is an id of the client's own: the same id with the same content is the same job, so that a submission can be
+    repeated. ``timeout`` is in seconds from now, ``priority`` higher first.
+    """
+
+    result = results.JobData
+    command: Literal["job.submit"]
+    workflow: Json
+    job: Name | None = None
+    parameters: dict[Name, Any] = Field(default_factory=dict)
+    targets: Names | None = None
+    partial: bool = False
+    priority: Priority = 0
+    front: bool = False
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    labels: Annotated[list[Name], Field(max_length=100)] = Field(default_factory=list)
+    owner: Name = ""
+    client: Name | None = None
+    extra: Json = Field(default_factory=dict)
+
+
+class JobGet(Command):
+    """Ask for a job as it stands."""
+
+    result = results.JobData
+    command: Literal["job.get"]
+    job: Name
+
+
+class JobList(Command):
+    """Ask for a page of jobs, newest first."""
+
+    result = results.JobsData
+    command: Literal["job.list"]
+    states: list[JobState] | None = None
+    label: Name | None = None
+    owner: Name | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    offset: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
+class JobCancel(Command):
+    """Cancel a job: one that waits at once, one that runs at its next step. One that has ended stays as it is."""
+
+    result = results.JobData
+    command: Literal["job.cancel"]
+    job: Name
+
+
+class JobMove(Command):
+    """Give a job that waits another priority, or another place: in front of all, or before another job."""
+
+    result = results.JobData
+    command: Literal["job.move"]
+    job: Name
+    priority: Priority | None = None
+    front: bool = False
+    before: Name | None = None
+
+
+class QueueGet(Command):
+    """Ask what waits and runs."""
+
+    result = results.QueueData
+    command: Literal["queue.get"]
+
+
+class QueuePause(Command):
+    """Start no more jobs. Running ones go on."""
+
+    result = results.QueueData
+    command: Literal["queue.pause"]
+
+
+class QueueResume(Command):
+    """Start jobs again."""
+
+    result = results.QueueData
+    command: Literal["queue.resume"]
+
+
+class Subscribe(Command):
+    """Hear what happens to jobs: those that are named, or all. It takes the place of an earlier subscription.
+
+    With ``since``, every fact with a higher number comes first, in order and once. ``previews`` adds pictures of what
+    samplers work on.
+    """
+
+    result = results.Subscribed
+    command: Literal["subscribe"]
+    jobs: Names | None = None
+    since: Seq | None = None
+    previews: bool = False
+
+
+class Unsubscribe(Command):
+    """Hear no more of jobs. Sessions go on telling of theirs."""
+
+    command: Literal["unsubscribe"]
+
+
+COMMANDS: tuple[type[Command], ...] = (
+    Ping, SessionOpen, SessionGet, SessionEdit, SessionPlan, SessionRun, SessionCancel, SessionLive, SessionClose,
+    ValueGet, JobSubmit, JobGet, JobList, JobCancel, JobMove, QueueGet, QueuePause, QueueResume, Subscribe, Unsubscribe,
+)  # fmt: skip
+
+AnyCommand = Annotated[
+    Ping | SessionOpen | SessionGet | SessionEdit | SessionPlan | SessionRun | SessionCancel | SessionLive
+    | SessionClose | ValueGet | JobSubmit | JobGet | JobList | JobCancel | JobMove | QueueGet | QueuePause
+    | QueueResume | Subscribe | Unsubscribe,
+    Field(discriminator="command"),
+]  # fmt: skip
+
+
+def command_name(kind: type[Command]) -> str:
+    """Return the name that a command has on the wire."""
+    name: str = kind.model_fields["command"].annotation.__args__[0]  # type: ignore[union-attr]
+    return name

@@ -1,0 +1,67 @@
+"""What waits to be sent to one client, in order and within bounds.
+
+Facts and replies are never dropped. Progress and previews are kept under a name (``job``, ``node``), and a newer one
+takes the place of one that still waits. When more bytes wait than ``most_bytes``, or something waits for longer than
+``most_seconds``, the reader is too slow: the connection is to be closed, and the client catches up by number.
+"""
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+
+from server.protocol.codec import Frame
+
+MOST_BYTES = 32 * 2**20
+MOST_SECONDS = 30.0
+
+
+class Outbox:
+    """Frames that wait. Facts go before what can be replaced; one that can is never sent before it was made."""
+
+    def __init__(
+        self,
+        most_bytes: int = MOST_BYTES,
+        most_seconds: float = MOST_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.nbytes = 0
+        self._most_bytes = most_bytes
+        self._most_seconds = most_seconds
+        self._clock = clock
+        self._facts: deque[tuple[Frame, float]] = deque()
+        self._latest: OrderedDict[Hashable, Frame] = OrderedDict()
+        self._oldest: float | None = None
+
+    def put(self, frame: Frame) -> None:
+        """Add what must arrive."""
+        self._facts.append((frame, self._clock()))
+        self.nbytes += len(frame)
+
+    def put_latest(self, name: Hashable, frame: Frame) -> None:
+        """Add what only matters as long as there is nothing newer of that name."""
+        self.drop(name)
+        self._latest[name] = frame
+        self.nbytes += len(frame)
+
+    def drop(self, name: Hashable) -> None:
+        """Take back what waits under a name."""
+        self.nbytes -= len(self._latest.pop(name, ""))
+
+    def take(self) -> Frame | None:
+        """Return the next frame to send."""
+        if self._facts:
+            frame, self._oldest = self._facts.popleft()
+        elif self._latest:
+            _, frame = self._latest.popitem(last=False)
+            self._oldest = self._clock()
+        else:
+            self._oldest = None
+            return None
+        self.nbytes -= len(frame)
+        return frame
+
+    def too_slow(self) -> bool:
+        """Whether the reader is beyond a bound. The frame that was taken last counts as long as no other was taken."""
+        began = self._oldest if self._oldest is not None else (self._facts[0][1] if self._facts else None)
+        late = began is not None and self._clock() - began > self._most_seconds
+        return late or self.nbytes > self._most_bytes

@@ -1,0 +1,98 @@
+"""What replies and events carry: errors, states of nodes, remarks."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Literal
+
+from engine.errors import Fault, LoomisError, ValidationError
+from engine.formats import Diagnostic
+from engine.states import NodeState
+from server.protocol.model import Part
+
+
+class FaultData(Part):
+    """One reason why a node can't run. ``code`` is stable."""
+
+    code: str
+    message: str
+    node: str | None = None
+    class_type: str | None = None
+    input: str | None = None
+    got: str | None = None
+    expected: str | None = None
+    hint: str | None = None
+    outputs: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, fault: Fault) -> "FaultData":
+        return cls.model_construct(**{field.name: getattr(fault, field.name) for field in fields(fault)})
+
+
+class ErrorData(Part):
+    """What went wrong: where, what was got, what was expected, what to do. ``code`` is stable."""
+
+    code: str
+    message: str
+    node: str | None = None
+    class_type: str | None = None
+    input: str | None = None
+    got: str | None = None
+    expected: str | None = None
+    hint: str | None = None
+    faults: tuple[FaultData, ...] = ()
+
+    @classmethod
+    def of(cls, error: LoomisError) -> "ErrorData":
+        faults = tuple(map(FaultData.of, error.faults)) if isinstance(error, ValidationError) else ()
+        return cls(**error.as_dict(), faults=faults)
+
+
+class DiagnosticData(Part):
+    """One remark about a workflow file."""
+
+    code: str
+    message: str
+    level: Literal["error", "warning", "info"]
+    node: str | None = None
+    class_type: str | None = None
+    input: str | None = None
+    got: str | None = None
+    expected: str | None = None
+    hint: str | None = None
+
+    @classmethod
+    def of(cls, told: Diagnostic) -> "DiagnosticData":
+        return cls.model_construct(**{field.name: getattr(told, field.name) for field in fields(told)})
+
+
+class NodeData(Part):
+    """The state of one node.
+
+    ``remembered``: its result is there; ``outputs`` are the digests of the values on each output. ``runs``: it would
+    run, and ``why``. ``depends``: something above it runs, and an equal value would still be remembered. ``invalid``:
+    it has ``faults``, or needs the invalid nodes in ``blocked_by``. ``seconds`` is how long it is expected to take,
+    lowest and highest.
+    """
+
+    state: Literal["remembered", "runs", "depends", "invalid"]
+    why: str = ""
+    seconds: tuple[float, float] = (0.0, 0.0)
+    faults: tuple[FaultData, ...] = ()
+    blocked_by: tuple[str, ...] = ()
+    outputs: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def of(cls, state: NodeState) -> "NodeData":
+        return cls.model_construct(
+            state=state.state,
+            why=state.why,
+            seconds=state.seconds,
+            faults=tuple(map(FaultData.of, state.faults)),
+            blocked_by=state.blocked_by,
+            outputs=tuple(tuple(digest.hex() for digest in wire) for wire in state.outputs),
+        )
+
+
+def nodes_data(states: Mapping[str, NodeState]) -> dict[str, NodeData]:
+    """Return the states of nodes as they are sent."""
+    return {id: NodeData.of(state) for id, state in states.items()}

@@ -1,0 +1,133 @@
+"""What the replies to commands hold."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from server.protocol.model import Json, Part
+from server.protocol.parts import DiagnosticData, ErrorData, FaultData, NodeData
+
+
+class Done(Part):
+    """It is done; there is nothing more to say."""
+
+
+class Pong(Part):
+    """The time of the server in Unix seconds."""
+
+    time: float
+
+
+class RunData(Part):
+    """A run that a session started, and the revision that it is of."""
+
+    job: str
+    revision: int
+
+
+class SessionData(Part):
+    """A session as it stands. ``graph`` is in the API format, ``nodes`` has the state of each node."""
+
+    session: str
+    revision: int
+    graph: Json
+    nodes: dict[str, NodeData]
+    diagnostics: tuple[DiagnosticData, ...] = ()
+    live: bool = False
+    runs: tuple[RunData, ...] = ()
+
+
+class Edited(Part):
+    """What an edit changed: states that are other than before, nodes that are gone, ids that new nodes got."""
+
+    revision: int
+    nodes: dict[str, NodeData]
+    removed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+
+
+class StepData(Part):
+    """What a run would do with one node, why, and for how many seconds (lowest, highest)."""
+
+    type: str
+    state: Literal["remembered", "runs", "depends"]
+    why: str
+    seconds: tuple[float, float]
+
+
+class PlanData(Part):
+    """What a run would do: the steps by node, sources first, and the seconds of work in all."""
+
+    revision: int
+    steps: dict[str, StepData]
+    seconds: tuple[float, float]
+
+
+class ValueData(Part):
+    """What was sent of a value. The bytes are the ``data`` of the reply, unless ``value`` holds the JSON.
+
+    ``values`` is how many values are on the output, ``items`` how many pictures are in this one (0: it is no picture).
+    """
+
+    digest: str
+    format: Literal["png", "webp", "json", "safetensors"]
+    revision: int | None = None
+    values: int | None = None
+    items: int = 0
+    value: Any = None
+
+
+class JobData(Part):
+    """A job as it stands. Times are Unix seconds; ``seq`` is the number of its newest fact.
+
+    ``outputs`` has, per output node, ``{"files": [...], "notes": {...}}``: of a running job those that are there.
+    """
+
+    id: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    priority: int
+    number: float
+    created: float
+    began: float | None = None
+    ended: float | None = None
+    deadline: float | None = None
+    attempts: int = 0
+    deaths: int = 0
+    targets: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    owner: str = ""
+    client: str | None = None
+    worker: str | None = None
+    faults: tuple[FaultData, ...] = ()
+    outputs: Json = Field(default_factory=dict)
+    error: ErrorData | None = None
+    seq: int = 0
+
+
+class JobsData(Part):
+    """A page of jobs, and how many there are in all."""
+
+    jobs: tuple[JobData, ...]
+    total: int
+    seq: int
+
+
+class QueueData(Part):
+    """How many jobs wait and run, and whether the queue is paused. ``order`` are the ids, running ones first."""
+
+    queued: int
+    running: int
+    paused: bool
+    order: tuple[str, ...]
+
+
+class Subscribed(Part):
+    """From where the facts go on.
+
+    ``pruned`` says that some were asked for that are gone: ``jobs`` is what stands instead, and facts go on
+    after ``seq``.
+    """
+
+    seq: int
+    pruned: bool = False
+    jobs: tuple[JobData, ...] = ()

@@ -1,0 +1,26 @@
+"""What can be wrong with a request to a session.
+
+LoomisError
+├── NoSession          there is no such session, or it is over
+├── BadEdit            an edit makes no sense for the graph; nothing was changed
+├── Conflict           the graph was changed in the meantime
+└── NotRemembered      a value was asked for that is not computed, or is gone
+"""
+
+from engine.errors import LoomisError
+
+
+class NoSession(LoomisError):
+    code = "no_session"
+
+
+class BadEdit(LoomisError):
+    code = "bad_edit"
+
+
+class Conflict(LoomisError):
+    code = "conflict"
+
+
+class NotRemembered(LoomisError):
+    code = "not_remembered"

@@ -1,0 +1,166 @@
+"""One editor's graph: edits come in, the state of every node that changed goes out.
+
+::
+
+    session = Session("a", engine, engine.load(workflow))
+    session.states                       # node id -> NodeState
+    change = session.edit([Set(...)])    # all of the edits or none
+    change.states                        # those that are other than before
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine import Engine
+from engine.errors import WorkflowError
+from engine.formats import Diagnostic, Loaded
+from engine.graph import Graph, is_link, read_graph
+from engine.parameters import find_node
+from engine.plan import Plan
+from engine.states import NodeState, node_states
+from server.protocol.edits import Edit
+from server.session.edit import Prompt, edited
+from server.session.errors import Conflict, NotRemembered
+
+MOST_NODES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is other than before: states of nodes, ids of nodes that are gone. ``added`` are ids that edits got."""
+
+    revision: int
+    states: Mapping[str, NodeState]
+    removed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a run is for: the nodes that are wanted and everything that they need, as it is written in the graph."""
+
+    targets: tuple[str, ...]
+    needs: Prompt = field(repr=False)
+
+
+class Session:
+    """A graph in the API format, and what the memo knows of it. ``revision`` goes up by one with every change of it."""
+
+    def __init__(self, id: str, engine: Engine, loaded: Loaded | None = None) -> None:
+        self.id = id
+        self.revision = 1
+        self.prompt: Prompt = {}
+        self.saved: Mapping[str, Any] | None = None
+        self.diagnostics: tuple[Diagnostic, ...] = ()
+        self.states: dict[str, NodeState] = {}
+        self._engine = engine
+        if loaded is not None:
+            self.prompt, self.saved, self.diagnostics = loaded.prompt, loaded.saved, loaded.diagnostics
+        self.states = self._look(self.prompt)
+
+    def edit(self, edits: Iterable[Edit], base: int | None = None) -> Change:
+        """Do a batch of edits. ``base`` is the revision that they were made for, where that matters.
+
+        Raises:
+            BadEdit, WorkflowError: one of them makes no sense; nothing was changed.
+            Conflict: the graph has another revision by now.
+        """
+        if base is not None and base != self.revision:
+            raise Conflict(
+                f"The graph is at revision {self.revision}.",
+                got=base,
+                expected=self.revision,
+                hint="Take in what has changed and send the edit again.",
+            )
+        editing = edited(self.prompt, edits, self._engine)
+        states = self._look(editing.prompt)
+        self.revision += 1
+        self.prompt, self.saved = editing.prompt, None
+        return self._changed(states, tuple(editing.added))
+
+    def look(self) -> Change:
+        """Look at the memo and the files again, as something was computed or put into a folder."""
+        self._engine.memo.refresh()
+        return self._changed(self._look(self.prompt))
+
+    def _look(self, prompt: Prompt) -> dict[str, NodeState]:
+        if len(prompt) > MOST_NODES:
+            raise WorkflowError(
+                "The graph is too large for a session.",
+                got=f"{len(prompt)} nodes",
+                expected=f"at most {MOST_NODES}",
+                hint="Submit it as a job.",
+            )
+        engine = self._engine
+        return node_states(self._graph(prompt), engine.registry, engine.folders, engine.memo, engine.settings.profile)
+
+    def _graph(self, prompt: Prompt) -> Graph:
+        return read_graph(prompt) if prompt else Graph({})
+
+    def _changed(self, states: dict[str, NodeState], added: tuple[str, ...] = ()) -> Change:
+        before, self.states = self.states, states
+        other = {id: state for id, state in states.items() if before.get(id) != state}
+        return Change(self.revision, other, tuple(before.keys() - states.keys()), added)
+
+    def targets(self, names: Collection[str] | None, *, partial: bool = False) -> tuple[str, ...]:
+        """Return the ids of the nodes that ``names`` (ids, titles, types) mean; without names, all output nodes.
+
+        ``partial`` leaves out those that are invalid.
+
+        Raises:
+            WorkflowError: a name means no node, or several.
+        """
+        if names is not None:
+            graph = self._graph(self.prompt)
+            ids = dict.fromkeys(find_node(graph, name) for name in names)
+        else:
+            specs = self._engine.registry.specs
+            ids = dict.fromkeys(
+                id for id, node in self.prompt.items() if (spec := specs.get(node["class_type"])) and spec.output_node
+            )
+        return tuple(id for id in ids if not (partial and self.states[id].state == "invalid"))
+
+    def aim(self, targets: tuple[str, ...]) -> Aim:
+        """Return what a run to these nodes would compute. Two runs with equal aims give the same."""
+        needs: dict[str, Mapping[str, Any]] = {}
+        stack = list(targets)
+        while stack:
+            id = stack.pop()
+            if id in needs or id not in self.prompt:
+                continue
+            needs[id] = self.prompt[id]
+            stack += [value[0] for value in self.prompt[id]["inputs"].values() if is_link(value)]
+        return Aim(targets, needs)
+
+    def plan(self, names: Collection[str] | None, *, partial: bool = False) -> Plan:
+        """Return what a run would do. Raises what ``Engine.check`` raises."""
+        return self._engine.plan(dict(self.prompt), targets=names, partial=partial)
+
+    def digest(self, node: str, output: int | str, index: int = 0) -> bytes:
+        """Return the digest of a value on an output; ``index`` is its place on the wire.
+
+        Raises:
+            WorkflowError: there is no such node, output or place.
+            NotRemembered: the node has not run as it stands.
+        """
+        id = find_node(self._graph(self.prompt), node)
+        state = self.states[id]
+        if state.state != "remembered":
+            raise NotRemembered(
+                f"Node {id} has no value yet.", node=id, got=state.state, expected="remembered", hint="Run to it first."
+            )
+        spec = self._engine.registry[self.prompt[id]["class_type"]]
+        names = [slot.name for slot in spec.outputs]
+        slot = names.index(output) if isinstance(output, str) and output in names else output
+        wire = state.outputs[slot] if isinstance(slot, int) and slot < len(state.outputs) else ()
+        if not index < len(wire):
+            raise WorkflowError(
+                f"Node {id} ({spec.type}) has no value {index} on output {output!r}.",
+                node=id,
+                class_type=spec.type,
+                got=output,
+                expected={name: len(digests) for name, digests in zip(names, state.outputs, strict=False)},
+                hint="Name an output, and a value that is on it.",
+            )
+        return wire[index]
