@@ -1,19 +1,17 @@
 """Bind one node to its type: its literals cast, its links leading to outputs that exist and fit."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from engine.casts import cast
 from engine.choices import BadInput, Choices, nearest
 from engine.errors import Fault, LoomisError, shortened
-from engine.graph import Link, Node, is_link
+from engine.graph import SEQUENCE, Link, Node, is_link
 from engine.node import Registry
 from engine.schema import NodeSpec, Port
 
 
-@dataclass(frozen=True, slots=True)
-class BoundNode:
+class BoundNode(NamedTuple):
     """A valid node: its type, its literals as their declared types, its links."""
 
     id: str
@@ -42,23 +40,25 @@ def bind(
     literals: dict[str, Any] = {}
     links: dict[str, Link] = {}
     faults: list[Fault] = []
-    for port in spec.inputs:
-        if port.name not in node.inputs:
+    given = node.inputs
+    for name, port in spec.ports.items():
+        if name not in given:
             if port.required:
                 faults.append(_missing(node, port))
             elif port.default is not None:
-                literals[port.name] = port.default
+                literals[name] = port.default
             continue
-        value = node.inputs[port.name]
+        value = given[name]
         if value is None and port.default is None:
             continue
         try:
             if _means_link(value, port, nodes):
-                links[port.name] = _link(value, port, nodes, registry)
+                links[name] = _link(value, port, nodes, registry)
                 continue
             wrapped = isinstance(value, dict) and "__value__" in value
-            literals[port.name] = cast(value["__value__"] if wrapped else value, port, choices)
-            _custom(spec, port, literals[port.name])
+            literals[name] = cast(value["__value__"] if wrapped else value, port, choices)
+            if name in spec.validate:
+                _custom(spec.validate[name], port, literals[name])
         except BadInput as bad:
             faults.append(bad.fault(node, port))
     return literals, links, faults
@@ -68,7 +68,7 @@ def _means_link(value: object, port: Port, nodes: Mapping[str, Node]) -> bool:
     """Tell a link from a list that is meant as a value, by the declared type: most inputs take no lists."""
     if port.type in ("*", "LIST"):
         return is_link(value) and value[0] in nodes  # type: ignore[index]
-    return isinstance(value, list | tuple)
+    return isinstance(value, SEQUENCE)
 
 
 def _missing(node: Node, port: Port) -> Fault:
@@ -126,10 +126,7 @@ def compatible(given: str, wanted: str) -> bool:
     return not set(given.split(",")).isdisjoint(wanted.split(","))
 
 
-def _custom(spec: NodeSpec, port: Port, value: Any) -> None:
-    hook = spec.validate.get(port.name)
-    if hook is None:
-        return
+def _custom(hook: Callable[..., str | None], port: Port, value: Any) -> None:
     try:
         wrong = hook(value)
     except LoomisError as error:

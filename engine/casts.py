@@ -1,9 +1,10 @@
 """Literals of a workflow as the types that inputs declare."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from engine.choices import BadInput, Choices
@@ -13,6 +14,9 @@ from engine.schema import Port
 DEEPEST = 100
 """Levels of lists and objects in a literal."""
 
+PLAIN = frozenset({int, str, bool})
+"""What holds no number that is not finite."""
+
 
 def cast(value: Any, port: Port, choices: "Choices") -> Any:
     """Return a literal as the type that its input declares ("20" is 20 for an INT).
@@ -21,7 +25,7 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
         BadInput: it can't be that type, is NaN, out of range or not a choice.
     """
     check_plain(value)
-    kinds = [name for name in port.type.split(",") if name in CASTS]
+    kinds = _kinds(port.type)
     if len(kinds) > 1:
         return _cast_to_any(value, port, kinds, choices)
     if not kinds:
@@ -65,7 +69,13 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
     return result
 
 
-def _cast_to_any(value: Any, port: Port, kinds: list[str], choices: "Choices") -> Any:
+@lru_cache(4096)
+def _kinds(type: str) -> tuple[str, ...]:
+    """Return the kinds of literal that an input takes."""
+    return tuple(name for name in type.split(",") if name in CASTS)
+
+
+def _cast_to_any(value: Any, port: Port, kinds: Sequence[str], choices: "Choices") -> Any:
     """Return a literal as one of several types: the one that it has already, else the first that fits."""
     *first, last = sorted(kinds, key=lambda name: name != OWN.get(type(value)))
     for name in first:
@@ -80,6 +90,8 @@ def check_plain(value: Any) -> None:
     Raises:
         BadInput: it isn't.
     """
+    if type(value) in PLAIN:
+        return
     stack = [(value, 0)]
     while stack:
         item, depth = stack.pop()

@@ -37,6 +37,7 @@ STALE_SECONDS = 3600.0
 """After this long an object that is still being written on another host is given up."""
 
 BATCH = 500
+GROUP = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +125,10 @@ class Disk:
 
     def commit(self, entries: Sequence[Entry], touched: Mapping[bytes, float]) -> None:
         """Store results and note last uses. Rows whose values all live in the index share one transaction."""
-        filed = [entry for entry in entries if any(self._needs_file(entry, packed) for _, packed in entry.values)]
-        names = {entry.key for entry in filed}
-        plain = [entry for entry in entries if entry.key not in names]
+        plain: list[Entry] = []
+        filed: list[Entry] = []
+        for entry in entries:
+            (filed if any(self._needs_file(entry, packed) for _, packed in entry.values) else plain).append(entry)
         with self.index.transaction() as db:
             self._enter(db, plain)
             used = [(when, key) for key, when in touched.items()]
@@ -156,8 +158,8 @@ class Disk:
             (entry.key, entry.type, entry.body, len(entry.body) + OVERHEAD, entry.row.cost, now) for entry in entries
         ]
         if self._make_room(db, sum(each[3] for each in inline.values()) + sum(each[3] for each in rows), len(rows)):
-            db.executemany(INSERT_INLINE, inline.values())
-            db.executemany(INSERT_ROW, rows)
+            _insert(db, INSERT_INLINE, list(inline.values()))
+            _insert(db, INSERT_ROW, rows)
 
     def _write_files(self, entry: Entry) -> list[bytes]:
         """Write the larger values of an entry and return the digests of those that were not stored before."""
@@ -233,15 +235,26 @@ class Disk:
 
 
 INSERT_INLINE = """
-INSERT INTO objects (digest, type, inline, size, cost, used) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO objects (digest, type, inline, size, cost, used) VALUES {}
 ON CONFLICT (digest) DO UPDATE SET used = excluded.used, cost = max(cost, excluded.cost)
 """
 INSERT_FILE = "INSERT INTO objects (digest, type, size, cost, used, writer) VALUES (?, ?, ?, ?, ?, ?)"
 INSERT_ROW = """
-INSERT INTO rows (key, type, body, size, cost, used) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO rows (key, type, body, size, cost, used) VALUES {}
 ON CONFLICT (key) DO UPDATE
 SET type = excluded.type, body = excluded.body, size = excluded.size, cost = excluded.cost, used = excluded.used
 """
+
+
+def _insert(db: sqlite3.Connection, statement: str, records: Sequence[tuple[Any, ...]]) -> None:
+    """Insert records of six values, many by one call of SQLite.
+
+    At each call the thread gives up Python's lock and has to get it back, and the threads that run nodes wait for it.
+    """
+    for start in range(0, len(records), GROUP):
+        some = records[start : start + GROUP]
+        marks = ",".join(["(?,?,?,?,?,?)"] * len(some))
+        db.execute(statement.format(marks), [value for record in some for value in record])
 
 
 def _checked(digest: bytes, inline: bytes) -> Packed | None:

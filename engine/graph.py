@@ -15,6 +15,8 @@ from pydantic import ValidationError as PydanticError
 from engine.errors import Fault, ValidationError, WorkflowError, shortened
 from engine.formats.packs import pack_hint
 
+SEQUENCE = (list, tuple)
+
 
 class Link(NamedTuple):
     """The value on output ``slot`` of node ``node``."""
@@ -23,8 +25,7 @@ class Link(NamedTuple):
     slot: int
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One node as the file has it: ``inputs`` maps names to literals or to ``[id, slot]``.
 
     ``pack`` says where the type comes from, if the file does.
@@ -111,7 +112,7 @@ def _fault(issue: Mapping[str, Any]) -> Fault:
 def is_link(value: object) -> bool:
     """Whether a value has the shape of a link: ``[id, slot]``."""
     return (
-        isinstance(value, list | tuple)
+        isinstance(value, SEQUENCE)
         and len(value) == 2
         and isinstance(value[0], str)
         and (type(value[1]) is int or (isinstance(value[1], float) and math.isfinite(value[1])))

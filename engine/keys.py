@@ -8,6 +8,7 @@ leads to the same value stops there.
 
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgpack
@@ -53,11 +54,10 @@ def _static_part(node: BoundNode, profile: tuple[str, ...], fingerprint: Callabl
     spec = node.spec
     head: list[Any] = [spec.type, spec.version, profile if spec.numeric else None]
     for name, value in node.literals.items():
-        head += [name, value]
-        source = spec.ports[name].files
-        if source is not None:
-            head.append(fingerprint(source, value))
-    if any(hidden.in_key and hidden.token == "UNIQUE_ID" for hidden in spec.hidden.values()):
+        head += (name, value)
+        if name in spec.files:
+            head.append(fingerprint(spec.files[name], value))
+    if spec.hidden and any(hidden.in_key and hidden.token == "UNIQUE_ID" for hidden in spec.hidden.values()):
         head.append(node.id)
     if spec.lazy is not None:
         head.append(" ".join(sorted(name for name in node.links if spec.ports[name].lazy)))
@@ -67,7 +67,7 @@ def _static_part(node: BoundNode, profile: tuple[str, ...], fingerprint: Callabl
         unique = unique or (isinstance(extra, float) and extra != extra)
         head.append(extra)
     try:
-        if all(type(value) in SCALARS or value is profile for value in head):
+        if SCALARS.issuperset(map(type, head[3:])):
             return Static(msgpack.packb(head), unique)
     except (OverflowError, UnicodeEncodeError):  # an int beyond 64 bits, half a surrogate pair
         pass
@@ -84,12 +84,13 @@ def calls(
 
     ``files`` holds, for linked inputs that name files, fingerprints in the order of the values.
     """
-    if spec.input_is_list or all(len(digests) == 1 for digests in known.values()):
+    lengths = [len(digests) for digests in known.values()]
+    if spec.input_is_list or lengths.count(1) == len(lengths):
         return [CallInputs(_key(static, known, files), known)]
-    if not all(known.values()):
+    if 0 in lengths:
         return []
     result = []
-    for index in range(max(map(len, known.values()))):
+    for index in range(max(lengths)):
         inputs = {name: (digests[min(index, len(digests) - 1)],) for name, digests in known.items()}
         marks = {name: (found[min(index, len(found) - 1)],) for name, found in files.items()}
         result.append(CallInputs(_key(static, inputs, marks), inputs))
@@ -101,7 +102,12 @@ def _key(static: Static, inputs: Mapping[str, Digests], files: Mapping[str, Dige
         return os.urandom(32)
     parts = [static.data]
     for name, digests in sorted(inputs.items()):
-        parts += [name.encode(), b"\0", len(digests).to_bytes(4, "little"), *digests]
+        parts += (_wire_head(name, len(digests)), *digests)
     for name, marks in sorted(files.items()):
-        parts += [name.encode(), b"\1", pack(marks).tree]
+        parts += (name.encode(), b"\1", pack(marks).tree)
     return blake3(b"".join(parts)).digest()
+
+
+@lru_cache(4096)
+def _wire_head(name: str, length: int) -> bytes:
+    return name.encode() + b"\0" + length.to_bytes(4, "little")

@@ -40,6 +40,7 @@ class Memo:
         self._leases: set[bytes] = set()
         self._seconds: dict[str, tuple[float, float]] = {}
         self._traces: dict[str, deque[Mapping[str, Any]]] = {}
+        self._earlier: dict[str, list[Mapping[str, Any]]] = {}
         self._paths: dict[str, Path] = {}
         self._lock = threading.Lock()
 
@@ -115,12 +116,16 @@ class Memo:
         return found
 
     def refresh(self) -> None:
-        """Work out anew how long things take."""
+        """Work out anew how long things take, and what went into them before."""
         self._seconds = {}
+        self._earlier = {}
 
     def traces(self, type: str) -> list[Mapping[str, Any]]:
-        """Return what went into the last runs of a node type, newest first."""
-        return list(self._traces_of(type))
+        """Return what went into a node type, newest first, as known at the last ``refresh`` or first asked for."""
+        found = self._earlier.get(type)
+        if found is None:
+            found = self._earlier[type] = list(self._traces_of(type))
+        return found
 
     def _traces_of(self, type: str) -> deque[Mapping[str, Any]]:
         found = self._traces.get(type)

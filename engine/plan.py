@@ -4,7 +4,7 @@ Every node that a wanted node needs is *remembered*, *runs* (and why), or *depen
 equal value would still be remembered.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -53,8 +53,8 @@ class Step(NamedTuple):
     node: str
     state: State
     why: str
-    calls: tuple[CallInputs, ...] = ()
-    rows: tuple[Row | None, ...] = ()
+    calls: Sequence[CallInputs] = ()
+    rows: Sequence[Row | None] = ()
     outputs: tuple[Digests, ...] | None = None
     asked: frozenset[str] = frozenset()
     seconds: tuple[float, float] = (0.0, 0.0)
@@ -126,15 +126,15 @@ class Planner:
         if known is None:
             return Step(node.id, "depends", DEPENDS, asked=asked, seconds=(0.0, self._seconds(node)[1]))
         found = calls(node.spec, static, known, file_marks(node, known, self.memo.text, self.fingerprint))
-        rows = tuple(blocked_row(node, call) or self.memo.row(call.key) for call in found)
+        rows = [blocked_row(node, call) or self.memo.row(call.key) for call in found]
         if node.spec.lazy is not None:
             more = frozenset(name for row in rows if row and row.asks for name in row.asks) - asked
             if more:
                 return more
-        if all(row is not None and row.asks is None for row in rows):
-            return Step(node.id, "remembered", "", tuple(found), rows, joined(rows, len(node.spec.outputs)), asked)
+        if all(row and not row.asks for row in rows):
+            return Step(node.id, "remembered", "", found, rows, joined(rows, len(node.spec.outputs)), asked)
         why = "it always runs" if static.unique else reason(node, known, self.memo)
-        return Step(node.id, "runs", why, tuple(found), rows, asked=asked, seconds=self._seconds(node))
+        return Step(node.id, "runs", why, found, rows, asked=asked, seconds=self._seconds(node))
 
     def _seconds(self, node: BoundNode) -> tuple[float, float]:
         return self.memo.seconds(node.spec.type) or (0.0, 0.0)
@@ -204,8 +204,9 @@ def reason(node: BoundNode, known: Mapping[str, Digests], memo: MemoView) -> str
     changed = min(([name for name in now if now[name] != then.get(name)] for then in before), key=len)
     if changed:
         return f"{', '.join(changed)} changed"
-    files = [port.name for port in node.spec.inputs if port.files is not None]
-    return f"the file of {', '.join(files)} changed, or its result is gone" if files else "its result is gone"
+    if node.spec.files:
+        return f"the file of {', '.join(node.spec.files)} changed, or its result is gone"
+    return "its result is gone"
 
 
 def file_marks(
@@ -220,10 +221,9 @@ def file_marks(
         LoomisError: a file can't be read, or a name leads out of its folder.
     """
     marks: dict[str, Digests] = {}
-    for name, digests in known.items():
-        source = node.spec.ports[name].files
-        if source is not None:
-            names = [text(digest) for digest in digests]
+    for name, source in node.spec.files.items():
+        if name in known:
+            names = [text(digest) for digest in known[name]]
             try:
                 marks[name] = tuple(fingerprint(source, found).encode() if found else b"?" for found in names)
             except LoomisError as error:

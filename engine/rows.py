@@ -1,17 +1,17 @@
 """What is remembered of one computation: its outputs by digest, its artifacts, what it cost."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgpack
 from blake3 import blake3
 
 CHECK_BYTES = 8
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What a key stands for.
 
     ``outputs`` holds per output slot the digests of its values (a wire is a list of values, usually of one). ``files``
@@ -24,7 +24,7 @@ class Row:
     files: tuple[Any, ...] = ()
     asks: tuple[str, ...] | None = None
     cost: float = 0.0
-    note: Mapping[str, Any] = field(default_factory=dict)
+    note: Mapping[str, Any] = EMPTY
 
 
 def row_to_bytes(key: bytes, row: Row) -> bytes:

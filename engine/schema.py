@@ -164,7 +164,10 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A node type: its function and everything the engine and editors know about it."""
+    """A node type: its function and everything the engine and editors know about it.
+
+    ``ports`` are the inputs by name; ``files`` says of those that name files where the files come from.
+    """
 
     type: str
     function: Callable[..., Any]
@@ -187,3 +190,4 @@ class NodeSpec:
     validate: Mapping[str, Callable[..., str | None]]
     flags: Mapping[str, bool]
     ports: Mapping[str, Port] = field(default_factory=dict)
+    files: Mapping[str, FileSource] = field(default_factory=dict)

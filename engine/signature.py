@@ -82,6 +82,7 @@ def read_signature(function: Callable[..., Any], *, type: str, version: int | st
         context=context,
         is_async=inspect.iscoroutinefunction(function),
         ports={port.name: port for port in ports},
+        files={port.name: port.files for port in ports if port.files},
         **facts,
     )
     _check_choices(where, spec)

@@ -157,7 +157,7 @@ class Work:
         node, fingerprint = task.node, self.memo.fingerprint
         if task.static is not None and task.static.unique:
             return False
-        if not any(port.files for port in node.spec.inputs):
+        if not node.spec.files:
             return True
         static = static_part(node, self.environment.settings.profile, fingerprint)
         marks = file_marks(node, call.inputs, self.text, fingerprint)
