@@ -22,8 +22,9 @@ from engine.memo import Memo
 from engine.node import Registry
 from engine.object_info import SpecClasses
 from engine.outputs import check_writable
-from engine.parameters import Parameter, find_node, list_declared, list_parameters, set_parameters
+from engine.parameters import Parameter, find_node, list_declared, list_parameters, resolved_parameters, set_parameters
 from engine.plan import Plan, Planner
+from engine.provenance import Provenance
 from engine.run import Run, Shared
 from engine.settings import Settings
 from engine.store import Store
@@ -167,6 +168,8 @@ class Engine:
         cancel: threading.Event | None = None,
         job: str | None = None,
         extra: Mapping[str, Any] | None = None,
+        notes: Mapping[str, Any] | None = None,
+        output: Path | None = None,
     ) -> Result:
         """Run a workflow and return its outputs.
 
@@ -174,7 +177,8 @@ class Engine:
         ``targets`` runs only what these nodes need; ``partial`` leaves out what is not valid; ``values`` names nodes
         whose outputs are wanted as values;
         ``on_event`` gets every event as it happens, from any thread; setting ``cancel`` stops the run; ``extra`` goes
-        into the files beside the prompt, as does the document that the editor saved (``{"workflow": ...}``).
+        into the files beside the prompt, as does the document that the editor saved (``{"workflow": ...}``); ``notes``
+        go into their provenance; ``output`` is where they are written instead of the output folder.
 
         Raises:
             LoomisError: what ``check`` raises, or what went wrong in a node; Cancelled when it was stopped.
@@ -184,9 +188,15 @@ class Engine:
         bound = self.check(loaded, parameters, targets=targets, values=values, partial=partial)
         wanted = {name: id for name in values if (id := find_node(bound.graph, name)) in bound.targets}
         if any(bound.nodes[id].spec.output_node for id in bound.targets):
-            check_writable(self.folders.output)
+            check_writable(output or self.folders.output)
         self.memo.refresh()
         cancel = cancel or threading.Event()
+        provenance = Provenance(
+            bound.nodes, self.folders, self.store, self.settings,
+            declared=loaded.loomis.get("parameters", {}) if loaded.declarations else {},
+            parameters=resolved_parameters(bound.graph, parameters or {}, self.registry, loaded.declarations),
+            remarks=loaded.diagnostics, notes=notes or {},
+        )  # fmt: skip
         run = Run(
             self._shared,
             bound,
@@ -195,7 +205,9 @@ class Engine:
             on_event=on_event or (lambda event: None),
             cancel=cancel,
             extra=({} if loaded.saved is None else {"workflow": loaded.saved}) | dict(extra or {}),
+            provenance=provenance,
             remarks=loaded.warnings,
+            output=output,
         )
         with self._runs:
             self._cancels.append(cancel)

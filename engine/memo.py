@@ -5,6 +5,8 @@ import re
 import threading
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,8 @@ class Memo:
     def __init__(self, store: Store, folders: Folders) -> None:
         self.store = store
         self.folders = folders
+        self.places = folders
+        """Where output files go: the folders, unless a run writes elsewhere."""
         self._owner = f"{os.getpid()}-{os.urandom(6).hex()}"
         self._leases: set[bytes] = set()
         self._seconds: dict[str, tuple[float, float]] = {}
@@ -43,6 +47,12 @@ class Memo:
         self._earlier: dict[str, list[Mapping[str, Any]]] = {}
         self._paths: dict[str, Path] = {}
         self._lock = threading.Lock()
+
+    def writing_to(self, output: Path) -> "Memo":
+        """Return this memo as a run sees it whose output files go to another folder."""
+        other = copy(self)
+        other.places = replace(self.folders, output=output)
+        return other
 
     def row(self, key: bytes) -> Row | None:
         """Return what a key stands for."""
@@ -83,7 +93,7 @@ class Memo:
         )
 
     def _on_disk(self, key: bytes, index: int, kind: str) -> bool:
-        folder = self.folders.destination(kind).resolve()
+        folder = self.places.destination(kind).resolve()
         path = self.store.reserved(key, index, str(folder))
         return path is not None and (folder / path).is_file()
 

@@ -21,8 +21,10 @@ from engine.call import Outcome
 from engine.dates import format_date
 from engine.errors import FileError
 from engine.folders import LONGEST_PREFIX, Folders, confined
+from engine.formats.read import OURS
 from engine.memo import Memo
 from engine.processes import is_dead_here, local_name
+from engine.provenance import Provenance
 from engine.rows import Row
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -37,15 +39,23 @@ class Placed:
 
 
 class Outputs:
-    """The output folders of one run."""
+    """The output folders of one run. Its files get the graph, ``extra`` and their provenance as texts."""
 
-    def __init__(self, memo: Memo, folders: Folders, prompt: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        memo: Memo,
+        folders: Folders,
+        prompt: Mapping[str, Any],
+        extra: Mapping[str, Any],
+        provenance: Provenance,
+    ) -> None:
         self.memo = memo
         self.folders = folders
         self.texts = {"prompt": prompt, **extra}
+        self.provenance = provenance
 
-    def place(self, key: bytes, row: Row, outcome: Outcome | None = None) -> Placed:
-        """See that the files of a call are on disk.
+    def place(self, node: str, key: bytes, row: Row, outcome: Outcome | None = None) -> Placed:
+        """See that the files of a node's call are on disk.
 
         Raises:
             FileError: the folder can't be written.
@@ -60,7 +70,7 @@ class Outputs:
             path = folder / name
             if not path.is_file() or path.stat().st_size == 0:
                 data = outcome.files[index].data if outcome else self.memo.value(digest)
-                write(path, SPLICERS[suffix](data, self.texts) if suffix in SPLICERS else data)
+                write(path, self._spliced(data, suffix, node, index))
                 written = True
             where = Path(name)
             subfolder = where.parent.as_posix()
@@ -74,6 +84,11 @@ class Outputs:
                 }
             )
         return Placed(tuple(files), written)
+
+    def _spliced(self, data: bytes, suffix: str, node: str, index: int) -> bytes:
+        if suffix not in SPLICERS:
+            return data
+        return SPLICERS[suffix](data, self.texts | {OURS: self.provenance.of_file(node, index, data)})
 
 
 def filler(index: int, width: int, height: int) -> Callable[[str], str]:
@@ -161,6 +176,14 @@ def with_png_text(data: bytes, texts: Mapping[str, Any]) -> bytes:
     header_end = len(PNG_SIGNATURE) + 25
     chunks = [_png_chunk(b"tEXt", name.encode("latin-1") + b"\0" + _json(value)) for name, value in texts.items()]
     return b"".join([data[:header_end], *chunks, data[header_end:]])
+
+
+def without_png_text(data: bytes) -> bytes:
+    """Return a PNG without the tEXt chunks that stand right behind its header: the picture as it was encoded."""
+    header_end = at = len(PNG_SIGNATURE) + 25
+    while data[at + 4 : at + 8] == b"tEXt":
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return data[:header_end] + data[at:]
 
 
 def _png_chunk(kind: bytes, body: bytes) -> bytes:

@@ -139,6 +139,19 @@ def _parameter_fault(name: str, error: BadInput, place: tuple[str, str], graph: 
     return replace(fault, message=f"The parameter {name}: {error.message}")
 
 
+def resolved_parameters(
+    graph: Graph, parameters: Mapping[str, Any], registry: Registry, declarations: Declarations
+) -> dict[str, Any]:
+    """Return the declared parameters, and others that were given, with the values that ``graph`` has for them."""
+    found = {}
+    for name in (*declarations, *(name for name in parameters if name not in declarations)):
+        id, input = find_input(graph, declarations[name].input[0] if name in declarations else name, registry)
+        port = _port(graph.nodes[id], input, registry)
+        default = port.default if port and port.default is not NO_DEFAULT else None
+        found[name] = graph.nodes[id].inputs.get(input, default)
+    return found
+
+
 def find_input(graph: Graph, name: str, registry: Registry) -> tuple[str, str]:
     """Return the node and the input that ``NODE.INPUT`` means, or INPUT where only one node has it.
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +29,7 @@ from engine.memo import Memo
 from engine.node import Registry
 from engine.outputs import Outputs, Placed
 from engine.plan import DEPENDS, GONE, Plan, Planner, reason
+from engine.provenance import Provenance
 from engine.task import Held, Task
 from engine.tasks import Tasks
 from engine.told import Told
@@ -61,25 +63,27 @@ class Run:
         on_event: Callable[[events.Event], None],
         cancel: threading.Event,
         extra: Mapping[str, Any],
+        provenance: Provenance,
         remarks: Sequence[Diagnostic] = (),
+        output: Path | None = None,
     ) -> None:
         prompt, folders = graph.graph.prompt, shared.environment.folders
         self.job = job
         self._environment = shared.environment
-        self._memo = shared.memo
+        self._memo = memo = shared.memo.writing_to(output) if output else shared.memo
         self._graph = graph
         self._cancel = cancel
         self._remarks = remarks
         self._held = Held()
-        outputs = Outputs(shared.memo, folders, prompt, extra)
+        outputs = Outputs(memo, memo.places, prompt, extra, provenance)
         self.told = Told(job, on_event, outputs, self._fail)
         self.emit = self.told.emit
         hidden = {"PROMPT": prompt, "DYNPROMPT": prompt, "EXTRA_PNGINFO": extra}
-        self._work = Work(shared.memo, shared.environment, self._held, outputs, hidden, self.emit, cancel)
+        self._work = Work(memo, shared.environment, self._held, outputs, hidden, self.emit, cancel)
         self._tasks = Tasks(graph, self._work, wanted)
         self._expander = Expander(self._tasks, self._work, shared.registry, folders)
-        self._dispatch = Dispatch(shared.lanes, shared.memo, self._work, self._done)
-        self._claims = Claims(shared.memo, shared.flights, self._tasks.todo.append, self._dispatch.post)
+        self._dispatch = Dispatch(shared.lanes, memo, self._work, self._done)
+        self._claims = Claims(memo, shared.flights, self._tasks.todo.append, self._dispatch.post)
         self._error: Exception | None = None
 
     def values(self, node: str) -> tuple[list[Any], ...]:

@@ -52,7 +52,11 @@ class Told:
         """Tell where an output node's files are: those that were ``written`` now, and those of remembered calls."""
         rows = enumerate(zip(task.calls, task.rows, strict=True))
         try:
-            placed = [written.get(index) or self._outputs.place(call.key, row) for index, (call, row) in rows if row]
+            placed = [
+                written.get(index) or self._outputs.place(task.node.id, call.key, row)
+                for index, (call, row) in rows
+                if row
+            ]
         except LoomisError as error:
             raise located(error, task.node) from error
         notes: dict[str, list[Any]] = {}

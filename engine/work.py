@@ -149,7 +149,7 @@ class Work:
         keep = self._may_keep(task, call)
         row = self.memo.remember(task.node.spec, call.key, outcome, trace(task.node, call.inputs), keep=keep)
         if task.node.spec.output_node and not row.asks:
-            completion.placed[index] = self.outputs.place(call.key, row, outcome)
+            completion.placed[index] = self.outputs.place(task.node.id, call.key, row, outcome)
         completion.done[index] = (outcome, row)
 
     def _may_keep(self, task: Task, call: CallInputs) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from server.commands import cache, check, convert, diff, models, nodes, params, plan, run, show, train
+from server.commands import cache, check, convert, diff, models, nodes, params, plan, replay, run, show, train
 from server.report import EXIT_CODES
 
 HELP = """Run diffusion workflows: a workflow file becomes pictures, and what was computed once is remembered.
@@ -53,6 +53,7 @@ app.command()(check.check)
 app.command()(params.params)
 app.command()(show.show)
 app.command()(diff.diff)
+app.command()(replay.replay)
 app.command()(convert.convert)
 app.command()(nodes.nodes)
 app.command()(models.models)

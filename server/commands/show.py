@@ -1,17 +1,21 @@
 """``loomis show``."""
 
 import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import typer
 
 import nodes
+from engine.errors import shortened
 from engine.formats import Catalogue, load
 from engine.graph import is_link, read_graph
 from engine.object_info import SpecClasses
 from engine.parameters import list_parameters
+from engine.provenance import made_of
 from server.command import command
 from server.commands.arguments import File, Json
-from server.commands.params import show_parameters
+from server.commands.params import MOST_CHARACTERS, show_parameters
 from server.report import plain_data, show_remarks
 from server.settings import Options
 from server.text import show_table
@@ -22,7 +26,9 @@ from server.workflow import workflow_source
 def show(options: Options, file: File, as_json: Json = False) -> None:
     """Show what a picture, video or workflow file holds: the graph and the values in it.
 
-    --json prints the graph (prompt) and the document that the editor saved (workflow).
+    Of a picture that Loomis made it also shows how: parameters, model files,
+    versions, settings. --json prints the graph as it ran (prompt), the document
+    that the editor saved (workflow), and what Loomis added (loomis).
 
     Examples:
       loomis show output/portrait_00001_.png
@@ -32,7 +38,8 @@ def show(options: Options, file: File, as_json: Json = False) -> None:
     if as_json:
         facts = {"container": loaded.container, "format": loaded.format}
         remarks = {"diagnostics": [plain_data(each) for each in loaded.diagnostics]}
-        typer.echo(json.dumps(facts | {"prompt": loaded.prompt, "workflow": loaded.saved} | remarks))
+        holds = {"prompt": loaded.prompt, "workflow": loaded.saved, "loomis": loaded.loomis}
+        typer.echo(json.dumps(facts | holds | remarks))
         return
     show_remarks(loaded.warnings)
     graph = read_graph(loaded.prompt)
@@ -46,3 +53,19 @@ def show(options: Options, file: File, as_json: Json = False) -> None:
     show_table(("node", "type", "title", "fed by"), rows)
     typer.echo()
     show_parameters(list_parameters(graph, registry), options.folders(nodes.EMBEDDED))
+    if made := made_of(loaded):
+        typer.echo()
+        show_table(("made with", "name", "value"), list(_made_rows(made)))
+
+
+def _made_rows(made: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    yield "result", f"node {made.get('node')}, file {made.get('index', 0) + 1}", f"blake3 {made.get('result')}"
+    for name, value in made.get("parameters", {}).items():
+        yield "parameter", name, shortened(json.dumps(value, ensure_ascii=False), MOST_CHARACTERS)
+    for file in made.get("files", ()):
+        yield "file", f"{file['kind']}/{file['name']}", f"blake3 {file['blake3']}"
+    for kind, group in (("version", "versions"), ("setting", "settings"), ("batch", "batch")):
+        for name, value in made.get(group, {}).items():
+            yield kind, name, str(value)
+    for pick in made.get("picks", ()):
+        yield "pick", f"{pick['node']}.{pick['input']}", pick["picked"]

@@ -1,6 +1,6 @@
 """What differs between two workflows."""
 
-from engine.compare import Difference, compare
+from engine.compare import Circumstance, Difference, compare, compare_made
 from engine.graph import read_graph
 from tests.engine.words import n
 
@@ -19,4 +19,16 @@ def test_inputs_types_and_nodes_that_differ():
         Difference("3", "Show", None, "Half", "Show"),
         Difference("4", "Text", None, "Text", None),
         Difference("5", "Save", None, None, "Save"),
+    ]
+
+
+def test_what_two_files_were_made_with():
+    file = {"kind": "loras", "name": "a"}
+    first = {"files": [file | {"blake3": "1"}], "versions": {"torch": "2.1", "loomis": "1"}, "node": "3"}
+    second = {"files": [file | {"blake3": "2"}], "versions": {"torch": "2.1"}, "settings": {"device": "cpu"}}
+    assert compare_made(first, first) == []
+    assert compare_made(first, second) == [
+        Circumstance("file", "loras/a", "1", "2"),
+        Circumstance("version", "loomis", "1", None),
+        Circumstance("setting", "device", None, "cpu"),
     ]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from blake3 import blake3
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 from safetensors import safe_open
@@ -20,7 +21,18 @@ from engine.errors import FileError
 from engine.folders import Folders, confined
 from engine.memo import Lost, Memo
 from engine.node import Artifact
-from engine.outputs import Outputs, check_writable, filler, numbered, with_png_text, with_safetensors_text, write
+from engine.outputs import (
+    Outputs,
+    check_writable,
+    filler,
+    numbered,
+    with_png_text,
+    with_safetensors_text,
+    without_png_text,
+    write,
+)
+from engine.provenance import Provenance
+from engine.settings import Settings
 from engine.store import Store
 from tests.engine.words import Vocabulary, engine, n, ran, recorded
 
@@ -41,10 +53,14 @@ def png(size: tuple[int, int] = (3, 2)) -> bytes:
     return file.getvalue()
 
 
+def made(memo: Memo) -> Provenance:
+    return Provenance({}, memo.folders, memo.store, Settings())
+
+
 def place(memo: Memo, key: bytes, *files: Artifact, folders: Folders | None = None, **extra: Any) -> list[Any]:
     outcome = Outcome(files=files)
     row = memo.remember(WORDS["Save"], key, outcome, {})
-    placed = Outputs(memo, folders or memo.folders, PROMPT, extra).place(key, row, outcome)
+    placed = Outputs(memo, folders or memo.folders, PROMPT, extra, made(memo)).place("1", key, row, outcome)
     return [placed.written, *placed.files]
 
 
@@ -109,12 +125,12 @@ def test_a_file_that_is_there_is_left_and_one_that_is_gone_is_written_again(memo
 
 def test_a_remembered_file_is_written_from_the_store_or_lost(memo: Memo):
     row = memo.remember(WORDS["Save"], b"k", Outcome(files=(Artifact(b"data", "a", ".txt"),)), {})
-    placed = Outputs(memo, memo.folders, PROMPT, {}).place(b"k", row)
+    placed = Outputs(memo, memo.folders, PROMPT, {}, made(memo)).place("1", b"k", row)
     assert placed.written and Path(placed.files[0]["path"]).read_bytes() == b"data"
     Path(placed.files[0]["path"]).unlink()
     memo.store.clear()
     with pytest.raises(Lost):
-        Outputs(memo, memo.folders, PROMPT, {}).place(b"k", row)
+        Outputs(memo, memo.folders, PROMPT, {}, made(memo)).place("1", b"k", row)
 
 
 def test_another_folder_gets_its_own_copy(memo: Memo, tmp_path: Path):
@@ -133,7 +149,10 @@ def test_the_workflow_is_in_the_picture(memo: Memo):
         assert isinstance(image, PngImageFile)
         image.load()
         assert image.getpixel((1, 1)) == (10, 20, 30) and image.size == (3, 2)
-        assert {name: json.loads(text) for name, text in image.text.items()} == {"prompt": PROMPT, "workflow": workflow}
+        texts = {name: json.loads(text) for name, text in image.text.items()}
+    assert texts.pop("loomis")["made"]["result"] == blake3(png()).hexdigest()
+    assert texts == {"prompt": PROMPT, "workflow": workflow}
+    assert without_png_text(path.read_bytes()) == png()
 
 
 def test_texts_change_no_other_byte():

@@ -1,5 +1,6 @@
 import json
 
+from tests.server.commands.test_run import PICTURE
 from tests.server.conftest import WORKFLOW
 
 
@@ -20,6 +21,20 @@ def test_what_differs(loomis, workflow, here):
         ["3", "PreviewAny", "(the", "node)", "-", "PreviewAny"],
     ]
     (found,) = loomis("diff", workflow, "other.json", "--json").lines
-    assert found[0] == {
+    assert found["nodes"][0] == {
         "node": "1", "class_type": "PrimitiveString", "input": "value", "first": "a fox", "second": "a hare",
     }  # fmt: skip
+
+
+def test_pictures_tell_what_they_were_made_with(loomis, here):
+    (here / "picture.json").write_text(json.dumps(PICTURE))
+    run = ("run", "picture.json", "-q")
+    one, two = (loomis(*run, "--out", device, "--device", device).out.strip() for device in ("cpu", "mps"))
+    ran = loomis("diff", one, two)
+    assert (ran.code, [line.split() for line in ran.out.splitlines()]) == (
+        1,
+        [["what", "name", one, two], ["setting", "device", "cpu", "mps"]],
+    )
+    (found,) = loomis("diff", one, two, "--json").lines
+    assert found == {"nodes": [], "made": [{"kind": "setting", "name": "device", "first": "cpu", "second": "mps"}]}
+    assert loomis("diff", one, one).out == "Nothing differs.\n"

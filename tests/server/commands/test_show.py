@@ -27,3 +27,21 @@ def test_a_picture_shows_what_made_it(loomis, here):
 
 def test_json_has_the_document_as_it_was_saved(loomis, saved):
     assert loomis("show", saved, "--json").lines[0]["workflow"] == SAVED
+
+
+def test_a_picture_shows_how_it_was_made(loomis, here):
+    (here / "picture.json").write_text(
+        json.dumps({"prompt": PICTURE, "loomis": {"parameters": {"hue": "1.color", "side": "1.width"}}})
+    )
+    path = loomis("run", "picture.json", "-q", "--device", "cpu", "--set", "hue=7", "--set", "1.height=16").out.strip()
+    made = loomis("show", path).out.split("\n\n")[-1]
+    rows = [line.split() for line in made.splitlines()]
+    assert rows[0] == ["made", "with", "name", "value"]
+    assert rows[1][:6] == ["result", "node", "2,", "file", "1", "blake3"]
+    assert rows[2:5] == [["parameter", "hue", "7"], ["parameter", "side", "16"], ["parameter", "1.height", "16"]]
+    assert [row[1] for row in rows if row[0] == "version"] == ["loomis", "python", "torch"]
+    assert ["setting", "device", "cpu"] in rows
+    (found,) = loomis("show", path, "--json").lines
+    assert found["loomis"]["parameters"] == {"hue": "1.color", "side": "1.width"}
+    again = loomis("run", path, "-q", "--set", "hue=9").out.strip()
+    assert loomis("show", again, "--json").lines[0]["prompt"]["1"]["inputs"]["color"] == 9

@@ -1,0 +1,140 @@
+"""Where a file comes from: what goes into each output besides the workflow, as the text ``loomis``.
+
+``{"parameters": declarations, "made": {"node", "index", "result", "parameters", "files", "versions", "settings"}}``.
+``result`` is blake3 of the file as the node encoded it, without the texts; ``files`` are all that the graph names, with
+blake3 of their content.
+"""
+
+import platform
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.binding import BoundNode
+from engine.fingerprints import KnownFiles, whole_digest
+from engine.folders import Folders
+from engine.formats import Diagnostic, Loaded
+from engine.node import Files, InputFile, Mentions
+from engine.settings import Settings
+
+PICKS = frozenset({"dynamic_prompt", "random_seed"})
+"""Remarks that tell of a choice which was made while the file was read."""
+
+
+class MadeFile(BaseModel):
+    """A model or input file as a picture names it."""
+
+    kind: str
+    name: str
+    blake3: str
+
+
+class Made(BaseModel):
+    """What a file says of how it was made."""
+
+    model_config = ConfigDict(extra="allow")
+
+    node: str = ""
+    index: int = 0
+    result: str = ""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    files: list[MadeFile] = Field(default_factory=list)
+    versions: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What one run says of itself in its files.
+
+    ``declared`` is what the workflow declares, ``parameters`` the values that were in force, ``notes`` more to say.
+    """
+
+    nodes: Mapping[str, BoundNode]
+    folders: Folders
+    known: KnownFiles
+    settings: Settings
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    remarks: Sequence[Diagnostic] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_file(self, node: str, index: int, data: bytes) -> dict[str, Any]:
+        """Return what goes into file ``index`` of a node's call; ``data`` is the file without texts."""
+        made = {"node": node, "index": index, "result": blake3(data).hexdigest()} | self._of_run
+        return ({"parameters": dict(self.declared)} if self.declared else {}) | {"made": made}
+
+    @cached_property
+    def _of_run(self) -> dict[str, Any]:
+        picks = [
+            {"node": each.node, "input": each.input, "from": each.got, "picked": each.message}
+            for each in self.remarks
+            if each.code in PICKS
+        ]
+        return {
+            "parameters": dict(self.parameters),
+            "files": list(self._files()),
+            "versions": versions(self.settings),
+            "settings": {
+                "device": self.settings.device,
+                "precision": self.settings.precision,
+                "ancestral_noise": self.settings.ancestral_noise,
+            },
+            **({"picks": picks} if picks else {}),
+            **self.notes,
+        }
+
+    def _files(self) -> Iterator[dict[str, Any]]:
+        """Yield every file that a literal names, once."""
+        found: dict[Path, tuple[str, str]] = {}
+        for node in self.nodes.values():
+            for name, value in node.literals.items():
+                for kind, file, path in _named(node.spec.ports[name].files, value, self.folders):
+                    found.setdefault(path, (kind, file))
+        for path, (kind, file) in found.items():
+            yield {"kind": kind, "name": file, "blake3": whole_digest(path, self.known)}
+
+
+def _named(
+    source: Files | InputFile | Mentions | None, value: Any, folders: Folders
+) -> Iterator[tuple[str, str, Path]]:
+    """Yield kind, name and path of the files that a literal names."""
+    match source:
+        case Files(folder):
+            path = folders.model(folder, value)
+            if path:
+                yield folder, value, path
+        case InputFile():
+            path = folders.input_file(value)
+            if path:
+                yield "input", value, path
+        case Mentions(folder, pattern):
+            for mentioned in re.findall(pattern, value):
+                name = folders.named(folder, mentioned)
+                path = folders.model(folder, name) if name else None
+                if name and path:
+                    yield folder, name, path
+
+
+def made_of(loaded: Loaded) -> Mapping[str, Any]:
+    """Return what a file says of how it was made, in its regular form; nothing where it says nothing of that form."""
+    try:
+        return Made.model_validate(loaded.loomis.get("made") or {}).model_dump(exclude_unset=True)
+    except ValidationError:
+        return {}
+
+
+def versions(settings: Settings) -> dict[str, str]:
+    """Return the versions of Loomis, Python and the library that computes."""
+    from importlib.metadata import version  # slow to import, and only what writes files needs it
+
+    library = settings.runtime.partition(" ")[0]
+    return {"loomis": version("loomis"), "python": platform.python_version()} | (
+        {library: version(library)} if library else {}
+    )
