@@ -6,12 +6,14 @@ time of change and inode. When only time or inode moved and the sample is the sa
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from blake3 import blake3
 
+from engine.bounds import USED_SECONDS, trim
 from engine.errors import FileError
 from engine.index import Index
 
@@ -21,6 +23,7 @@ BLOCKS = 64
 BLOCK = 64 * 1024
 LARGEST_HEADER = 100 * 2**20
 CHUNK = 8 * 2**20
+MAX_FILES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +48,32 @@ class KnownFiles(Protocol):
 
 
 class FileTable:
-    """The table of file records."""
+    """The table of file records, ``MAX_FILES`` at most: records of files that are gone go first, then the oldest."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, clock: Callable[[], float]) -> None:
         self._index = index
+        self._clock = clock
 
     def known_file(self, path: str) -> FileRecord | None:
         """Return the record of a path."""
         found = self._index.read("SELECT * FROM files WHERE path = ?", (path,))
-        return FileRecord(*found[0]) if found else None
+        if not found:
+            return None
+        *record, used = found[0]
+        if used < self._clock() - USED_SECONDS:
+            with self._index.transaction() as db:
+                db.execute("UPDATE files SET used = ? WHERE path = ?", (self._clock(), path))
+        return FileRecord(*record)
 
     def keep_file(self, record: FileRecord) -> None:
         """Put a record in the place of the one its path had."""
         with self._index.transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+            added = db.execute(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (record.path, record.size, record.mtime_ns, record.inode, record.sample, record.whole,
-                 record.fingerprint),
+                 record.fingerprint, self._clock()),
             )  # fmt: skip
+        trim(self._index, "files", "path", MAX_FILES, added.lastrowid or 0)
 
     def paths_of(self, fingerprint: str) -> list[str]:
         """Return the paths that had this fingerprint when they were last looked at."""

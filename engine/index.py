@@ -52,6 +52,13 @@ CREATE TABLE files (
 );
 CREATE INDEX files_by_fingerprint ON files (fingerprint);
 """,
+    """
+ALTER TABLE names ADD COLUMN size INTEGER;
+ALTER TABLE names ADD COLUMN mtime_ns INTEGER;
+ALTER TABLE names ADD COLUMN digest BLOB;
+ALTER TABLE names ADD COLUMN used REAL NOT NULL DEFAULT 0;
+ALTER TABLE files ADD COLUMN used REAL NOT NULL DEFAULT 0;
+""",
 )
 """One script for each version of the schema. A new version adds a script; it never changes an old one."""
 

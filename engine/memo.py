@@ -94,8 +94,8 @@ class Memo:
 
     def _on_disk(self, key: bytes, index: int, kind: str) -> bool:
         folder = self.places.destination(kind).resolve()
-        path = self.store.reserved(key, index, str(folder))
-        return path is not None and (folder / path).is_file()
+        name = self.store.reserved(key, index, str(folder))
+        return name is not None and name.stamp is not None and name.stamp.fits(folder / name.path)
 
     def remember(
         self, spec: NodeSpec, key: bytes, outcome: Outcome, trace: Mapping[str, Any], *, keep: bool = True

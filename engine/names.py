@@ -1,41 +1,108 @@
-"""Names of output files, reserved before the file is written.
+"""Names of output files, reserved before the file is written, and what tells our file from another under its name.
 
 A node that is repeated after its process was killed finds the name it had and replaces its own file; two processes
-never get the same name.
+never get the same name. A name is stamped with size, time and digest of our bytes before they appear under it. A file
+with another stamp is somebody else's: it is left alone, and ours gets another name.
 """
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Self
 
+from blake3 import blake3
+
+from engine.bounds import USED_SECONDS, trim
 from engine.index import Index
+
+MAX_NAMES = 200_000
+
+
+class Stamp(NamedTuple):
+    """What tells the bytes of a file: their number, when they were written, blake3 of them."""
+
+    size: int
+    mtime_ns: int
+    digest: bytes
+
+    @classmethod
+    def of(cls, path: Path, data: bytes) -> Self:
+        """Return the stamp of a file that holds ``data``. Raises OSError where it is gone."""
+        return cls(len(data), path.stat().st_mtime_ns, blake3(data).digest())
+
+    def fits(self, path: Path) -> bool:
+        """Whether the file has these bytes. They are read only when size and not time is the same."""
+        try:
+            state = path.stat()
+            if state.st_size != self.size:
+                return False
+            return state.st_mtime_ns == self.mtime_ns or blake3(path.read_bytes()).digest() == self.digest
+        except OSError:
+            return False
+
+
+class Name(NamedTuple):
+    """A reserved path below its folder, and the stamp of the file that was last written there."""
+
+    path: str
+    stamp: Stamp | None = None
+
+
+FIND = "SELECT path, size, mtime_ns, digest, used FROM names WHERE key = ? AND slot = ? AND folder = ?"
 
 
 class Names:
-    """The table of reserved names: (key, slot, folder) -> path. In one folder each path belongs to one of them."""
+    """The table of reserved names: (key, slot, folder) -> path. In one folder each path belongs to one of them.
 
-    def __init__(self, index: Index) -> None:
+    At most ``MAX_NAMES`` are kept; those go first whose file is gone, then those that were used longest ago.
+    """
+
+    def __init__(self, index: Index, clock: Callable[[], float]) -> None:
         self._index = index
+        self._clock = clock
 
-    def reserved(self, key: bytes, slot: int, folder: str) -> str | None:
-        """Return the path that was reserved before."""
-        found = self._index.read(
-            "SELECT path FROM names WHERE key = ? AND slot = ? AND folder = ?", (key, slot, folder)
-        )
-        return found[0][0] if found else None
+    def reserved(self, key: bytes, slot: int, folder: str) -> Name | None:
+        """Return the name that was reserved before."""
+        found = self._index.read(FIND, (key, slot, folder))
+        if not found:
+            return None
+        *name, used = found[0]
+        if used < self._clock() - USED_SECONDS:
+            self._write("UPDATE names SET used = ? WHERE key = ? AND slot = ? AND folder = ?", key, slot, folder)
+        return _name(*name)
 
-    def reserve(self, key: bytes, slot: int, folder: str, make: Callable[[int], str]) -> str:
-        """Return the path of (key, slot, folder), reserving one where there is none.
+    def reserve(self, key: bytes, slot: int, folder: str, make: Callable[[int], str], taken: str | None = None) -> Name:
+        """Return the name of (key, slot, folder), reserving one where there is none or it is ``taken`` by a stranger.
 
         ``make`` is asked for a path with 0, 1, 2, ... until it names one that no other has.
         """
         with self._index.transaction() as db:
             where = (key, slot, folder)
-            found = db.execute("SELECT path FROM names WHERE key = ? AND slot = ? AND folder = ?", where).fetchone()
-            if found:
-                return str(found[0])
+            found = db.execute(FIND, where).fetchone()
+            if found and found[0] != taken:
+                return _name(*found[:4])
+            db.execute("DELETE FROM names WHERE key = ? AND slot = ? AND folder = ?", where)
             attempt = 0
             while True:
                 path = make(attempt)
-                values = (*where, path)
-                if db.execute("INSERT INTO names VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", values).rowcount:
-                    return path
+                added = db.execute(
+                    "INSERT INTO names (key, slot, folder, path, used) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    (*where, path, self._clock()),
+                )
+                if added.rowcount:
+                    break
                 attempt += 1
+        trim(self._index, "names", "folder || '/' || path", MAX_NAMES, added.lastrowid or 0)
+        return Name(path)
+
+    def stamp(self, key: bytes, slot: int, folder: str, stamp: Stamp) -> None:
+        """Note what is about to appear under a name."""
+        sql = "UPDATE names SET used = ?, size = ?, mtime_ns = ?, digest = ? WHERE key = ? AND slot = ? AND folder = ?"
+        self._write(sql, *stamp, key, slot, folder)
+
+    def _write(self, sql: str, *values: object) -> None:
+        with self._index.transaction() as db:
+            db.execute(sql, (self._clock(), *values))
+
+
+def _name(path: str, size: int | None, mtime_ns: int | None, digest: bytes | None) -> Name:
+    return Name(path, None if size is None or mtime_ns is None or digest is None else Stamp(size, mtime_ns, digest))

@@ -1,7 +1,8 @@
 """Write the files of output nodes: name them, add the workflow, and do it again when a remembered file is gone.
 
 A name is reserved in the store before the file is written, so a node that is repeated after a kill replaces its own
-file. The workflow goes into the file at each write; it is not part of what is remembered.
+file. A file that somebody else put under the name, or changed, is left alone: ours is written again under the next
+free number. The workflow goes into the file at each write; it is not part of what is remembered.
 """
 
 import json
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from engine.errors import FileError
 from engine.folders import LONGEST_PREFIX, Folders, confined
 from engine.formats.read import OURS
 from engine.memo import Memo
+from engine.names import Stamp
 from engine.processes import is_dead_here, local_name
 from engine.provenance import Provenance
 from engine.rows import Row
@@ -66,17 +69,17 @@ class Outputs:
         for index, (digest, prefix, suffix, kind, group, width, height) in enumerate(row.files):
             folder = self.folders.destination(kind).resolve()
             fill = filler(index, width, height)
-            name = self.memo.store.reserve(key, index, str(folder), numbered(folder, fill(prefix), suffix))
+            where = (key, index, str(folder))
+            name, here = self._name(where, partial(numbered, folder, fill(prefix), suffix))
             path = folder / name
-            if not path.is_file() or path.stat().st_size == 0:
+            if not here:
                 data = outcome.files[index].data if outcome else self.memo.value(digest)
-                write(path, self._spliced(data, suffix, node, index))
+                write(path, self._spliced(data, suffix, node, index), partial(self.memo.store.stamp, *where))
                 written = True
-            where = Path(name)
-            subfolder = where.parent.as_posix()
+            subfolder = Path(name).parent.as_posix()
             files.append(
                 {
-                    "filename": where.name,
+                    "filename": path.name,
                     "subfolder": "" if subfolder == "." else subfolder,
                     "type": kind,
                     "kind": group,
@@ -89,6 +92,18 @@ class Outputs:
         if suffix not in SPLICERS:
             return data
         return SPLICERS[suffix](data, self.texts | {OURS: self.provenance.of_file(node, index, data)})
+
+    def _name(self, where: tuple[bytes, int, str], numbers: Callable[[], Callable[[int], str]]) -> tuple[str, bool]:
+        """Return the name of a file and whether it is there. A name under which a strange file lies is given up."""
+        store = self.memo.store
+        name = store.reserved(*where) or store.reserve(*where, numbers())
+        while True:
+            path = Path(where[2], name.path)
+            if name.stamp and name.stamp.fits(path):
+                return name.path, True
+            if not path.exists() or (path.is_file() and not path.stat().st_size):
+                return name.path, False
+            name = store.reserve(*where, numbers(), taken=name.path)
 
 
 def filler(index: int, width: int, height: int) -> Callable[[str], str]:
@@ -122,8 +137,8 @@ def numbered(folder: Path, prefix: str, suffix: str) -> Callable[[int], str]:
     return name
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
+def write(path: Path, data: bytes, stamp: Callable[[Stamp], None] = lambda stamp: None) -> None:
+    """Write a file whole or not at all. ``stamp`` is told what tells its bytes before they appear under the name.
 
     Raises:
         FileError: the folder can't be written.
@@ -133,6 +148,7 @@ def write(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _drop_leftovers(path)
         part.write_bytes(data)
+        stamp(Stamp.of(part, data))
         part.replace(path)
     except OSError as error:
         with suppress(OSError):

@@ -31,7 +31,7 @@ from engine.fingerprints import FileRecord, FileTable
 from engine.index import Index, is_damage
 from engine.leases import Leases
 from engine.memory import Cached, Memory
-from engine.names import Names
+from engine.names import Name, Names, Stamp
 from engine.rows import Row, row_to_bytes
 from engine.upkeep import Stats, Verification
 from engine.values import MalformedValue, Packed, unpack
@@ -103,9 +103,9 @@ class Store:
         self._disk = self._open(folder, disk_bytes)
         self._index = self._disk.index if self._disk else Index(None)
         self._leases = Leases(self._index, clock)
-        self._names = Names(self._index)
-        self._spare_names = self._names if self._disk is None else Names(Index(None))
-        self._files = FileTable(self._index)
+        self._names = Names(self._index, clock)
+        self._spare_names = self._names if self._disk is None else Names(Index(None), clock)
+        self._files = FileTable(self._index, clock)
         self._next_beat = 0.0
         self._writer = Writer(self._commit, max(memory_bytes, SMALLEST_QUEUE), self._beat, self._leases.heartbeat)
 
@@ -343,17 +343,27 @@ class Store:
             self._shared(self._leases.renew, None)
             self._next_beat = now + interval / 2
 
-    def reserve(self, key: bytes, slot: int, folder: str, make: Callable[[int], str]) -> str:
-        """Return the path of an output file, the same each time; ``make(0), make(1), ...`` offer new ones."""
+    def reserve(self, key: bytes, slot: int, folder: str, make: Callable[[int], str], taken: str | None = None) -> Name:
+        """Return the name of an output file, the same each time; ``make(0), make(1), ...`` offer new ones.
+
+        One that is ``taken`` by a file that is not ours is given up for another.
+        """
         try:
-            return self._names.reserve(key, slot, folder, make)
+            return self._names.reserve(key, slot, folder, make, taken)
         except sqlite3.Error as error:
             self._pause(error)
-            return self._spare_names.reserve(key, slot, folder, make)
+            return self._spare_names.reserve(key, slot, folder, make, taken)
 
-    def reserved(self, key: bytes, slot: int, folder: str) -> str | None:
-        """Return the path that `reserve` gave before."""
-        return self._shared(lambda: self._names.reserved(key, slot, folder), None)
+    def reserved(self, key: bytes, slot: int, folder: str) -> Name | None:
+        """Return the name that `reserve` gave before."""
+        found = self._shared(lambda: self._names.reserved(key, slot, folder), None)
+        return found or self._spare_names.reserved(key, slot, folder)
+
+    def stamp(self, key: bytes, slot: int, folder: str, stamp: Stamp) -> None:
+        """Note what is about to be written under a reserved name."""
+        self._shared(lambda: self._names.stamp(key, slot, folder, stamp), None)
+        if self._spare_names is not self._names:
+            self._spare_names.stamp(key, slot, folder, stamp)
 
     def known_file(self, path: str) -> FileRecord | None:
         """Return what is known of a file."""

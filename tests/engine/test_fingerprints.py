@@ -15,9 +15,14 @@ UNSEEN = 2**20 + 300_000
 
 
 @pytest.fixture
-def table():
+def clock():
+    return [1e9]
+
+
+@pytest.fixture
+def table(clock):
     index = Index(None)
-    yield FileTable(index)
+    yield FileTable(index, lambda: clock[0])
     index.close()
 
 
@@ -104,6 +109,28 @@ def test_the_header_of_safetensors_is_read_whole(tmp_path, table):
     assert b"x" in path.read_bytes()[UNSEEN : UNSEEN + 3]
     change(path, UNSEEN)
     assert fingerprint(path, table) != before
+
+
+def test_files_have_a_bound_and_those_that_are_there_stay(tmp_path, table, clock, monkeypatch):
+    monkeypatch.setattr("engine.fingerprints.MAX_FILES", 40)
+    monkeypatch.setattr("engine.bounds.EVERY", 10)
+    paths = [tmp_path / f"{i:02}" for i in range(50)]
+    for i, path in enumerate(paths):
+        clock[0] += 1
+        path.write_bytes(b"%d" % i)
+        fingerprint(path, table)
+        if i % 4:
+            path.unlink()
+    kept = [i for i, path in enumerate(paths) if table.known_file(str(path)) is not None]
+    assert 36 <= len(kept) <= 40 and set(range(0, 50, 4)) <= set(kept)
+
+
+def test_a_file_that_is_used_is_not_the_oldest(tmp_path, table, clock):
+    (tmp_path / "a").write_bytes(b"a")
+    fingerprint(tmp_path / "a", table)
+    clock[0] += 1e6
+    fingerprint(tmp_path / "a", table)
+    assert table._index.read("SELECT used FROM files") == [(clock[0],)]
 
 
 def test_a_file_that_is_not_there(tmp_path, table):

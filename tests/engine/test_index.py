@@ -4,7 +4,9 @@ import pytest
 
 from engine import index as index_module
 from engine.errors import StoreError
+from engine.fingerprints import FileRecord, FileTable
 from engine.index import Index
+from engine.names import Name, Names
 
 
 def add_row(index, key, size=10):
@@ -102,9 +104,23 @@ def test_an_older_schema_is_brought_up_to_date(tmp_path, monkeypatch):
     index = Index(tmp_path / "index.db", on_begin=lambda: pytest.fail("began anew"))
     assert index.read("SELECT key, colour FROM rows") == [(b"a", "red")]
     index.close()
-    monkeypatch.setattr(index_module, "MIGRATIONS", scripts[:1])
+    monkeypatch.setattr(index_module, "MIGRATIONS", scripts[:-1])
     with pytest.raises(StoreError, match="newer"):
         Index(tmp_path / "index.db")
+
+
+def test_a_store_of_the_first_version_keeps_its_names_and_files(tmp_path, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(index_module, "MIGRATIONS", index_module.MIGRATIONS[:1])
+        index = Index(tmp_path / "index.db")
+        with index.transaction() as db:
+            db.execute("INSERT INTO names VALUES (x'00', 0, '/out', 'a.png')")
+            db.execute("INSERT INTO files VALUES ('/a', 1, 2, 3, 's', NULL, 'f')")
+        index.close()
+    index = Index(tmp_path / "index.db", on_begin=lambda: pytest.fail("began anew"))
+    assert Names(index, lambda: 0.0).reserved(b"\0", 0, "/out") == Name("a.png")
+    assert FileTable(index, lambda: 0.0).known_file("/a") == FileRecord("/a", 1, 2, 3, "s", None, "f")
+    index.close()
 
 
 def test_without_a_path_it_lives_in_memory():

@@ -8,6 +8,7 @@ import pytest
 from engine.call import Outcome
 from engine.folders import Folders
 from engine.memo import TRACES, Lost, Memo
+from engine.names import Stamp
 from engine.node import Artifact, Files, InputFile, Mentions
 from engine.rows import Row
 from engine.store import Store
@@ -95,7 +96,9 @@ def test_files_are_whole_while_they_can_be_written_again_or_are_there(memo: Memo
     memo.store.reserve(b"k", 0, str(folder), lambda attempt: "a_00001_.txt")
     assert not memo.whole(b"k", row)
     folder.mkdir()
-    (folder / "a_00001_.txt").touch()
+    (folder / "a_00001_.txt").write_bytes(b"somebody's")
+    assert not memo.whole(b"k", row)
+    memo.store.stamp(b"k", 0, str(folder), Stamp.of(folder / "a_00001_.txt", b"somebody's"))
     assert memo.whole(b"k", row) and memo.whole(b"k", Row())
 
 

@@ -20,6 +20,7 @@ from engine.call import Outcome
 from engine.errors import FileError
 from engine.folders import Folders, confined
 from engine.memo import Lost, Memo
+from engine.names import Stamp
 from engine.node import Artifact
 from engine.outputs import (
     Outputs,
@@ -116,11 +117,57 @@ def test_a_prefix_that_leaves_the_folder_is_refused(memo: Memo, prefix: str, tmp
 def test_a_file_that_is_there_is_left_and_one_that_is_gone_is_written_again(memo: Memo):
     artifact = Artifact(b"data", "a", ".txt")
     path = Path(place(memo, b"k", artifact)[1]["path"])
-    path.write_bytes(b"mine")
-    assert place(memo, b"k", artifact)[0] is False and path.read_bytes() == b"mine"
+    assert place(memo, b"k", artifact)[0] is False
+    os.utime(path, ns=(0, 0))
+    assert place(memo, b"k", artifact)[0] is False  # touched, with the same bytes
     for ruin in (path.unlink, lambda: path.write_bytes(b"")):
         ruin()
         assert place(memo, b"k", artifact)[0] is True and path.read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("theirs", [b"longer than ours", b"mine"])
+def test_a_file_of_somebody_else_is_neither_reported_nor_overwritten(memo: Memo, theirs: bytes):
+    artifact = Artifact(b"data", "a", ".txt")
+    path = Path(place(memo, b"k", artifact)[1]["path"])
+    path.write_bytes(theirs)
+    row = memo.row(b"k")
+    assert row is not None and not memo._on_disk(b"k", 0, "output")
+    written, file = place(memo, b"k", artifact)
+    assert written and path.read_bytes() == theirs
+    assert file["filename"] == "a_00002_.txt" and Path(file["path"]).read_bytes() == b"data"
+    assert place(memo, b"k", artifact) == [False, file]
+
+
+def test_a_file_that_appears_under_a_reserved_name_before_ours_is_left(memo: Memo, tmp_path: Path):
+    folder = tmp_path / "output"
+    folder.mkdir()
+    memo.store.reserve(b"k", 0, str(folder), lambda attempt: "a_00001_.txt")
+    (folder / "a_00001_.txt").write_bytes(b"mine")
+    assert place(memo, b"k", Artifact(b"data", "a", ".txt"))[1]["filename"] == "a_00002_.txt"
+    assert (folder / "a_00001_.txt").read_bytes() == b"mine"
+
+
+def test_a_process_that_was_killed_after_the_file_appeared_finds_it_again(memo: Memo, tmp_path: Path):
+    """The stamp is kept before the file is renamed, so there is no moment at which our file is a stranger."""
+    path = tmp_path / "a.txt"
+
+    def see(stamp: Stamp) -> None:
+        assert not path.exists()
+        seen.append(stamp)
+
+    seen: list[Stamp] = []
+    write(path, b"data", see)
+    assert seen[0].fits(path) and seen[0].size == 4
+
+
+def test_without_a_disk_for_names_a_file_is_still_ours(tmp_path: Path):
+    folders = Folders((), tmp_path / "input", tmp_path / "output", tmp_path / "temp")
+    with Store(tmp_path / "store", memory_bytes=10_000, disk_bytes=10**6, warn=lambda said: None) as store:
+        memo = Memo(store, folders)
+        store._index._writer.execute("PRAGMA query_only = TRUE")
+        artifact = Artifact(b"data", "a", ".txt")
+        assert [place(memo, b"k", artifact)[0] for _ in range(2)] == [True, False]
+        store._index._writer.execute("PRAGMA query_only = FALSE")
 
 
 def test_a_remembered_file_is_written_from_the_store_or_lost(memo: Memo):

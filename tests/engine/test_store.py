@@ -102,7 +102,7 @@ def test_without_a_folder_it_remembers_in_memory(open_store):
     store.flush()
     assert store.row(b"key") is row and store.get(digest(LARGE)) is LARGE
     assert store.costs("T") == Costs(1.0, 1.0, 1.0)
-    assert store.reserve(b"key", 0, "/out", str) == "0" == store.reserved(b"key", 0, "/out")
+    assert store.reserve(b"key", 0, "/out", str) == ("0", None) == store.reserved(b"key", 0, "/out")
     assert store.lease(b"key", "one", 10) and not store.lease(b"key", "other", 10)
     assert store.verify().clean and store.stats().rows == 1
 
@@ -338,7 +338,7 @@ def test_a_full_index_costs_remembering_and_nothing_else(open_store, clock):
         put(store, value.encode()[:8], value)
         store.flush()
     assert all(store.get(digest(value)) == value for value in values)
-    assert store.reserve(b"key", 0, "/out" * 2000, str) == "0"
+    assert store.reserve(b"key", 0, "/out" * 2000, str).path == "0"
     assert len(warnings) == 1 and "full" in warnings[0]
     store._index._writer.execute("PRAGMA max_page_count = 1000000")
     clock.now += 100
@@ -526,5 +526,5 @@ def test_the_writer_renews_leases(open_store, tmp_path):
 
 def test_the_same_name_for_every_process(open_store):
     first, second = open_store(), open_store()
-    assert first.reserve(b"key", 0, "/out", str) == "0" == second.reserved(b"key", 0, "/out")
-    assert second.reserve(b"other", 0, "/out", str) == "1" == second.reserve(b"other", 0, "/out", str)
+    assert first.reserve(b"key", 0, "/out", str) == ("0", None) == second.reserved(b"key", 0, "/out")
+    assert second.reserve(b"other", 0, "/out", str) == ("1", None) == second.reserve(b"other", 0, "/out", str)
