@@ -6,9 +6,11 @@ a workflow is a path below its folder with either slash.
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from engine.errors import FileError, shortened
 
@@ -25,7 +27,15 @@ LONGEST_NAME, LONGEST_PART = 1000, 255
 LONGEST_PREFIX = 180
 """Bytes of one part of a file name prefix: number, suffix and the mark of an unfinished file follow."""
 
+Place = Literal["input", "output", "temp"]
+PLACES: tuple[Place, ...] = ("input", "output", "temp")
+
 DRIVE = re.compile("[A-Za-z]:")
+DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
+"""Names that mean a device on Windows, with any suffix."""
+
+NOT_EVERYWHERE = re.compile(r'[<>:"|?*]|[. ]$')
+"""What a name of a new file may not have: Windows can't keep it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +87,15 @@ class Folders:
     def input_file(self, name: str) -> Path | None:
         """Return the file that ``name``, ``name [input]``, ``name [output]`` or ``name [temp]`` means, or None."""
         root = self.input
-        for mark, folder in (("input", self.input), ("output", self.output), ("temp", self.temp)):
+        for mark in PLACES:
             if name.endswith(f" [{mark}]"):
-                name, root = name[: -len(mark) - 3], folder
+                name, root = name[: -len(mark) - 3], self.place(mark)
         path = root / confined(name)
         return path if path.is_file() else None
 
-    def destination(self, folder: str) -> Path:
-        """Return the folder that ``output`` or ``temp`` stands for."""
-        return self.temp if folder == "temp" else self.output
+    def place(self, name: Place) -> Path:
+        """Return the folder that ``input``, ``output`` or ``temp`` stands for."""
+        return {"input": self.input, "output": self.output, "temp": self.temp}[name]
 
 
 def confined(name: str, longest: int = LONGEST_PART) -> Path:
@@ -110,6 +120,41 @@ def confined(name: str, longest: int = LONGEST_PART) -> Path:
             hint="Write it without a drive, a leading slash and '..'.",
         )
     return Path(path)
+
+
+def inside(root: Path, name: str, *, new: bool = False) -> Path:
+    """Return the path below ``root`` that somebody who may see only ``root`` means. It need not be there.
+
+    Beside what `confined` refuses, no part is hidden, a device or has control characters, and no link leads out.
+    A ``new`` file has a name that every system can keep.
+
+    Raises:
+        FileError: the name is none of these.
+    """
+    relative = confined(name, LONGEST_PREFIX if new else LONGEST_PART)
+    for part in relative.parts:
+        if part.startswith(".") or DEVICE.fullmatch(part.rstrip(" .")) or (new and NOT_EVERYWHERE.search(part)):
+            raise _not_allowed(part)
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in part):
+            raise _not_allowed(part)
+    path = root / relative
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise FileError(
+            f"{name!r} leaves its folder.",
+            got=name,
+            expected="a path without a link that leads out",
+            hint="Copy the file into the folder.",
+        )
+    return path
+
+
+def _not_allowed(part: str) -> FileError:
+    return FileError(
+        f"{part!r} can't be the name of a file here.",
+        got=part,
+        expected="a name without a leading dot or special characters",
+        hint="Use another name.",
+    )
 
 
 def _files_below(root: Path, suffixes: frozenset[str]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from engine.call import Outcome
 from engine.errors import LoomisError
 from engine.fingerprints import fingerprint
-from engine.folders import Folders
+from engine.folders import Folders, Place
 from engine.rows import Row
 from engine.schema import Files, FileSource, Mentions, NodeSpec
 from engine.store import MISSING, Store
@@ -92,8 +92,8 @@ class Memo:
             self.store.has(file[0]) or self._on_disk(key, index, file[3]) for index, file in enumerate(row.files)
         )
 
-    def _on_disk(self, key: bytes, index: int, kind: str) -> bool:
-        folder = self.places.destination(kind).resolve()
+    def _on_disk(self, key: bytes, index: int, kind: Place) -> bool:
+        folder = self.places.place(kind).resolve()
         name = self.store.reserved(key, index, str(folder))
         return name is not None and name.stamp is not None and name.stamp.fits(folder / name.path)
 

@@ -9,10 +9,8 @@ import json
 import os
 import re
 import struct
-import threading
 import zlib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -26,7 +24,7 @@ from engine.folders import LONGEST_PREFIX, Folders, confined
 from engine.formats.read import OURS
 from engine.memo import Memo
 from engine.names import Stamp
-from engine.processes import is_dead_here, local_name
+from engine.parts import Part
 from engine.provenance import Provenance
 from engine.rows import Row
 
@@ -67,7 +65,7 @@ class Outputs:
         files = []
         written = False
         for index, (digest, prefix, suffix, kind, group, width, height) in enumerate(row.files):
-            folder = self.folders.destination(kind).resolve()
+            folder = self.folders.place(kind).resolve()
             fill = filler(index, width, height)
             where = (key, index, str(folder))
             name, here = self._name(where, partial(numbered, folder, fill(prefix), suffix))
@@ -143,25 +141,14 @@ def write(path: Path, data: bytes, stamp: Callable[[Stamp], None] = lambda stamp
     Raises:
         FileError: the folder can't be written.
     """
-    part = path.with_name(f".{path.name}.{local_name()}.{threading.get_ident()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_leftovers(path)
-        part.write_bytes(data)
-        stamp(Stamp.of(part, data))
-        part.replace(path)
+        with Part(path) as part:
+            part.file.write(data)
+            part.file.close()
+            stamp(Stamp.of(part.path, data))
+            part.take(path)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise unwritable(path.parent, error) from error
-
-
-def _drop_leftovers(path: Path) -> None:
-    """Remove what processes left of this file that were killed while they wrote it."""
-    leftover = re.compile(rf"\.{re.escape(path.name)}\.(\d+-[0-9a-f]+)\.\d+")
-    for name in os.listdir(path.parent):  # noqa: PTH208
-        if (found := leftover.fullmatch(name)) and is_dead_here(found[1]):
-            path.with_name(name).unlink(missing_ok=True)
 
 
 def check_writable(folder: Path) -> None:

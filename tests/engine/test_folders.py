@@ -1,5 +1,6 @@
 """Where files lie: precedence, folders with two names, either slash, and no way out."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import FileError
-from engine.folders import Folders, confined
+from engine.folders import Folders, confined, inside
 
 
 def make(*paths: Path) -> None:
@@ -80,7 +81,7 @@ def test_input_files(tmp_path: Path):
     assert folders.input_file("a.png [temp]") == tmp_path / "temp" / "a.png"
     assert folders.input_file("odd [output].png") == tmp_path / "in" / "odd [output].png"
     assert folders.input_file("gone.png") is None
-    assert folders.destination("temp") == tmp_path / "temp" and folders.destination("output") == tmp_path / "out"
+    assert folders.place("temp") == tmp_path / "temp" and folders.place("output") == tmp_path / "out"
 
 
 OUTSIDE = ["", ".", "..", "/etc/passwd", "../a", "a/../../b", "a/..", "..\\a", "\\a", "C:\\a", "c:a", "a\0b", "//a"]
@@ -116,3 +117,59 @@ def test_links_in_circles_are_followed_once(tmp_path: Path):
     (tmp_path / "loras" / "self").symlink_to(tmp_path / "loras")
     (tmp_path / "loras" / "other").symlink_to(tmp_path / "more")
     assert Folders((tmp_path,)).names("loras") == ["a.pt", "other/b.pt"]
+
+
+PARTS = st.sampled_from([
+    "a", "b.png", "..", ".", "", ".git", "c d", "é", "con", "NUL.txt", "aux ", "com1.png", "lpt³", "link", "out.png",
+    "%2e%2e", "a\u202fb", "C:", "x:y", "~", "\r\n", "\ud800", "a\0",
+])  # fmt: skip
+
+
+@given(st.lists(PARTS, max_size=4), st.sampled_from("/\\"), st.booleans())
+def test_what_a_client_names_is_inside_or_refused(tmp_path_factory: pytest.TempPathFactory, parts, slash, new):
+    root = tmp_path_factory.getbasetemp() / "root"
+    if not root.exists():
+        make(root / "a" / "b.png", root.parent / "outside" / "out.png")
+        (root / "link").symlink_to(root.parent / "outside")
+        (root / "out.png").symlink_to(root.parent / "outside" / "out.png")
+    try:
+        path = inside(root, slash.join(parts), new=new)
+    except FileError as error:
+        assert error.hint
+    else:
+        assert path.resolve().is_relative_to(root) and path != root
+        assert not any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_inside_or_refused(tmp_path_factory: pytest.TempPathFactory, name):
+    root = tmp_path_factory.getbasetemp()
+    with suppress(FileError):
+        assert inside(root, name, new=True).parent.is_relative_to(root)
+
+
+@pytest.mark.parametrize("name", ["CON", "con.png", "sub/aux", "com¹", ".hidden", "a/.git/config", "a\nb", "\ud800"])
+def test_names_that_a_client_can_not_have(name: str, tmp_path: Path):
+    with pytest.raises(FileError, match="can't be the name"):
+        inside(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["ab:c.png", "a?.png", "dot.", "space "])
+def test_a_new_name_is_one_that_every_system_can_keep(name: str, tmp_path: Path):
+    assert inside(tmp_path, name) == tmp_path / name
+    with pytest.raises(FileError, match="can't be the name"):
+        inside(tmp_path, name, new=True)
+
+
+def test_links_inside_are_followed_and_links_out_are_not(tmp_path: Path):
+    root = tmp_path / "root"
+    make(root / "a" / "b.png", tmp_path / "secret" / "key")
+    (root / "in").symlink_to(root / "a")
+    (root / "out").symlink_to(tmp_path / "secret")
+    (root / "loop").symlink_to(root / "loop")
+    (tmp_path / "there").symlink_to(root)
+    assert inside(tmp_path / "there", "in/b.png").is_file()
+    assert inside(root, "loop") == root / "loop"
+    for name in ("out", "out/key", "in/../../secret/key"):
+        with pytest.raises(FileError, match="leaves its folder"):
+            inside(root, name)

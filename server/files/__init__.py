@@ -1,0 +1,1 @@
+"""Files over HTTP: what is in the input, output and temp folders, and uploads into them."""
