@@ -3,7 +3,6 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import partial
 from typing import Any
 
 from engine.binding import BoundNode
@@ -12,8 +11,9 @@ from engine.errors import InputError
 from engine.failures import located
 from engine.hooks import call_hook
 from engine.keys import CallInputs, Digests
+from engine.memory import Cached
 from engine.schema import Artifact, Block, Expanded, NodeSpec, Shown
-from engine.values import NoByteForm, Opaque, Packed, opaque_identity, pack
+from engine.values import NoByteForm, Opaque, opaque_identity, pack
 
 PLAIN = frozenset({int, float, str, bool, bytes, type(None)})
 
@@ -27,7 +27,7 @@ class Outcome:
     """
 
     outputs: tuple[Digests, ...] = ()
-    values: dict[bytes, tuple[Any, Packed | None]] = field(default_factory=dict)
+    values: dict[bytes, Cached] = field(default_factory=dict)
     files: tuple[Artifact, ...] = ()
     notes: Mapping[str, list[Any]] = field(default_factory=dict)
     asks: tuple[str, ...] = ()
@@ -53,7 +53,8 @@ def arguments(
         given |= {name: [value(digest) for digest in digests] for name, digests in call.inputs.items()}
     else:
         given |= node.literals
-        given |= {name: value(digests[0]) for name, digests in call.inputs.items()}
+        for name, digests in call.inputs.items():
+            given[name] = value(digests[0])
     if spec.hidden:
         tokens = hidden()
         given |= {name: tokens[mark.token] for name, mark in spec.hidden.items()}
@@ -139,38 +140,35 @@ def _outcome(node: BoundNode, call: CallInputs, result: Any) -> Outcome:
             expected=len(spec.outputs),
             hint="Report this node.",
         )
-    outcome.outputs = tuple(wire_of(outcome, call.key, spec, index, value) for index, value in enumerate(results))
+    outcome.outputs = tuple([wire_of(outcome, call.key, spec, index, value) for index, value in enumerate(results)])
     return outcome
 
 
 def wire_of(outcome: Outcome, key: bytes, spec: NodeSpec, index: int, value: Any) -> Digests:
     """Put what a node gave for one output into ``outcome``; return the digests that lie on the wire."""
     is_list = spec.outputs[index].is_list and not isinstance(value, Block)
-    items = enumerate(value if is_list else [value])
-    return tuple(
-        _keep(outcome, item, partial(opaque_identity, key, index, place, pure=spec.pure)) for place, item in items
-    )
+    wire = []
+    for place, item in enumerate(value if is_list else (value,)):
+        if isinstance(item, Block):
+            _note_block(outcome, item)
+            item = Block()
+        try:
+            packed = pack(item)
+        except NoByteForm:
+            digest = opaque_identity(key, index, place, pure=spec.pure)
+            outcome.values[digest] = Cached(Opaque(item, digest), None)
+        else:
+            digest = packed.digest
+            outcome.values[digest] = Cached(item, packed)
+            if hasattr(item, "setflags"):
+                item.setflags(write=False)  # other nodes share this array, and numpy does not count its changes
+        wire.append(digest)
+    return tuple(wire)
 
 
 def _note_block(outcome: Outcome, block: Block) -> None:
     if block.message:
         outcome.notes = {**outcome.notes, "blocked": [*outcome.notes.get("blocked", ()), block.message]}
-
-
-def _keep(outcome: Outcome, value: Any, identity: Callable[[], bytes]) -> bytes:
-    if isinstance(value, Block):
-        _note_block(outcome, value)
-        value = Block()
-    try:
-        packed = pack(value)
-        digest = packed.digest
-        if hasattr(value, "setflags"):
-            value.setflags(write=False)  # other nodes share this array, and numpy does not count its changes
-        outcome.values[digest] = (value, packed)
-    except NoByteForm:
-        digest = identity()
-        outcome.values[digest] = (Opaque(value, digest), None)
-    return digest
 
 
 def _versions(given: Mapping[str, Any]) -> list[tuple[str, Any, int]]:

@@ -7,9 +7,8 @@ process leaves entries that name it and nothing else; the next one to open the s
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.eviction import Candidate, victims
 from engine.index import Index
@@ -40,8 +39,7 @@ BATCH = 500
 GROUP = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One result on its way to the disk. ``body`` is the byte form of ``row``."""
 
     key: bytes

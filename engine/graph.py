@@ -14,6 +14,7 @@ from pydantic import ValidationError as PydanticError
 
 from engine.errors import Fault, ValidationError, WorkflowError, shortened
 from engine.formats.packs import pack_hint
+from engine.garbage import collected_later
 
 SEQUENCE = (list, tuple)
 
@@ -61,6 +62,7 @@ def _adapter() -> TypeAdapter[dict[str, ApiNode]]:
     return TypeAdapter(dict[str, ApiNode])
 
 
+@collected_later
 def read_graph(prompt: object) -> Graph:
     """Check the form of an API-format workflow and return it as a graph.
 

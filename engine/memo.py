@@ -14,6 +14,7 @@ from engine.call import Outcome
 from engine.errors import LoomisError
 from engine.fingerprints import fingerprint
 from engine.folders import Folders, Place
+from engine.memory import Cached
 from engine.rows import Row
 from engine.schema import Files, FileSource, Mentions, NodeSpec
 from engine.store import MISSING, Store
@@ -105,9 +106,9 @@ class Memo:
         files = []
         for file in outcome.files:
             packed = pack(file.data)
-            values[packed.digest] = (file.data, packed)
+            values[packed.digest] = Cached(file.data, packed)
             files.append((packed.digest, file.prefix, file.suffix, file.folder, file.kind, file.width, file.height))
-        note: dict[str, Any] = {"trace": dict(trace)}
+        note: dict[str, Any] = {"trace": trace}
         if outcome.notes:
             note["notes"] = {name: list(items) for name, items in outcome.notes.items()}
         row = Row(outcome.outputs, tuple(files), outcome.asks or None, outcome.seconds, note)

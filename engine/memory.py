@@ -37,10 +37,11 @@ class Memory:
     def add(self, digest: bytes, held: Cached) -> None:
         """Keep a value as the one used last. One that is larger than the whole budget is not kept."""
         self.drop(digest)
-        if held.nbytes > self.budget:
+        nbytes = held.nbytes
+        if nbytes > self.budget:
             return
         self._held[digest] = held
-        self.nbytes += held.nbytes
+        self.nbytes += nbytes
         while self.nbytes > self.budget:
             self.nbytes -= self._held.popitem(last=False)[1].nbytes
 

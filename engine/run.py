@@ -23,7 +23,7 @@ from engine.expander import Expander
 from engine.expansion import Expansion
 from engine.flights import Flights
 from engine.formats.diagnostics import Diagnostic
-from engine.garbage import collected_later
+from engine.garbage import collected_later, seldom_collected
 from engine.lanes import Lanes
 from engine.memo import Memo
 from engine.node import Registry
@@ -119,8 +119,9 @@ class Run:
         if self._error:
             raise self._error
 
+    @seldom_collected
     def _loop(self) -> None:
-        with collected_later():
+        with collected_later:
             self._begin(self._plan())
         self._look_at_all()
         while not self._error and (self._dispatch.ready or self._dispatch.running or self._claims.parked):

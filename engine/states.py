@@ -34,7 +34,7 @@ class NodeState:
     outputs: tuple[Digests, ...] = ()
 
 
-@collected_later()
+@collected_later
 def node_states(
     graph: Graph, registry: Registry, folders: Folders, memo: Memo, profile: tuple[str, ...]
 ) -> dict[str, NodeState]:

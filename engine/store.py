@@ -4,7 +4,7 @@
 
     with Store(folder, memory_bytes=2**30, disk_bytes=20 * 2**30) as store:
         packed = pack(value)
-        store.put(key, Row(outputs=((packed.digest,),), cost=1.5), {packed.digest: (value, packed)}, type="KSampler")
+        store.put(key, Row(((packed.digest,),), cost=1.5), {packed.digest: Cached(value, packed)}, type="KSampler")
         store.row(key)               # at once
         store.get(packed.digest)     # the value, or MISSING
 
@@ -236,25 +236,24 @@ class Store:
         self,
         key: bytes,
         row: Row,
-        values: Mapping[bytes, tuple[Any, Packed | None]],
+        values: Mapping[bytes, Cached],
         *,
         type: str = "",
         at_once: bool = False,
     ) -> None:
         """Remember a result: in memory at once, on disk within 50 ms, sooner where it took longer than that.
 
-        ``values`` holds the outputs by digest; a value without a byte form comes with None and stays in memory.
+        ``values`` holds the outputs by digest; one without a byte form stays in memory.
         """
-        held = {digest: Cached(value, packed) for digest, (value, packed) in values.items()}
         with self._lock:
             self._mirror(key, row, self._clock())
-            for digest, each in held.items():
+            for digest, each in values.items():
                 self._memory.add(digest, each)
         self._costs_of(type).append(row.cost)
         if self._disk is not None:
-            storable = tuple((digest, each.packed) for digest, each in held.items() if each.packed is not None)
+            storable = tuple([(digest, each.packed) for digest, each in values.items() if each.packed is not None])
+            waiting = {digest: values[digest] for digest, _ in storable}
             entry = Entry(key, type, row, row_to_bytes(key, row), storable)
-            waiting = {digest: held[digest] for digest, _ in storable}
             self._writer.add(entry, waiting, urgent=at_once or row.cost > LONG)
 
     def _commit(self, batch: Sequence[Entry]) -> None:

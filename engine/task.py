@@ -95,7 +95,7 @@ class Held:
 
     def hold(self, task: Task, outcome: Outcome) -> None:
         """Keep what a call gave until ``release``."""
-        self.keep(task, {digest: value for digest, (value, _) in outcome.values.items()})
+        self.keep(task, {digest: each.value for digest, each in outcome.values.items()})
 
     def keep(self, task: Task, values: Mapping[bytes, Any]) -> None:
         """Keep values for a task until ``release``."""

@@ -87,7 +87,7 @@ class Tasks:
             source.pending -= 1
             if not source.pending and id not in self.wanted and not (source.static and source.static.unique):
                 self._held.release(source)
-        self.todo.extend(user for user in task.users if not user.done)
+        self.todo += [user for user in task.users if not user.done]
 
     def stuck(self) -> dict[str, set[str]]:
         """Return the tasks that are not done, and for each those of them that it waits for."""
@@ -120,9 +120,13 @@ class Tasks:
 
     # What can be had.
 
+    def has(self, digest: bytes) -> bool:
+        """Whether a value can be had without computing."""
+        return digest in self._held or self._memo.has(digest)
+
     def have(self, outputs: Iterable[Digests]) -> bool:
-        """Whether values can be had without computing."""
-        return all(digest in self._held or self._memo.has(digest) for digests in outputs for digest in digests)
+        """Whether all values on some wires can be had without computing."""
+        return all(self.has(digest) for digests in outputs for digest in digests)
 
     def keep_wanted(self, task: Task) -> bool:
         """Take hold of what a remembered node gave, if that is asked for. False when it is gone."""
@@ -137,7 +141,11 @@ class Tasks:
     def values_are_there(self, task: Task, missing: Sequence[int]) -> bool:
         """Whether every value that the calls need can be had; producers of those that are gone run again."""
         gone = {
-            name for index in missing for name, digests in task.calls[index].inputs.items() if not self.have((digests,))
+            name
+            for index in missing
+            for name, digests in task.calls[index].inputs.items()
+            for digest in digests
+            if not self.has(digest)
         }
         for name in gone:
             self.again(task.node.links[name].node)

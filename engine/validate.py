@@ -27,7 +27,7 @@ class BoundGraph:
     faults: tuple[Fault, ...] = ()
 
 
-@collected_later()
+@collected_later
 def validate(
     graph: Graph,
     registry: Registry,

@@ -43,7 +43,7 @@ class Writer:
     def add(self, entry: Entry, values: dict[bytes, Cached], *, urgent: bool) -> None:
         """Queue a result; ``urgent`` ones do not wait for others."""
         with self._condition:
-            nbytes = sum(packed.nbytes for _, packed in entry.values)
+            nbytes = sum([packed.nbytes for _, packed in entry.values])
             if self._waiting_bytes and self._waiting_bytes + nbytes > self._budget:
                 entry = Entry(entry.key, entry.type, entry.row, entry.body, ())
                 values, nbytes = {}, 0

@@ -8,6 +8,7 @@ import pytest
 from engine.call import Outcome
 from engine.folders import Folders
 from engine.memo import TRACES, Lost, Memo
+from engine.memory import Cached
 from engine.names import Stamp
 from engine.node import Artifact, Files, InputFile, Mentions
 from engine.rows import Row
@@ -27,7 +28,7 @@ def memo(tmp_path: Path):
 
 def outcome(*values: Any, **fields: Any) -> Outcome:
     packed = [pack(value) for value in values]
-    held = {each.digest: (value, each) for value, each in zip(values, packed, strict=True)}
+    held = {each.digest: Cached(value, each) for value, each in zip(values, packed, strict=True)}
     return Outcome(tuple((each.digest,) for each in packed), held, **fields)
 
 
@@ -57,7 +58,7 @@ def test_a_value_that_was_changed_is_forgotten(memo: Memo):
 
 def test_an_opaque_value_comes_back_as_itself(memo: Memo):
     thing = object()
-    memo.remember(WORDS["Handle"], b"k", Outcome(((b"id",),), {b"id": (Opaque(thing, b"id"), None)}), {})
+    memo.remember(WORDS["Handle"], b"k", Outcome(((b"id",),), {b"id": Cached(Opaque(thing, b"id"), None)}), {})
     assert memo.value(b"id") is thing
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from engine.memory import OPAQUE_BYTES
+from engine.memory import OPAQUE_BYTES, Cached
 from engine.store import MISSING, Costs, Row, Store
 from engine.values import Opaque, opaque_identity, pack
 
@@ -46,7 +46,7 @@ def open_store(tmp_path, clock):
 def put(store, key, *values, cost=1.0, **more):
     packed = [pack(value) for value in values]
     row = Row(tuple((each.digest,) for each in packed), cost=cost)
-    store.put(key, row, {each.digest: (value, each) for value, each in zip(values, packed, strict=True)}, **more)
+    store.put(key, row, {each.digest: Cached(value, each) for value, each in zip(values, packed, strict=True)}, **more)
     return row
 
 
@@ -110,7 +110,7 @@ def test_without_a_folder_it_remembers_in_memory(open_store):
 def test_an_opaque_value_stays_in_memory(open_store):
     first = open_store()
     foreign = Opaque(object(), opaque_identity(b"key", 0, 0, pure=True))
-    first.put(b"key", Row(((foreign.identity,),)), {foreign.identity: (foreign, None)})
+    first.put(b"key", Row(((foreign.identity,),)), {foreign.identity: Cached(foreign, None)})
     assert first.get(foreign.identity) is foreign and first.packed(foreign.identity) is None
     first.close()
     second = open_store()
@@ -122,7 +122,7 @@ def test_an_opaque_value_is_gone_when_memory_is_full(open_store):
     store = open_store(memory=3 * OPAQUE_BYTES)
     identities = [opaque_identity(b"key", slot, 0, pure=True) for slot in range(10)]
     for identity in identities:
-        store.put(identity, Row(((identity,),)), {identity: (Opaque(object(), identity), None)})
+        store.put(identity, Row(((identity,),)), {identity: Cached(Opaque(object(), identity), None)})
     store.flush()
     assert [store.has(identity) for identity in identities] == [False] * 7 + [True] * 3
 
@@ -351,6 +351,7 @@ FULL_DISK = """
     import resource, signal, sys
     from pathlib import Path
     import numpy as np
+    from engine.memory import Cached
     from engine.store import Row, Store
     from engine.values import pack
     warnings = []
@@ -359,7 +360,7 @@ FULL_DISK = """
     values = [np.full(size, 1, np.uint8) for size in (100_000, 500_000, 200_000)]
     for number, value in enumerate(values):
         packed = pack(value)
-        store.put(bytes([number]), Row(((packed.digest,),), cost=9.0), {packed.digest: (value, packed)})
+        store.put(bytes([number]), Row(((packed.digest,),), cost=9.0), {packed.digest: Cached(value, packed)})
         store.flush()
     assert all(store.get(pack(value).digest) is value for value in values)
     store.close()
@@ -397,6 +398,7 @@ WORKER = """
     import sys
     from pathlib import Path
     import numpy as np
+    from engine.memory import Cached
     from engine.store import Row, Store
     from engine.values import pack
 
@@ -410,7 +412,7 @@ WORKER = """
                 packed = pack(value)
                 row = Row(((packed.digest,),), cost=0.1)
                 store.reserve(key, 0, "/out", lambda attempt: f"{attempt}.png")
-                store.put(key, row, {packed.digest: (value, packed)}, type="T")
+                store.put(key, row, {packed.digest: Cached(value, packed)}, type="T")
             print(number, flush=True)
             assert store.stats().nbytes <= limit
 """

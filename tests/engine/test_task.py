@@ -9,6 +9,7 @@ from engine.binding import BoundNode
 from engine.call import Outcome
 from engine.graph import Link
 from engine.keys import CallInputs
+from engine.memory import Cached
 from engine.node import Block
 from engine.plan import BLOCKED
 from engine.rows import Row
@@ -56,7 +57,7 @@ def test_what_its_rows_ask_for():
 
 
 def outcome(*digests: bytes) -> Outcome:
-    return Outcome(values={digest: (digest.decode(), None) for digest in digests})
+    return Outcome(values={digest: Cached(digest.decode(), None) for digest in digests})
 
 
 def absent(digest: bytes) -> Any:
