@@ -239,5 +239,6 @@ SPLICERS: Mapping[str, Callable[[bytes, Mapping[str, Any]], bytes]] = {
     ".png": with_png_text,
     ".webp": with_webp_text,
     ".latent": with_safetensors_text,
+    ".safetensors": with_safetensors_text,
 }
 """How the workflow gets into a file, by suffix."""

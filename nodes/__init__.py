@@ -15,6 +15,9 @@ EMBEDDED = Path(__file__).parent / "data" / "models"
 
 MODULES = (
     "loaders",
+    "loaders_apart",
+    "merge",
+    "save_models",
     "model_options",
     "text",
     "text_sdxl",

@@ -10,8 +10,9 @@ from nodes.lazy import lazy
 from nodes.recipes import Conditioning, Control, ControlNet, FileRef, Model, Vae
 
 if TYPE_CHECKING:
-    from nodes.models import service
+    from nodes.models import files, service
 else:
+    files = lazy("nodes.models.files")
     service = lazy("nodes.models.service")
 
 FOLDER = "controlnet"
@@ -39,9 +40,7 @@ def load_difference(ctx: Context, model: Model, control_net_name: Annotated[str,
 
 def _loaded(ctx: Context, name: str, base: FileRef | None = None) -> ControlNet:
     net = ControlNet(FileRef(FOLDER, ctx.fingerprint(FOLDER, name)), base)
-    if unused := ctx.use(service.pool).unused_by_control(net):
-        shown = ", ".join(unused[:3])
-        ctx.warn(f"{name}: {len(unused)} of its tensors have no place in a ControlNet and are not used ({shown} ...).")
+    files.tell_unused(ctx, name, ctx.use(service.pool).unused_by_control(net), "a ControlNet")
     return net
 
 

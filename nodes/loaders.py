@@ -1,5 +1,6 @@
 """Load models. What these nodes give are recipes: only the header of a file is read."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -34,7 +35,7 @@ def load_checkpoint(
     ckpt_name: Annotated[str, Files("checkpoints"), Widget(tooltip="The name of the checkpoint (model) to load.")],
 ) -> LoadedCheckpoint:
     """Load a checkpoint: a diffusion model with its text encoder and VAE."""
-    files.detected(ctx, "checkpoints", ckpt_name)
+    files.detected(ctx, "checkpoints", ckpt_name, "unet")
     file = FileRef("checkpoints", ctx.fingerprint("checkpoints", ckpt_name))
     return LoadedCheckpoint(Model(file), Clip(file), Vae(file))
 
@@ -42,7 +43,7 @@ def load_checkpoint(
 @node("VAELoader", category="loaders", display_name="Load VAE", resource="io")
 def load_vae(ctx: Context, vae_name: Annotated[str, Files("vae")]) -> Vae:
     """Load an image autoencoder."""
-    files.detected(ctx, "vae", vae_name)
+    files.detected(ctx, "vae", vae_name, "vae")
     return Vae(FileRef("vae", ctx.fingerprint("vae", vae_name)))
 
 
@@ -59,7 +60,7 @@ def load_lora(
     strength_clip: Strength = 1.0,
 ) -> Patched:
     """Lay a LoRA over a model and its text encoder. Strength 0 leaves a part as it is."""
-    file = _lora(ctx, lora_name, [model.file, clip.file])
+    file = _lora(ctx, lora_name, [model.file, *clip.files])
     if strength_clip:
         clip = replace(clip, patches=(*clip.patches, LoraPatch(file, strength_clip)))
     return Patched(_laid(model, file, strength_model), clip)
@@ -71,13 +72,10 @@ def load_lora_model_only(ctx: Context, model: Model, lora_name: LoraName, streng
     return _laid(model, _lora(ctx, lora_name, [model.file]), strength_model)
 
 
-def _lora(ctx: Context, name: str, bases: list[FileRef]) -> FileRef:
+def _lora(ctx: Context, name: str, bases: Sequence[FileRef]) -> FileRef:
     """Return a LoRA, and say what of it fits none of the files it is for."""
     file = FileRef("loras", ctx.fingerprint("loras", name))
-    unused = ctx.use(service.pool).unused(LoraPatch(file, 1.0), bases)
-    if unused:
-        shown = ", ".join(unused[:3])
-        ctx.warn(f"{name}: {len(unused)} of its tensors fit nothing in the model and are not used ({shown} ...).")
+    files.tell_unused(ctx, name, ctx.use(service.pool).unused(LoraPatch(file, 1.0), bases))
     return file
 
 

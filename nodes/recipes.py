@@ -5,7 +5,7 @@ A model on a wire is a recipe: which file (by fingerprint), which part, which pa
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from engine.types import Socket, Tensor
 from engine.values import wire
@@ -31,6 +31,31 @@ class LoraPatch:
     strength: float
 
 
+@wire("Rounded")
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """Weights rounded to a dtype of fewer bits, by its name in torch."""
+
+    dtype: Literal["float8_e4m3fn", "float8_e5m2"]
+
+
+@wire("Merge")
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Another network of the same build mixed in: W * own + W of ``other`` * taken.
+
+    ``shares`` has (beginning of a name, own, taken); the longest beginning of a weight's name in the original layout
+    counts, and one is empty, so that every weight has a share.
+    """
+
+    other: "Model | Clip"
+    shares: tuple[tuple[str, float, float], ...]
+
+
+WeightPatch: TypeAlias = "LoraPatch | Rounded | Merge"
+"""What changes weights. Patches are applied in order, in float32."""
+
+
 @wire("MODEL")
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -40,7 +65,7 @@ class Model:
     """
 
     file: FileRef
-    patches: tuple[LoraPatch, ...] = ()
+    patches: tuple[WeightPatch, ...] = ()
     options: tuple[Any, ...] = ()
 
     def option(self, kind: type[Option]) -> Option | None:
@@ -78,11 +103,19 @@ class RescaledGuidance:
 @wire("CLIP")
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """The text encoders of ``file``. ``layer`` -n takes the n-th last hidden state; None is the family's default."""
+    """The text encoders of ``file``. ``layer`` -n takes the n-th last hidden state; None is the family's default.
+
+    With ``beside`` each of the two files holds one of SDXL's two encoders.
+    """
 
     file: FileRef
-    patches: tuple[LoraPatch, ...] = ()
+    patches: tuple[WeightPatch, ...] = ()
     layer: int | None = None
+    beside: FileRef | None = None
+
+    @property
+    def files(self) -> tuple[FileRef, ...]:
+        return (self.file, self.beside) if self.beside else (self.file,)
 
 
 @wire("VAE")

@@ -1,5 +1,6 @@
 """Encode prompts."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from engine.context import Context
@@ -30,4 +31,4 @@ def clip_set_last_layer(
     clip: Clip, stop_at_clip_layer: Annotated[int, Field(ge=-24, le=-1), Widget(step=1)] = -1
 ) -> Clip:
     """Take an earlier hidden state of the text encoder (clip skip)."""
-    return Clip(clip.file, clip.patches, stop_at_clip_layer)
+    return replace(clip, layer=stop_at_clip_layer)

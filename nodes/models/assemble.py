@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from engine.errors import ModelError
 from nodes.models.families.checkpoint import Network
-from nodes.models.lora import Patch, patched
+from nodes.models.patch import Patch, patched
 from nodes.models.precision import Casts
 from nodes.models.weights import Weights
 
@@ -30,7 +30,7 @@ def assemble(
         module = network.build(network.config)
     wanted = module.state_dict()
     _check(network, weights, wanted)
-    touched = {parameter for patch in patches for parameter in patch.pairs}
+    touched = {name for name in wanted for patch in patches if patch.touches(name)}
     tensors: dict[str, Tensor] = {}
     for name, empty in wanted.items():
         if shared and name not in touched:

@@ -4,7 +4,7 @@ W + strength * alpha / rank * (up @ down), summed in float32 over all LoRAs, the
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,18 @@ class Patch:
     pairs: Mapping[str, Pair]
     strength: float
 
+    def touches(self, parameter: str) -> bool:
+        return parameter in self.pairs
+
+    def applied(self, weight: "Tensor", parameter: str) -> "Tensor":
+        """Return a weight (float32) with its change added."""
+        pair = self.pairs[parameter]
+        up = self.weights.tensor(pair.up).to(weight.device).float()
+        down = self.weights.tensor(pair.down).to(weight.device).float()
+        rank = down.shape[0]
+        alpha = self.weights.tensor(pair.alpha).item() if pair.alpha else rank
+        return weight + self.strength * (up.flatten(1) @ down.flatten(1)).reshape(weight.shape) * (alpha / rank)
+
 
 def pairs(names: Iterable[str]) -> dict[str, Pair]:
     """Return the complete pairs of a file by the written name of their module."""
@@ -78,7 +90,9 @@ def targets(network: Network) -> dict[str, str]:
     for parameter, source in network.keys.items():
         if not parameter.endswith(".weight"):
             continue
-        names = {parameter} if parameter in network.cuts else {parameter, source[len(network.prefix) :]}
+        names = {parameter, network.originals.get(parameter, parameter)}
+        if parameter not in network.cuts:
+            names.add(source[len(network.prefix) :])
         for name in names:
             module = name.removesuffix(".weight")
             for prefix in network.adapters:
@@ -118,19 +132,3 @@ def check(lora: Weights, parts: Iterable[tuple[Weights, Network]]) -> tuple[str,
             expected="a LoRA for this family of models, in kohya's or diffusers' layout",
         )
     return tuple(name for name in lora.infos if name not in used)
-
-
-def patched(weight: "Tensor", parameter: str, patches: Sequence[Patch]) -> "Tensor":
-    """Return a weight (float32) with all patches added, in order, in float32. The given tensor is not changed."""
-    for patch in patches:
-        if pair := patch.pairs.get(parameter):
-            weight = weight + patch.strength * _change(patch.weights, pair, weight)
-    return weight
-
-
-def _change(lora: Weights, pair: Pair, weight: "Tensor") -> "Tensor":
-    up = lora.tensor(pair.up).to(weight.device).float()
-    down = lora.tensor(pair.down).to(weight.device).float()
-    rank = down.shape[0]
-    alpha = lora.tensor(pair.alpha).item() if pair.alpha else rank
-    return (up.flatten(1) @ down.flatten(1)).reshape(weight.shape) * (alpha / rank)

@@ -1,7 +1,7 @@
 """The model pool: the only owner of weights. Recipes go in, ready modules come out."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from math import prod
 from pathlib import Path
@@ -15,17 +15,17 @@ from engine.errors import ModelError
 from nodes.models import families, lora
 from nodes.models.assemble import assemble
 from nodes.models.controlnet import Controlnet
-from nodes.models.families import controlnet
-from nodes.models.families.checkpoint import Checkpoint, Network
-from nodes.models.lora import Patch
+from nodes.models.families import controlnet, sdxl
+from nodes.models.families.checkpoint import Checkpoint, Network, TextEncoder
 from nodes.models.memory import Resident, held, victims
+from nodes.models.patch import Mixing, Patch, Rounding, mixing
 from nodes.models.precision import Casts, Precision, policy
 from nodes.models.text import Text, TextModel, embedding
 from nodes.models.unet import Unet
 from nodes.models.upscaler import Upscaler, build_upscaler
 from nodes.models.vae import Autoencoder
 from nodes.models.weights import Weights, open_weights
-from nodes.recipes import Clip, ControlNet, FileRef, LoraPatch, Model, UpscaleModel, Vae
+from nodes.recipes import Clip, ControlNet, FileRef, LoraPatch, Merge, Model, Rounded, UpscaleModel, Vae, WeightPatch
 
 Built = TypeVar("Built")
 
@@ -84,32 +84,47 @@ class Pool:
 
     def unet(self, model: Model) -> Unet:
         """Return the diffusion network of a recipe, its LoRAs merged in. Options of the recipe change nothing here."""
-        checkpoint, model = self.checkpoint(model.file), Model(model.file, model.patches)
-        network = self._part(model.file, checkpoint.unet, "diffusion network")
+        checkpoint, network = self.checkpoint(model.file), self.network(model)
+        model = Model(model.file, model.patches)
         return self._get(
             model,
             self._bytes(model.file, [network], self.policy.unet),
-            lambda: Unet(self._assembled(model, network, self.policy.unet), checkpoint.prediction, checkpoint.latent),
+            lambda: Unet(self._assembled(model, model.file, network), checkpoint.prediction, checkpoint.latent),
             lambda unet: [unet.module],
         )
 
     def text(self, clip: Clip) -> Text:
-        """Return the text encoders of a recipe, their LoRAs merged in. ``clip.layer`` is an argument of ``encode``."""
-        encoders = self.checkpoint(clip.file).text
-        networks = [encoder.network for encoder in encoders]
-        self._part(clip.file, networks[0] if networks else None, "text encoder")
-        recipe = Clip(clip.file, clip.patches)
+        """Return the text encoders of a recipe, patched. ``clip.layer`` is an argument of ``encode``."""
+        encoders, recipe = self.encoders(clip), replace(clip, layer=None)
         return self._get(
             recipe,
-            self._bytes(clip.file, networks, self.policy.text),
-            lambda: Text(tuple(TextModel(e, self._assembled(recipe, e.network, self.policy.text)) for e in encoders)),
+            sum(self._bytes(file, [encoder.network], self.policy.text) for file, encoder in encoders),
+            lambda: Text(tuple(TextModel(each, self._assembled(recipe, file, each)) for file, each in encoders)),
             lambda text: [model.module for model in text.models],
         )
 
+    def encoders(self, clip: Clip) -> tuple[tuple[FileRef, TextEncoder], ...]:
+        """Return the text encoders of a recipe, each with its file. Reads headers only.
+
+        Raises ModelError where there is none, or two files are not SDXL's two.
+        """
+        found = [(file, encoder) for file in clip.files for encoder in self.checkpoint(file).text]
+        if clip.beside is None:
+            self._part(clip.file, found[0][1].network if found else None, "text encoder")
+            return tuple(found)
+        joined = sdxl.joined(found)
+        if joined is None:
+            names = " and ".join(self.weights(file).path.name for file in clip.files)
+            raise ModelError(
+                f"{names} are not the two text encoders of SDXL",
+                got=", ".join(encoder.name for _, encoder in found) or "no text encoder",
+                expected="CLIP's L in one file and OpenCLIP's bigG in the other",
+            )
+        return joined
+
     def vae(self, vae: Vae) -> Autoencoder:
         """Return the image autoencoder of a recipe."""
-        checkpoint = self.checkpoint(vae.file)
-        network = self._part(vae.file, checkpoint.vae, "VAE")
+        checkpoint, network = self.checkpoint(vae.file), self.vae_network(vae)
         return self._get(
             vae,
             self._bytes(vae.file, [network], self.policy.vae),
@@ -118,6 +133,10 @@ class Pool:
             ),
             lambda autoencoder: [autoencoder.module],
         )
+
+    def vae_network(self, vae: Vae) -> Network:
+        """Return the image autoencoder of a recipe. Reads its header only. Raises ModelError where there is none."""
+        return self._part(vae.file, self.checkpoint(vae.file).vae, "VAE")
 
     def control_network(self, net: ControlNet) -> Network:
         """Return what a ControlNet is made of. Reads its header only."""
@@ -189,16 +208,56 @@ class Pool:
         numbers = sum(prod(network.shape(weights, name)) for network in networks for name in network.keys)
         return numbers * casts[-1].itemsize
 
-    def _assembled(self, recipe: Model | Clip, network: Network, casts: Casts) -> nn.Module:
+    def _assembled(self, recipe: Model | Clip, file: FileRef, part: Network | TextEncoder) -> nn.Module:
         """Assemble a network under the patches of its recipe; it shares what they leave alone if that is in memory."""
-        base = self.weights(recipe.file)
-        patches = [self._fitted(patch, base, network) for patch in recipe.patches]
-        shared = self._shared(type(recipe)(recipe.file), network) if patches else None
-        return assemble(network, base, self.device, casts, patches, shared)
+        casts = self.policy.unet if isinstance(recipe, Model) else self.policy.text
+        network = part if isinstance(part, Network) else part.network
+        shared = self._shared(replace(recipe, patches=()), network) if recipe.patches else None
+        return assemble(network, self.weights(file), self.device, casts, self.patches(recipe, file, part), shared)
 
-    def _fitted(self, patch: LoraPatch, base: Weights, network: Network) -> Patch:
-        weights = self.weights(patch.file)
-        return Patch(weights, lora.fit(weights, base, network), patch.strength)
+    def patches(self, recipe: Model | Clip, file: FileRef, part: Network | TextEncoder) -> list[Patch]:
+        """Return the patches of a recipe, fitted to its UNet or one of its text encoders. Reads headers only.
+
+        Raises ModelError where one is made for another family.
+        """
+        return [self._fitted(patch, file, part) for patch in recipe.patches]
+
+    def kept_apart(self, recipe: Model | Clip, merge: Merge) -> tuple[str, ...]:
+        """Return the weights of a recipe that a merge takes nothing for, since they have another shape in the other.
+
+        Reads headers only. Raises ModelError where the two are not of the same family.
+        """
+        if isinstance(recipe, Model):
+            found: list[tuple[FileRef, Network | TextEncoder]] = [(recipe.file, self.network(recipe))]
+        else:
+            found = [*self.encoders(recipe)]
+        mixed = [self._fitted(merge, file, part) for file, part in found]
+        return tuple(name for each in mixed if isinstance(each, Mixing) for name in each.apart)
+
+    def network(self, model: Model) -> Network:
+        """Return the diffusion network of a recipe. Reads its header only. Raises ModelError where there is none."""
+        return self._part(model.file, self.checkpoint(model.file).unet, "diffusion network")
+
+    def _fitted(self, patch: WeightPatch, file: FileRef, part: Network | TextEncoder) -> Patch:
+        base = self.weights(file), part if isinstance(part, Network) else part.network
+        match patch:
+            case LoraPatch():
+                weights = self.weights(patch.file)
+                return lora.Patch(weights, lora.fit(weights, *base), patch.strength)
+            case Rounded():
+                return Rounding(getattr(torch, patch.dtype))
+            case Merge():
+                others, other = self._counterpart(patch.other, part)
+                network = other if isinstance(other, Network) else other.network
+                own = self.patches(patch.other, others, other)
+                return mixing(base, (self.weights(others), network), own, patch.shares)
+
+    def _counterpart(self, other: Model | Clip, part: Network | TextEncoder) -> tuple[FileRef, Network | TextEncoder]:
+        """Return the part of a recipe that can be merged into a part of another one, with its file."""
+        if isinstance(other, Model):
+            return other.file, self.network(other)
+        found = self.encoders(other)
+        return next((each for each in found if isinstance(part, TextEncoder) and each[1].name == part.name), found[0])
 
     def _shared(self, recipe: Model | Clip, network: Network) -> Mapping[str, Tensor] | None:
         with self._lock:

@@ -48,7 +48,8 @@ class Network:
     ``build(config)`` makes it on the device that torch is set to; ``keys`` gives for each of its tensors the name in
     the file, ``prefix`` is what those names begin with. ``adapters`` are what LoRA files put before the name of a
     module: one that ends in "_" is followed by the name with "_" for ".". ``cuts`` are for tensors that are not in the
-    file as the module wants them.
+    file as the module wants them. ``originals`` are the names in the original layout, without a prefix, of a network
+    that has one; others have the module's own names there.
     """
 
     config: Mapping[str, Any]
@@ -57,6 +58,7 @@ class Network:
     prefix: str
     adapters: tuple[str, ...]
     cuts: Mapping[str, Cut] = field(default_factory=dict)
+    originals: Mapping[str, str] = field(default_factory=dict)
 
     def shape(self, weights: Weights, name: str) -> tuple[int, ...]:
         """Return the shape of a tensor of the module, read from the header of its file."""
@@ -122,3 +124,8 @@ class Checkpoint:
     vae: Network | None
     text: tuple[TextEncoder, ...]
     inputs: Inputs
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks that are there."""
+        return tuple(each for each in (self.unet, self.vae, *(e.network for e in self.text)) if each)

@@ -13,6 +13,9 @@ POSITIONS = "embeddings.position_embedding.weight"
 PROJECTION = "text_projection.weight"
 """The last layer of the pooled vector, in those encoders that have it."""
 
+ROOTS = ("embeddings.", "encoder.", "final_layer_norm.", "text_projection.")
+"""What names begin with."""
+
 
 def config(shapes: Shapes, heads: int, activation: str) -> dict[str, Any]:
     """Return transformers' config, read from shapes. ``heads`` and ``activation`` are what no shape tells."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 UNET_PREFIXES = ("model.diffusion_model.", "")
 UNET_PROBES = ("input_blocks.0.0.weight", "output_blocks.0.0.in_layers.0.weight")
+DIFFUSERS_PROBES = (ldm_unet.DIFFUSERS, "up_blocks.0.resnets.0.norm1.weight", "conv_out.weight")
 VAE_PREFIXES = ("first_stage_model.", "")
 VAE_PROBES = ("decoder.conv_in.weight", "encoder.conv_in.weight", "quant_conv.weight")
 TEXT_PROBES = (clip_text.TOKENS, clip_text.POSITIONS, "encoder.layers.0.mlp.fc1.weight")
@@ -53,7 +54,15 @@ def shapes(weights: Weights, prefix: str, names: Mapping[str, str]) -> dict[str,
 
 def network(module: Any, config: Mapping[str, Any], names: Mapping[str, str], prefix: str, *adapters: str) -> Network:
     """Describe a network whose names in the file are those of ``names`` behind a prefix."""
-    return Network(config, module.build, {new: prefix + old for new, old in names.items()}, prefix, adapters)
+    keys = {new: prefix + old for new, old in names.items()}
+    originals = {} if module is clip_text else {new: old for old, new in module.original_names(names).items()}
+    return Network(config, module.build, keys, prefix, adapters, originals=originals)
+
+
+def unet_prefix(weights: Weights) -> str | None:
+    """Return what the names of a UNet begin with, in the original layout or in diffusers'; None where there is none."""
+    found = prefix_of(weights, UNET_PREFIXES, UNET_PROBES)
+    return prefix_of(weights, ("",), DIFFUSERS_PROBES) if found is None else found
 
 
 def vae(weights: Weights, facts: Facts) -> Network | None:
@@ -89,7 +98,7 @@ def clip_l(
     prefix = prefix_of(weights, prefixes, TEXT_PROBES)
     if prefix is None:
         return None
-    names = {name: name for name in under(weights, prefix)}
+    names = {name: name for name in under(weights, prefix) if name.startswith(clip_text.ROOTS)}
     found = shapes(weights, prefix, names)
     heads = text_heads(weights, facts, found[clip_text.TOKENS][1])
     config = clip_text.config(found, heads, facts.get("text", "hidden_act", "quick_gelu"))

@@ -40,9 +40,24 @@ OUTER: Mapping[str, str] = {
 MIDDLE: Mapping[str, str] = {"middle_block.0": "mid_block.resnets.0", "middle_block.2": "mid_block.resnets.1"}
 
 
+DIFFUSERS = "down_blocks.0.resnets.0.conv1.weight"
+"""A tensor that every UNet in diffusers' layout has."""
+
+ROOTS = (
+    "conv_in.", "time_embedding.", "add_embedding.", "down_blocks.", "mid_block.", "up_blocks.", "conv_norm_out.",
+    "conv_out.",
+)  # fmt: skip
+"""What names in diffusers' layout begin with."""
+
+
 def diffusers_names(names: Iterable[str]) -> dict[str, str]:
-    """Return diffusers' name -> original name, for those of ``names`` that belong to the UNet."""
+    """Return diffusers' name -> name in the file, for those of ``names`` that belong to the UNet.
+
+    Names in diffusers' own layout stay as they are.
+    """
     names = list(names)
+    if DIFFUSERS in names:
+        return {name: name for name in names if name.startswith(ROOTS)}
     per_level = _blocks_per_level(names)
     pairs = ((_diffusers_name(name, per_level), name) for name in names)
     return {new: name for new, name in pairs if new}

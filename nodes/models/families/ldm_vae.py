@@ -22,16 +22,28 @@ PARTS: tuple[tuple[str, str], ...] = (
 )
 """Parts of a name: original -> diffusers. The attention is 1x1 convolutions here and linear layers there."""
 
+EARLY: tuple[tuple[str, str], ...] = (
+    (".query.", ".to_q."),
+    (".key.", ".to_k."),
+    (".value.", ".to_v."),
+    (".proj_attn.", ".to_out.0."),
+)
+"""Parts of a name in early files of diffusers -> later ones."""
+
 
 def diffusers_names(names: Iterable[str]) -> dict[str, str]:
-    """Return diffusers' name -> original name."""
+    """Return diffusers' name -> name in the file, which may be in diffusers' layout already."""
     names = list(names)
     top = max((int(found[1]) for name in names if (found := re.match(r"decoder\.up\.(\d+)", name))), default=0)
-    return {_diffusers_name(name, top): name for name in names}
+    return {_diffusers_name(name, top): name for name in names if name.startswith(ROOTS)}
+
+
+ROOTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
+"""What names begin with."""
 
 
 def _diffusers_name(name: str, top: int) -> str:
-    for old, new in PARTS:
+    for old, new in (*PARTS, *EARLY):
         name = name.replace(old, new)
     name = re.sub(r"^encoder\.down\.(\d+)\.block\.", r"encoder.down_blocks.\1.resnets.", name)
     name = re.sub(r"^encoder\.down\.(\d+)\.downsample\.", r"encoder.down_blocks.\1.downsamplers.0.", name)

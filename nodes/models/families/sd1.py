@@ -37,7 +37,7 @@ def detect(weights: Weights) -> Checkpoint | None:
     if any(name.startswith(("cond_stage_model.model.", "conditioner.")) for name in weights.infos):
         return None
     facts = Facts(weights.metadata)
-    prefix = components.prefix_of(weights, components.UNET_PREFIXES, components.UNET_PROBES)
+    prefix = components.unet_prefix(weights)
     unet = None if prefix is None else _unet(weights, prefix, facts)
     if prefix is not None and unet is None:
         return None

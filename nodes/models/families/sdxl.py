@@ -19,7 +19,7 @@ from nodes.models.weights import Weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.recipes import Cond
+    from nodes.recipes import Cond, FileRef
 
 NAME = "sdxl"
 REFINER = "sdxl-refiner"
@@ -133,10 +133,10 @@ def original_layout(
 
 
 def _unet(weights: Weights, facts: Facts) -> tuple[str, Network] | None:
-    prefix = components.prefix_of(weights, components.UNET_PREFIXES, (*components.UNET_PROBES, "label_emb.0.0.weight"))
-    if prefix is None:
+    prefix = components.unet_prefix(weights)
+    names = {} if prefix is None else ldm_unet.diffusers_names(components.under(weights, prefix))
+    if prefix is None or "add_embedding.linear_1.weight" not in names:
         return None
-    names = ldm_unet.diffusers_names(components.under(weights, prefix))
     shapes = components.shapes(weights, prefix, names)
     family = _family(weights, shapes)
     widths = ldm_unet.block_widths(shapes)
@@ -169,6 +169,17 @@ def _family(weights: Weights, shapes: ldm_unet.Shapes) -> str:
             expected="SDXL, SDXL refiner, SSD-1B, Vega or KOALA: depths " + ", ".join(map(str, DEPTHS)),
         )
     return family
+
+
+def joined(
+    encoders: Sequence[tuple["FileRef", TextEncoder]],
+) -> tuple[tuple["FileRef", TextEncoder], ...] | None:
+    """Return SDXL's two encoders, each with its file, as they stand in a checkpoint; None where these are others."""
+    found = {encoder.name: (file, encoder) for file, encoder in encoders}
+    if found.keys() != {"l", "g"} or len(encoders) != len(found):
+        return None
+    file, encoder = found["l"]
+    return (file, replace(encoder, layer=LAYER, final_norm=False)), found["g"]
 
 
 def _pooled_width(family: str, unet: Network | None) -> int:

@@ -8,7 +8,8 @@ from engine.errors import ModelError
 from nodes.models import lora
 from nodes.models.families import detect
 from nodes.models.families.checkpoint import Network
-from nodes.models.lora import Pair, Patch, check, fit, pairs, patched
+from nodes.models.lora import Pair, Patch, check, fit, pairs
+from nodes.models.patch import patched
 from nodes.models.weights import Weights, open_weights
 from tests.nodes.models import tiny
 

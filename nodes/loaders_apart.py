@@ -1,0 +1,92 @@
+"""Load the parts of a model from files of their own."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from engine.context import Context
+from engine.node import Files, Widget, node
+from nodes.lazy import lazy
+from nodes.recipes import Clip, FileRef, Model, Rounded
+
+if TYPE_CHECKING:
+    from nodes.models import files, service
+else:
+    files = lazy("nodes.models.files")
+    service = lazy("nodes.models.service")
+
+UNETS, ENCODERS = "diffusion_models", "text_encoders"
+
+TextEncoderFile = Annotated[str, Files(ENCODERS)]
+Device = Annotated[Literal["default", "cpu"] | None, Widget(advanced=True)]
+
+
+@node("UNETLoader", category="advanced/loaders", display_name="Load Diffusion Model", resource="io")
+def load_unet(
+    ctx: Context,
+    unet_name: Annotated[str, Files(UNETS)],
+    weight_dtype: Literal["default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2"],
+) -> Model:
+    """Load a diffusion network, in the original layout or in diffusers'.
+
+    An 8-bit dtype rounds its weights to what that dtype holds. They are kept as all weights are, so this gives the
+    picture of 8 bits and neither its size in memory nor its speed. Not compared with the reference.
+    """
+    files.detected(ctx, UNETS, unet_name, "unet")
+    rounded = (
+        () if weight_dtype == "default" else (Rounded("float8_e5m2" if "e5m2" in weight_dtype else "float8_e4m3fn"),)
+    )
+    return Model(FileRef(UNETS, ctx.fingerprint(UNETS, unet_name)), rounded)
+
+
+def check_single(type: str) -> str | None:
+    """Say what is wrong with a family of text encoders that is not known yet."""
+    return None if type == "stable_diffusion" else f"text encoders of {type} are not supported yet, stable_diffusion is"
+
+
+@node(
+    "CLIPLoader",
+    category="advanced/loaders",
+    display_name="Load CLIP",
+    resource="io",
+    validate={"type": check_single},
+)
+def load_clip(
+    ctx: Context,
+    clip_name: TextEncoderFile,
+    type: Literal[
+        "stable_diffusion", "stable_cascade", "sd3", "stable_audio", "mochi", "ltxv", "pixart", "cosmos", "lumina2",
+        "wan", "hidream", "chroma", "ace", "omnigen2", "qwen_image", "hunyuan_image",
+    ],
+    device: Device = None,
+) -> Clip:  # fmt: skip
+    """Load a text encoder: CLIP's L of Stable Diffusion 1, or OpenCLIP's bigG of the SDXL refiner.
+
+    Where it computes is the pool's to decide; ``device`` changes nothing.
+    """
+    return Clip(_encoder(ctx, clip_name))
+
+
+def check_pair(type: str) -> str | None:
+    """Say what is wrong with a family of two text encoders that is not known yet."""
+    return None if type == "sdxl" else f"text encoders of {type} are not supported yet, sdxl is"
+
+
+@node("DualCLIPLoader", category="advanced/loaders", resource="io", validate={"type": check_pair})
+def load_two_clips(
+    ctx: Context,
+    clip_name1: TextEncoderFile,
+    clip_name2: TextEncoderFile,
+    type: Literal["sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image"],
+    device: Device = None,
+) -> Clip:
+    """Load the two text encoders of SDXL, CLIP's L and OpenCLIP's bigG, in either order.
+
+    Where they compute is the pool's to decide; ``device`` changes nothing.
+    """
+    clip = Clip(_encoder(ctx, clip_name1), beside=_encoder(ctx, clip_name2))
+    ctx.use(service.pool).encoders(clip)
+    return clip
+
+
+def _encoder(ctx: Context, name: str) -> FileRef:
+    files.detected(ctx, ENCODERS, name, "text")
+    return FileRef(ENCODERS, ctx.fingerprint(ENCODERS, name))

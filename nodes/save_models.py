@@ -1,0 +1,77 @@
+"""Save models as files: what a recipe says, written out."""
+
+from typing import TYPE_CHECKING
+
+from engine.context import Context
+from engine.node import Artifact, Shown, node
+from nodes.image import check_prefix
+from nodes.lazy import lazy
+from nodes.recipes import Clip, Model, Vae
+
+if TYPE_CHECKING:
+    from nodes.models import saving, service
+else:
+    saving = lazy("nodes.models.saving")
+    service = lazy("nodes.models.service")
+
+CATEGORY = "advanced/model_merging"
+SUFFIX = ".safetensors"
+VAE_PREFIX = "first_stage_model."
+VALIDATE = {"filename_prefix": check_prefix}
+
+
+@node(
+    "CheckpointSave",
+    category=CATEGORY,
+    display_name="Save Checkpoint",
+    output_node=True,
+    validate=VALIDATE,
+    resource="io",
+)
+def checkpoint_save(
+    ctx: Context, model: Model, clip: Clip, vae: Vae, filename_prefix: str = "checkpoints/ComfyUI"
+) -> Shown[None]:
+    """Save a model, its text encoders and its VAE as one checkpoint in the output folder, with the workflow inside.
+
+    Patches are merged in; each tensor has the dtype that it has in its file. Options of the model are left out, but
+    for what it predicts.
+    """
+    pool = ctx.use(service.pool)
+    content = (
+        saving.diffusion_model(pool, model) | saving.text(pool, clip) | saving.vae(pool, vae, "first_stage_model.")
+    )
+    return _file(saving.serialized(content, saving.metadata(pool, model.file, model)), filename_prefix)
+
+
+@node("ModelSave", category=CATEGORY, output_node=True, validate=VALIDATE, resource="io")
+def model_save(ctx: Context, model: Model, filename_prefix: str = "diffusion_models/ComfyUI") -> Shown[None]:
+    """Save a diffusion model without text encoders and VAE; UNETLoader loads it."""
+    pool = ctx.use(service.pool)
+    about = saving.metadata(pool, model.file, model)
+    return _file(saving.serialized(saving.diffusion_model(pool, model), about), filename_prefix)
+
+
+@node("CLIPSave", category=CATEGORY, output_node=True, validate=VALIDATE, resource="io")
+def clip_save(ctx: Context, clip: Clip, filename_prefix: str = "clip/ComfyUI") -> Shown[None]:
+    """Save each text encoder as a file of its own, named after it; CLIPLoader and DualCLIPLoader load them."""
+    check_prefix(filename_prefix)
+    pool = ctx.use(service.pool)
+    artifacts = []
+    for file, encoder in pool.encoders(clip):
+        content = saving.alone(saving.encoder_content(pool, clip, file, encoder))
+        data = saving.serialized(content, saving.metadata(pool, file))
+        artifacts.append(Artifact(data, f"{filename_prefix}_clip_{encoder.name}", suffix=SUFFIX, kind="models"))
+    return Shown(None, tuple(artifacts))
+
+
+@node("VAESave", category=CATEGORY, output_node=True, validate=VALIDATE, resource="io")
+def vae_save(ctx: Context, vae: Vae, filename_prefix: str = "vae/ComfyUI_vae") -> Shown[None]:
+    """Save an image autoencoder; VAELoader loads it."""
+    pool = ctx.use(service.pool)
+    data = saving.serialized(saving.vae(pool, vae, ""), saving.metadata(pool, vae.file))
+    return _file(data, filename_prefix)
+
+
+def _file(data: bytes, prefix: str) -> Shown[None]:
+    check_prefix(prefix)
+    return Shown(None, (Artifact(data, prefix, suffix=SUFFIX, kind="models"),))

@@ -1,0 +1,124 @@
+from io import BytesIO
+
+import pytest
+import torch
+from safetensors.torch import load, save_file
+
+from engine.outputs import SPLICERS
+from nodes.loaders import load_checkpoint, load_lora, load_vae
+from nodes.loaders_apart import load_clip, load_unet
+from nodes.model_options import model_sampling_discrete
+from nodes.models.service import pool
+from nodes.recipes import Clip, FileRef, Model, Vae
+from nodes.save_models import checkpoint_save, clip_save, model_save, vae_save
+from tests.nodes.calls import model_context
+from tests.nodes.models import tiny, tiny_xl
+
+
+@pytest.fixture(scope="module")
+def ctx(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    tiny.write(folder / "checkpoints" / "tiny", tiny.tensors())
+    half = {name: tensor.half() for name, tensor in tiny_xl.tensors(tiny_xl.modules()).items()}
+    tiny.write(folder / "checkpoints" / "xl", {**half, "v_pred": torch.tensor([])}, {})
+    tiny.write(
+        folder / "checkpoints" / "refiner", tiny_xl.tensors(tiny_xl.modules(tiny_xl.REFINER, is_refiner=True)), {}
+    )
+    tiny.write(folder / "loras" / "lora", tiny.lora(), {})
+    return model_context(folder)
+
+
+def parts(name):
+    file = FileRef("checkpoints", name)
+    return Model(file), Clip(file), Vae(file)
+
+
+def laid(ctx, shown, folder, at=0):
+    """Put a saved file where models are; return its tensors."""
+    artifact = shown.files[at]
+    data = SPLICERS[artifact.suffix](artifact.data, {"prompt": {"1": {}}})
+    path = ctx.folders.models[0] / folder / f"{folder}.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    ctx.use(pool).drop()
+    return load(data)
+
+
+def same(ctx, get, one, other):
+    found, expected = (get(ctx.use(pool), recipe) for recipe in (one, other))
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def unet(pool, recipe):
+    return pool.unet(recipe).module.state_dict()
+
+
+def vae(pool, recipe):
+    return pool.vae(recipe).module.state_dict()
+
+
+def text(pool, recipe):
+    return {f"{i}.{n}": t for i, m in enumerate(pool.text(recipe).models) for n, t in m.module.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", ["tiny", "xl", "refiner"])
+def test_a_checkpoint_comes_back_with_the_names_and_dtypes_that_it_had(ctx, name):
+    saved = laid(ctx, checkpoint_save(ctx, *parts(name), "a/b"), "checkpoints")
+    content = load((ctx.folders.models[0] / "checkpoints" / name).read_bytes())
+    assert saved.keys() == content.keys()
+    for key, tensor in content.items():
+        assert saved[key].dtype == tensor.dtype and torch.equal(saved[key], tensor), key
+    loaded = load_checkpoint(ctx, "checkpoints.safetensors")
+    same(ctx, unet, loaded.MODEL, parts(name)[0])
+    same(ctx, text, loaded.CLIP, parts(name)[1])
+    same(ctx, vae, loaded.VAE, parts(name)[2])
+    assert (
+        ctx.use(pool).checkpoint(loaded.MODEL.file).prediction
+        == ctx.use(pool).checkpoint(parts(name)[0].file).prediction
+    )
+
+
+def test_patches_are_merged_in(ctx):
+    model, clip, autoencoder = parts("tiny")
+    patched = load_lora(ctx, model, clip, "lora", 0.5, 0.5)
+    laid(ctx, checkpoint_save(ctx, patched.MODEL, patched.CLIP, autoencoder), "checkpoints")
+    loaded = load_checkpoint(ctx, "checkpoints.safetensors")
+    same(ctx, unet, loaded.MODEL, patched.MODEL)
+    same(ctx, text, loaded.CLIP, patched.CLIP)
+
+
+def test_what_an_option_says_of_the_prediction_is_kept(ctx):
+    model = model_sampling_discrete(parts("tiny")[0], sampling="eps")
+    laid(ctx, model_save(ctx, model), "diffusion_models")
+    loaded = load_unet(ctx, "diffusion_models.safetensors", "default")
+    assert ctx.use(pool).checkpoint(loaded.file).prediction == "eps"
+    same(ctx, unet, loaded, model)
+
+
+def test_a_vae_alone(ctx):
+    laid(ctx, vae_save(ctx, parts("tiny")[2]), "vae")
+    same(ctx, vae, load_vae(ctx, "vae.safetensors"), parts("tiny")[2])
+
+
+def test_text_encoders_alone(ctx):
+    shown = clip_save(ctx, parts("tiny")[1], "clip/it")
+    assert [(file.prefix, file.suffix) for file in shown.files] == [("clip/it_clip_l", ".safetensors")]
+    laid(ctx, shown, "text_encoders")
+    same(ctx, text, load_clip(ctx, "text_encoders.safetensors", "stable_diffusion"), parts("tiny")[1])
+
+
+def test_two_text_encoders_are_two_files(ctx):
+    shown = clip_save(ctx, parts("xl")[1])
+    assert [file.prefix for file in shown.files] == ["clip/ComfyUI_clip_l", "clip/ComfyUI_clip_g"]
+    names = [load(file.data) for file in shown.files]
+    assert all("text_model.encoder.layers.0.self_attn.q_proj.weight" in each for each in names)
+    assert "text_projection.weight" in names[1]
+
+
+def test_a_file_can_be_opened_by_others(ctx, tmp_path):
+    (artifact,) = vae_save(ctx, parts("tiny")[2]).files
+    tensors = load(BytesIO(artifact.data).read())
+    save_file(tensors, tmp_path / "again")
+    assert all(name.startswith(("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")) for name in tensors)
+    assert tensors["encoder.mid.attn_1.q.weight"].shape == (16, 16, 1, 1)
