@@ -88,15 +88,19 @@ def test_there_are_no_import_cycles() -> None:
     assert graph == {}
 
 
+LOOP = 0.06
+"""Seconds of a loop on a core that is free. One that is shared, and takes longer, may also take longer to import."""
+
+
 @pytest.mark.parametrize("module", ["engine.run", "server.cli", *(f"nodes.{name}" for name in MODULES)])
 def test_the_control_plane_imports_nothing_heavy(module: str) -> None:
     code = (
-        "import sys, time; began = time.process_time(); __import__(sys.argv[1]); "
-        "print(time.process_time() - began, *sys.modules)"
-    )
+        "import sys, time; clock = time.process_time; began = clock(); __import__(sys.argv[1]); took = clock() - began; "
+        "began = clock(); sum(n * n for n in range(10**6)); print(took / max(1, (clock() - began) / LOOP), *sys.modules)"
+    ).replace("LOOP", str(LOOP))
     command = [sys.executable, "-c", code, module]
     best = 9.9
-    for _ in range(10):  # a busy machine makes some starts slow
+    for _ in range(10):
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
         seconds, *loaded = done.stdout.split()
         assert {name for name in loaded if name in HEAVY} == set()
