@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 from engine.binding import BoundNode
 from engine.errors import Fault, ValidationError
 
+REMOVE = "Remove one of these links."
+
 
 def cycle_faults(bound: Mapping[str, BoundNode]) -> list[Fault]:
     """Return one fault per node of a cycle; its message is the cycle, a -> b -> a."""
@@ -67,7 +69,7 @@ def _knots(sources: Mapping[str, Collection[str]]) -> list[set[str]]:
     return knots
 
 
-def _faults_of_cycle(cycle: list[str], bound: Mapping[str, BoundNode]) -> list[Fault]:
+def _faults_of_cycle(cycle: list[str], bound: Mapping[str, BoundNode], hint: str = REMOVE) -> list[Fault]:
     ids = [*cycle, cycle[0]]
     got = _path(ids)
     message = f"The nodes depend on each other: {_path([f'{id} ({bound[id].spec.type})' for id in ids])}."
@@ -79,7 +81,7 @@ def _faults_of_cycle(cycle: list[str], bound: Mapping[str, BoundNode]) -> list[F
             class_type=bound[id].spec.type,
             got=got,
             expected="a graph without cycles",
-            hint="Remove one of these links.",
+            hint=hint,
         )
         for id in cycle
     ]
@@ -90,6 +92,8 @@ def _path(names: list[str]) -> str:
     return " -> ".join(names if len(names) <= 20 else [*names[:10], "...", *names[-10:]])
 
 
-def cycle_error(waits: Mapping[str, Collection[str]], bound: Mapping[str, BoundNode]) -> ValidationError:
+def cycle_error(
+    waits: Mapping[str, Collection[str]], bound: Mapping[str, BoundNode], hint: str = REMOVE
+) -> ValidationError:
     """Return the error for nodes that wait for each other, which an expansion can bring about."""
-    return ValidationError([fault for cycle in find_cycles(waits) for fault in _faults_of_cycle(cycle, bound)])
+    return ValidationError([fault for cycle in find_cycles(waits) for fault in _faults_of_cycle(cycle, bound, hint)])

@@ -215,6 +215,7 @@ class Run:
         elif self._tasks.values_are_there(task, missing):
             if task.why == DEPENDS:
                 task.why = reason(task.node, self._tasks.known(task) or {}, self._memo)
+            self._expander.check_ends(task, missing)
             if self._claims.take(task, missing):
                 self._dispatch.add(task, missing)
 

@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 
 import nodes  # noqa: F401  (registers the codec of tensors)
-from engine.errors import ValidationError
-from engine.events import (
-    Saved,
-)
-from engine.node import Artifact, Expanded, LinkTo, Shown
+from engine.errors import InputError, ValidationError
+from engine.events import Saved
+from engine.node import Annotated, Artifact, Expanded, Hidden, LinkTo, Shown
 from tests.engine.words import GROWN, Vocabulary, engine, expanding, n, ran, recorded, remembered
 
 
@@ -145,3 +143,73 @@ def test_a_cycle_that_an_expansion_makes_is_named():
             e.run(graph)
         assert {fault.code for fault in caught.value.faults} == {"dependency_cycle"}
         assert e.run(SUM).outputs["4"].notes == {"text": ["7"]}
+
+
+def cycling(*types: str, grow_by: int = 0) -> Vocabulary:
+    """Return a vocabulary where each of these types expands into the next, and the last into the first."""
+    words = Vocabulary()
+
+    def add(type: str, other: str) -> None:
+        @words.registry.node(type)
+        def expands(a: int, id: Annotated[str, Hidden("UNIQUE_ID")]) -> Expanded[int]:
+            words.calls.append((type, a))
+            inner = {f"{id}.1": n(other, a=a + grow_by)}
+            return Expanded(inner, (LinkTo(f"{id}.1"),))
+
+    for type, other in zip(types, [*types[1:], types[0]], strict=True):
+        add(type, other)
+    return words
+
+
+@pytest.mark.parametrize("types", [("One",), ("One", "Two"), ("One", "Two", "Three")])
+def test_an_expansion_that_comes_back_to_itself_is_a_cycle(types: tuple[str, ...]):
+    words = cycling(*types)
+    graph = {"g": n("One", a=1), "o": n("Show", value=("g", 0))}
+    with engine(words) as e:
+        with pytest.raises(ValidationError) as caught:
+            e.run(graph)
+        assert [call for call, _ in words.calls] == list(types)
+        ids = ["g" + ".1" * depth for depth in range(len(types) + 1)]
+        assert {fault.code for fault in caught.value.faults} == {"dependency_cycle"}
+        assert {fault.node for fault in caught.value.faults} == set(ids)
+        assert {*str(caught.value.faults[0].got).split(" -> ")} == set(ids)
+        assert "g (One) -> g.1" in caught.value.faults[0].message
+        assert e.run(SUM).outputs["4"].notes == {"text": ["7"]}
+
+
+@pytest.mark.parametrize("bound", ["DEEPEST", "MOST_NODES"])
+def test_an_expansion_that_grows_without_end_is_refused(bound: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(f"engine.expander.{bound}", 50)
+    words = cycling("One", "Two", grow_by=1)
+    with engine(words) as e:
+        with pytest.raises(InputError, match="grows without end") as caught:
+            e.run({"g": n("One", a=1), "o": n("Show", value=("g", 0))})
+        assert len(words.calls) == 51 and "51 inside each other" in str(caught.value.got)
+        assert str(caught.value.node).startswith("g.1.1") and caught.value.hint
+        assert e.run(SUM).outputs["4"].notes == {"text": ["7"]}
+
+
+def test_a_call_that_was_expanded_may_be_made_again_beside_it():
+    graph = {
+        "a": n("Double", a=3),
+        "b": n("Add", a=("a", 0), b=1),
+        "c": n("Number", value=3),
+        "d": n("Double", a=("c", 0)),
+        "e": n("Add", a=("d", 0), b=("b", 0)),
+        "o": n("Show", value=("e", 0)),
+    }
+    with engine(Vocabulary()) as e:
+        assert e.run(graph).outputs["o"].notes == {"text": ["13"]}
+
+
+def test_a_loop_of_two_thousand_expansions_ends():
+    words = Vocabulary()
+
+    @words.registry.node("Count")
+    def count(left: int) -> int | Expanded[int]:
+        if not left:
+            return 0
+        return Expanded({f"{left}": n("Count", left=left - 1)}, (LinkTo(f"{left}"),))
+
+    with engine(words) as e:
+        assert e.run({"g": n("Count", left=2000), "o": n("Show", value=("g", 0))}).outputs["o"].notes == {"text": ["0"]}
