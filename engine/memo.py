@@ -168,18 +168,17 @@ class Memo:
         return None
 
     def lease(self, keys: Sequence[bytes]) -> bool:
-        """Tell other processes that these keys are being computed. False when one of them computes the first."""
+        """Tell other processes that these keys are being computed. False when another computes one of them."""
         if self.store.folder is None:
             return True
-        if not self.store.lease(keys[0], self._owner, LEASE_SECONDS):
+        if not self.store.lease(keys, self._owner, LEASE_SECONDS):
             return False
-        self._leases.add(keys[0])
+        self._leases.update(keys)
         return True
 
     def release(self, keys: Sequence[bytes]) -> None:
-        """Give the keys back; their rows are on disk before others look."""
-        for key in keys:
-            if key in self._leases:
-                self.store.flush()
-                self._leases.discard(key)
-                self.store.release(key)
+        """Give the keys back, as soon as their rows are on disk. Does not wait for that."""
+        held = self._leases.intersection(keys)
+        if held:
+            self._leases -= held
+            self.store.release(held)

@@ -17,7 +17,7 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -107,7 +107,9 @@ class Store:
         self._spare_names = self._names if self._disk is None else Names(Index(None), clock)
         self._files = FileTable(self._index, clock)
         self._next_beat = 0.0
-        self._writer = Writer(self._commit, max(memory_bytes, SMALLEST_QUEUE), self._beat, self._leases.heartbeat)
+        self._writer = Writer(
+            self._commit, max(memory_bytes, SMALLEST_QUEUE), self._beat, self._leases.heartbeat, self._pause
+        )
 
     def _open(self, folder: Path | None, limit: int) -> Disk | None:
         try:
@@ -251,10 +253,14 @@ class Store:
                 self._memory.add(digest, each)
         self._costs_of(type).append(row.cost)
         if self._disk is not None:
+            try:
+                body = row_to_bytes(key, row)
+            except (TypeError, ValueError, OverflowError) as error:  # a note that is no plain data
+                self._warn(f"A result of {type} is remembered in memory only: {error}")
+                return
             storable = tuple([(digest, each.packed) for digest, each in values.items() if each.packed is not None])
             waiting = {digest: values[digest] for digest, _ in storable}
-            entry = Entry(key, type, row, row_to_bytes(key, row), storable)
-            self._writer.add(entry, waiting, urgent=at_once or row.cost > LONG)
+            self._writer.add(Entry(key, type, row, body, storable), waiting, urgent=at_once or row.cost > LONG)
 
     def _commit(self, batch: Sequence[Entry]) -> None:
         """Write a group. Called by the writer thread."""
@@ -322,19 +328,15 @@ class Store:
 
     # --- leases, names, files ---
 
-    def lease(self, key: bytes, owner: str, seconds: float) -> bool:
-        """Take or renew the right to compute a key; it is renewed until released. False where another has it."""
-        taken = self._shared(lambda: self._leases.take(key, owner, seconds), True)
+    def lease(self, keys: Collection[bytes], owner: str, seconds: float) -> bool:
+        """Take the right to compute keys, all or none, renewed until released. False where another has one of them."""
+        taken = self._shared(lambda: self._leases.take(keys, owner, seconds), True)
         self._writer.wake()
         return taken
 
-    def release(self, key: bytes) -> None:
-        """Give back a lease of this process."""
-        self._shared(lambda: self._leases.release(key), None)
-
-    def leased(self, key: bytes) -> str | None:
-        """Return the owner of a lease that is not over."""
-        return self._shared(lambda: self._leases.owner(key), None)
+    def release(self, keys: Collection[bytes]) -> None:
+        """Give back leases of this process when everything put so far is on disk. Does not wait for that."""
+        self._writer.afterwards(lambda: self._shared(lambda: self._leases.release(keys), None))
 
     def _beat(self) -> None:
         interval, now = self._leases.heartbeat(), self._clock()

@@ -16,7 +16,7 @@ class Writer:
 
     What waits is found in ``rows`` and ``values`` until it is written. When more than ``budget`` bytes wait because
     the disk is slow, further values are left out; their rows are still written. ``beat`` is called now and then, when
-    ``interval`` says so.
+    ``interval`` says so. What any of these raises is told to ``failed``; the thread goes on.
     """
 
     def __init__(
@@ -25,6 +25,7 @@ class Writer:
         budget: int,
         beat: Callable[[], None],
         interval: Callable[[], float | None],
+        failed: Callable[[Exception], None],
     ) -> None:
         self.rows: dict[bytes, Row] = {}
         self.values: dict[bytes, Cached] = {}
@@ -32,6 +33,8 @@ class Writer:
         self._budget = budget
         self._beat = beat
         self._interval = interval
+        self._failed = failed
+        self._after: list[Callable[[], None]] = []
         self._queue: list[Entry] = []
         self._waiting_bytes = 0
         self._urgent = False
@@ -70,12 +73,20 @@ class Writer:
         with self._condition:
             self._condition.notify_all()
 
+    def afterwards(self, action: Callable[[], None]) -> None:
+        """Have the thread call ``action`` when everything queued so far was handed to ``commit``, which is soon."""
+        with self._condition:
+            self._after.append(action)
+            self._urgent = True
+            self._condition.notify_all()
+        self.start()
+
     def flush(self) -> None:
         """Return when everything queued so far was handed to ``commit``."""
         with self._condition:
             self._urgent = True
             self._condition.notify_all()
-            self._condition.wait_for(lambda: not self._queue and not self._busy)
+            self._condition.wait_for(lambda: not (self._queue or self._after or self._busy))
             self._urgent = False
 
     def close(self) -> None:
@@ -87,26 +98,36 @@ class Writer:
             self._thread.join()
 
     def _run(self) -> None:
-        while self._write(self._next_batch()) or not self._closing:
-            self._beat()
+        while self._write(*self._next_batch()) or not self._closing:
+            self._guarded(self._beat)
 
-    def _write(self, batch: Sequence[Entry]) -> bool:
+    def _write(self, batch: Sequence[Entry], after: Sequence[Callable[[], None]]) -> bool:
         """Write a group, if there is one. The group must not outlive this: its values may be large."""
         if batch:
-            self._commit(batch)
-            self._forget(batch)
+            self._guarded(lambda: self._commit(batch))
+        for action in after:
+            self._guarded(action)
+        self._forget(batch)
         return bool(batch)
 
-    def _next_batch(self) -> list[Entry]:
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Do something that may cost remembering, never this thread."""
+        try:
+            action()
+        except Exception as error:
+            self._failed(error)
+
+    def _next_batch(self) -> tuple[list[Entry], list[Callable[[], None]]]:
         with self._condition:
-            if not self._queue and not self._closing:
+            if not (self._queue or self._after or self._closing):
                 self._condition.wait(self._interval())
             if self._queue:
                 self._condition.wait_for(lambda: self._urgent or self._closing, DELAY)
             batch, self._queue = self._queue, []
-            self._busy = bool(batch)
+            after, self._after = self._after, []
+            self._busy = bool(batch or after)
             self._urgent = False
-            return batch
+            return batch, after
 
     def _forget(self, batch: Sequence[Entry]) -> None:
         with self._condition:

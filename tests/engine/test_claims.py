@@ -3,11 +3,14 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-import nodes  # noqa: F401  (registers the codec of tensors)
 from engine.errors import Cancelled, LoomisError, NodeFailure
+from engine.objects import Objects
+from engine.types import Anything
+from engine.values import Packed
 from tests.engine.words import Vocabulary, engine, n
 
 
@@ -114,3 +117,65 @@ def test_a_failed_run_leaves_no_key_taken():
             with pytest.raises(NodeFailure):
                 e.run(graph)
         assert e._shared.flights._waiting == {}
+
+
+def test_two_engines_on_one_store_share_the_calls_of_a_list(tmp_path: Path):
+    """The lists overlap, and neither begins with what the other does."""
+    words = Vocabulary()
+
+    @words.registry.node("Slow", resource="gpu")
+    def slow(a: int) -> int:
+        words.calls.append(("Slow", a))
+        time.sleep(0.05)
+        return a
+
+    @words.registry.node("Down")
+    def down(count: int) -> list[int]:
+        return list(range(count, 0, -1))
+
+    graphs = [
+        {"r": n(first, count=4), "s": n("Slow", a=("r", 0)), "t": n("Sum", values=("s", 0))}
+        for first in ("Range", "Down")
+    ]
+    results = []
+    with engine(words, tmp_path) as one, engine(words, tmp_path) as other:
+        threads = [
+            threading.Thread(target=lambda e=e, graph=graph: results.append(e.run(graph, values=["t"]).values["t"]))
+            for e, graph in zip((one, other), graphs, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(results) == [([6],), ([10],)]
+    assert sorted(words.called("Slow")) == [0, 1, 2, 3, 4]
+
+
+def test_a_large_write_does_not_delay_the_next_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    words = Vocabulary()
+    written: list[float] = []
+    write = Objects.write
+
+    def slow_write(objects: Objects, digest: bytes, packed: Packed) -> None:
+        assert words.gate.wait(10)
+        write(objects, digest, packed)
+        written.append(time.monotonic())
+
+    monkeypatch.setattr(Objects, "write", slow_write)
+
+    @words.registry.node("Large", resource="gpu")
+    def large(seed: int) -> Anything:
+        time.sleep(0.1)
+        return seed.to_bytes(4) * 50_000
+
+    @words.registry.node("Measure", resource="gpu")
+    def measure(data: Anything) -> int:
+        assert not written
+        words.gate.set()
+        return len(data)
+
+    graph = {"1": n("Large", seed=1), "2": n("Measure", data=("1", 0)), "3": n("Show", value=("2", 0))}
+    with engine(words, tmp_path) as e:
+        assert e.run(graph).outputs["3"].notes == {"text": ["200000"]}
+        e.store.flush()
+        assert len(written) == 1 and e.store._index.read("SELECT count(*) FROM leases") == [(0,)]

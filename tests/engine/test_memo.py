@@ -146,7 +146,8 @@ def test_input_files(memo: Memo, tmp_path: Path):
 def test_leases_are_between_engines_on_one_folder(tmp_path: Path):
     one, other = (Memo(Store(tmp_path / "s", memory_bytes=0, disk_bytes=10**6), Folders()) for _ in range(2))
     with one.store, other.store:
-        assert one.lease([b"k", b"l"]) and not other.lease([b"k"]) and one.lease([b"k"])
-        one.release([b"k", b"l"])
+        assert one.lease([b"k", b"l"]) and not other.lease([b"k"]) and not other.lease([b"m", b"l"])
+        one.release([b"k", b"l", b"never leased"])
+        one.store.flush()
         assert other.lease([b"k"])
         other.release([b"k"])

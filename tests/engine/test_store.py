@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from engine.disk import Disk
 from engine.memory import OPAQUE_BYTES, Cached
 from engine.store import MISSING, Costs, Row, Store
 from engine.values import Opaque, opaque_identity, pack
@@ -507,18 +509,64 @@ def test_after_50_kills_spread_over_a_run(open_store, tmp_path):
 
 
 def test_leases_are_kept_while_the_store_lives(open_store):
-    first, second = open_store(), open_store()
-    assert first.lease(b"key", "first", 10) and second.leased(b"key") == "first"
-    assert not second.lease(b"key", "second", 10)
+    first, second, third = open_store(), open_store(), open_store()
+    assert first.lease([b"key", b"more"], "first", 10)
+    assert not second.lease([b"more"], "second", 10)
     first.close()
-    assert second.leased(b"key") is None and second.lease(b"key", "second", 10)
-    second.release(b"key")
-    assert second.leased(b"key") is None
+    assert second.lease([b"key"], "second", 10) and not third.lease([b"key"], "third", 10)
+    second.release([b"key"])
+    second.flush()
+    assert third.lease([b"key"], "third", 10)
+
+
+def test_a_lease_is_given_back_behind_the_row_without_a_wait(open_store, monkeypatch):
+    first, second = open_store(), open_store()
+    begun, go = threading.Event(), threading.Event()
+    commit = Disk.commit
+
+    def slow(disk, entries, touched):
+        begun.set()
+        go.wait(10)
+        commit(disk, entries, touched)
+
+    monkeypatch.setattr(Disk, "commit", slow)
+    assert first.lease([b"key"], "first", 10)
+    put(first, b"key", 5, cost=1.0)
+    begun.wait(10)
+    first.release([b"key"])
+    assert second.row(b"key") is None and not second.lease([b"key"], "second", 10)
+    go.set()
+    first.flush()
+    assert second.row(b"key") is not None and second.lease([b"key"], "second", 10)
+
+
+def test_an_exception_that_nobody_expects_costs_remembering_alone(open_store, monkeypatch):
+    said = []
+    store = open_store(warn=said.append)
+    with monkeypatch.context() as broken:
+        broken.setattr(Disk, "commit", lambda *_: {}["unexpected"])
+        put(store, b"one", 1)
+        store.flush()
+    assert store.row(b"one") is not None and len(said) == 1 and "unexpected" in said[0]
+    store._paused_until = 0.0
+    put(store, b"two", 2)
+    store.flush()
+    other = open_store()
+    assert other.row(b"one") is None and other.row(b"two") is not None
+
+
+def test_a_row_that_can_not_be_written_stays_in_memory(open_store):
+    said = []
+    store = open_store(warn=said.append)
+    row = Row(outputs=(), note={"notes": {"text": [object()]}})
+    store.put(b"key", row, {}, type="T")
+    store.flush()
+    assert store.row(b"key") is row and open_store().row(b"key") is None and "T" in said[0]
 
 
 def test_the_writer_renews_leases(open_store, tmp_path):
     with Store(tmp_path / "store", memory_bytes=0, disk_bytes=2**20) as real:
-        assert real.lease(b"key", "real", 0.3)
+        assert real.lease([b"key"], "real", 0.3)
         other = open_store()
         expires = "SELECT expires FROM leases"
         first = other._index.read(expires)

@@ -17,7 +17,7 @@ def entry(name, nbytes=0):
 
 
 def writer(commit, budget=2**20):
-    return Writer(commit, budget, lambda: None, lambda: None)
+    return Writer(commit, budget, lambda: None, lambda: None, lambda error: None)
 
 
 def test_results_are_written_in_order_and_in_groups():
@@ -80,7 +80,7 @@ def test_closing_writes_what_waits():
 
 def test_the_beat_comes_while_something_is_held():
     beats = threading.Semaphore(0)
-    one = Writer(lambda batch: None, 1, beats.release, lambda: 0.001)
+    one = Writer(lambda batch: None, 1, beats.release, lambda: 0.001, lambda error: None)
     one.wake()
     for _ in range(3):
         assert beats.acquire(timeout=10)
@@ -97,4 +97,33 @@ def test_a_group_that_was_written_is_let_go():
     one.flush()
     gc.collect()
     assert seen() is None
+    one.close()
+
+
+def test_what_comes_afterwards_follows_what_was_queued():
+    order = []
+    one = writer(lambda batch: order.extend(each.key for each in batch))
+    one.add(*entry(b"first"), urgent=False)
+    one.afterwards(lambda: order.append("then"))
+    one.flush()
+    assert order == [b"first", "then"]
+    one.afterwards(lambda: order.append("alone"))
+    one.close()
+    assert order == [b"first", "then", "alone"]
+
+
+def test_nothing_that_fails_ends_the_thread():
+    failed, beats = [], threading.Semaphore(0)
+
+    def fail(*_):
+        beats.release()
+        raise KeyError("unexpected")
+
+    one = Writer(fail, 1, fail, lambda: 0.001, failed.append)
+    one.add(*entry(b"key"), urgent=True)
+    one.afterwards(fail)
+    one.flush()
+    for _ in range(5):
+        assert beats.acquire(timeout=10)
+    assert one.rows == {} and len(failed) >= 4 and one._thread.is_alive()
     one.close()
