@@ -1,0 +1,160 @@
+"""What a job is: what was submitted, where it stands, and the numbered facts of its story."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from engine.errors import Fault
+
+JobState: TypeAlias = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+LIVE: tuple[JobState, ...] = ("queued", "running")
+ENDED: tuple[JobState, ...] = ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job as it is asked for.
+
+    ``workflow`` is kept as sent. ``id`` is chosen by the client or made here: the same id with the same content is the
+    same job. ``parameters``, ``targets`` and ``partial`` are those of ``Engine.run``. ``priority`` is higher first, -100
+    to 100; within one priority the lowest ``number`` runs first (default: one more than any before), and ``front`` goes
+    before all that are queued. ``timeout`` is in seconds from now. ``extra`` goes into the files beside the prompt;
+    ``annotations`` are kept with the job and mean nothing here. ``client`` is whose sockets hear of it, ``owner`` whose
+    job it is.
+    """
+
+    workflow: Mapping[str, Any]
+    id: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    targets: tuple[str, ...] | None = None
+    partial: bool = False
+    priority: int = 0
+    number: float | None = None
+    front: bool = False
+    timeout: float | None = None
+    labels: tuple[str, ...] = ()
+    owner: str = ""
+    client: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The part of a submission that may be large; it is read only when it is asked for."""
+
+    workflow: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    extra: Mapping[str, Any]
+    annotations: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stands. Times are Unix seconds.
+
+    ``targets`` are the ids of the nodes it runs for; ``faults`` tell what ``partial`` left out. ``attempts`` counts how
+    often it began, ``deaths`` how many workers died of it. ``outputs`` are, per output node, ``{"files": [...],
+    "notes": {...}}``: of a running job those that are there already. ``error`` is ``LoomisError.as_dict``. ``seq`` is
+    the number of its newest event.
+    """
+
+    id: str
+    state: JobState
+    priority: int
+    number: float
+    created: float
+    targets: tuple[str, ...]
+    began: float | None = None
+    ended: float | None = None
+    deadline: float | None = None
+    attempts: int = 0
+    deaths: int = 0
+    labels: tuple[str, ...] = ()
+    owner: str = ""
+    client: str | None = None
+    worker: str | None = None
+    faults: tuple[Fault, ...] = ()
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
+    seq: int = 0
+
+
+EventKind: TypeAlias = Literal[
+    "queued", "moved", "began", "requeued", "succeeded", "failed", "cancelled",
+    "planned", "node_started", "node_finished", "remembered", "saved", "warned",
+    "paused", "resumed",
+]  # fmt: skip
+"""The kinds of facts.
+
+Of a job: ``queued {priority, number}``, ``moved {priority, number}``, ``began {attempt, worker}``, ``requeued {reason}``
+(its worker died, or the server parked it), ``succeeded {seconds}``, ``failed {error}``, ``cancelled {}``.
+Of its nodes, with the fields of ``engine.events``: ``planned``, ``node_started``, ``node_finished``, ``remembered``,
+``saved``, ``warned``. Of the queue, without a job: ``paused``, ``resumed``.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """A fact that is on disk. ``seq`` counts up by one over all jobs; ``body`` is a JSON object."""
+
+    seq: int
+    job: str | None
+    time: float
+    kind: EventKind
+    body: str
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return the fields of this kind of fact."""
+        decoded: dict[str, Any] = json.loads(self.body)
+        return decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a node is. Only the newest of each node is kept, in memory."""
+
+    job: str
+    node: str
+    value: int
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A JPEG or PNG of what a node works on. Made only while somebody looks."""
+
+    job: str
+    node: str
+    image: bytes = field(repr=False)
+
+
+Live: TypeAlias = JobEvent | Progress | Preview
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Facts in order. ``pruned`` says that some after the number asked for are gone: ask for the jobs instead."""
+
+    events: tuple[JobEvent, ...]
+    pruned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Jobs of a listing, and how many there are in all."""
+
+    jobs: tuple[Job, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many jobs wait and run, and whether the queue is paused."""
+
+    queued: int
+    running: int
+    paused: bool
