@@ -10,6 +10,9 @@ LoomisError
 ├── OutOfMemory        a device ran out of memory
 ├── StoreError         the store of remembered results can't be used
 ├── SettingError       an option, environment variable or settings file is wrong
+├── JobError           a job of a server can't be changed as asked
+│   ├── NoSuchJob        it isn't known, or no longer
+│   └── JobConflict      its id belongs to another job
 ├── NodeFailure        foreign or unexpected code failed inside a node
 └── Cancelled          the run was cancelled
 """
@@ -120,6 +123,18 @@ class StoreError(LoomisError):
 
 class SettingError(LoomisError):
     code = "setting"
+
+
+class JobError(LoomisError):
+    code = "job"
+
+
+class NoSuchJob(JobError):
+    code = "no_such_job"
+
+
+class JobConflict(JobError):
+    code = "job_conflict"
 
 
 class NodeFailure(LoomisError):

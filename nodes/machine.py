@@ -19,6 +19,14 @@ def detect_device(torch: str) -> str:
     return "cuda" if any(driver.exists() for driver in drivers) else "cpu"
 
 
+def all_devices(torch: str) -> list[str]:
+    """Return every device to compute on: each GPU (``cuda:0``, ``cuda:1``), or the one that there is."""
+    device = detect_device(torch)
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = len(chosen.split(",")) if chosen else len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return [f"cuda:{index}" for index in range(count)] if device == "cuda" and count > 1 else [device]
+
+
 def torch_version() -> str:
     """Return the installed version of torch from its metadata, or an empty text when it is not installed."""
     from importlib.metadata import PackageNotFoundError, version  # slow to import, and only runs need it

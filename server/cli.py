@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from server.commands import cache, check, convert, diff, models, nodes, params, plan, replay, run, show, train
+from server.commands import cache, check, convert, diff, models, nodes, params, plan, replay, run, serve, show, train
 from server.report import EXIT_CODES
 
 HELP = """Run diffusion workflows: a workflow file becomes pictures, and what was computed once is remembered.
@@ -35,6 +35,9 @@ Settings, with the names that the file uses:
   ancestral_noise    next-seed or same-seed
   memory_gb, disk_gb what is remembered, default 2 and 20
   ram_gb, vram_gb    what models may take, default: what is there
+  host, port, workers               the server: 127.0.0.1, 8188, one for each device
+  history_jobs, history_gb          jobs that it remembers, default 10000 and 1
+  grace_seconds, park_seconds       what a job may take to stop, default 10 and 20
 
 With LOOMIS_TRACEBACK=1 in the environment, errors come with a traceback.
 """
@@ -49,6 +52,7 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(plan.plan)
+app.command()(serve.serve)
 app.command()(check.check)
 app.command()(params.params)
 app.command()(show.show)

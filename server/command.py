@@ -3,7 +3,7 @@
 import inspect
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,15 +70,15 @@ SHARED: dict[str, Any] = {
 }
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
+def command(function: Callable[..., None], settings: Mapping[str, Any] = SHARED) -> Callable[..., None]:
     """Make a command of a function whose first parameter is ``options`` and whose ``as_json`` may be a flag.
 
-    The command gets the shared options besides its own; of two with one name, its own. A LoomisError becomes one block
-    and an exit code.
+    The command gets an option for each of the ``settings`` besides its own; of two with one name, its own. A
+    LoomisError becomes one block and an exit code.
     """
 
     own = list(inspect.signature(function).parameters.values())[1:]
-    shared = {name: hint for name, hint in SHARED.items() if name not in {parameter.name for parameter in own}}
+    shared = {name: hint for name, hint in settings.items() if name not in {parameter.name for parameter in own}}
 
     @wraps(function)
     def run(**given: Any) -> None:

@@ -1,14 +1,14 @@
 """The engine that the command line works with."""
 
 import nodes
-from engine import Engine
+from engine import Engine, Registry
 from server.settings import GB, Options
 
 
-def open_engine(options: Options) -> Engine:
-    """Return an engine with the whole vocabulary. To be closed: what it learned is on disk then."""
+def open_engine(options: Options, registry: Registry | None = None) -> Engine:
+    """Return an engine, with the whole vocabulary if no other. To be closed: what it learned is on disk then."""
     return Engine(
-        nodes.vocabulary(),
+        registry or nodes.vocabulary(),
         folders=options.folders(nodes.EMBEDDED),
         settings=options.settings(),
         data=options.data.absolute(),

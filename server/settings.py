@@ -32,13 +32,16 @@ def _at_home(path: Path) -> Path:
 
 Folder = Annotated[Path, AfterValidator(_at_home)]
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 
 
 class Options(BaseModel):
     """Every setting with its default. The names are those of the settings file; sizes are in GiB.
 
     ``data`` holds the store of remembered results. ``memory_gb`` and ``disk_gb`` bound what is remembered, ``ram_gb``
-    and ``vram_gb`` what models may take (0: what the machine has).
+    and ``vram_gb`` what models may take (0: what the machine has). The rest is for ``loomis serve``: how many jobs that
+    ended are kept, how long a cancelled job may take to stop, and how long a job that runs may take to come to the end
+    of a node when the server ends.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +58,13 @@ class Options(BaseModel):
     disk_gb: Size = 20
     ram_gb: Size = 0
     vram_gb: Size = 0
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8188
+    workers: Annotated[str, Field(pattern=r"^(auto|[1-9]\d?|(cpu|mps|cuda(:\d+)?)(,(cpu|mps|cuda(:\d+)?))*)$")] = "auto"
+    history_jobs: Annotated[int, Field(ge=0)] = 10_000
+    history_gb: Size = 1
+    grace_seconds: Seconds = 10
+    park_seconds: Seconds = 20
 
     def folders(self, embedded: Path) -> Folders:
         """Return the folders as absolute paths; ``embedded`` is a models folder that comes last.
@@ -91,7 +101,15 @@ EXPECTED = {
     "precision": "auto, fp32, bf16 or fp16",
     "ancestral_noise": "next-seed or same-seed",
     "models": "a list of folders",
-} | dict.fromkeys(("memory_gb", "disk_gb", "ram_gb", "vram_gb"), "a size in GiB, such as 8 or 0.5")
+    "host": "an address of this machine",
+    "port": "a number from 0 to 65535",
+    "workers": "auto, a number, or devices such as cuda:0,cuda:1",
+    "history_jobs": "a number, such as 10000",
+}
+EXPECTED |= dict.fromkeys(
+    ("memory_gb", "disk_gb", "ram_gb", "vram_gb", "history_gb"), "a size in GiB, such as 8 or 0.5"
+)
+EXPECTED |= dict.fromkeys(("grace_seconds", "park_seconds"), "seconds, such as 10")
 
 
 def read_options(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Options:
@@ -100,7 +118,7 @@ def read_options(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envir
     Raises:
         SettingError: a value can't be used, a name is unknown or the settings file can't be read.
     """
-    given = {name: value for name, value in flags.items() if value}
+    given = {name: value for name, value in flags.items() if value not in (None, [], "")}
     sources = {name: (value, "--" + name.replace("_", "-")) for name, value in given.items() if name != "settings"}
     for name in Options.model_fields:
         if text := environ.get(f"LOOMIS_{name.upper()}"):

@@ -18,11 +18,11 @@ class Submission:
     """A job as it is asked for.
 
     ``workflow`` is kept as sent. ``id`` is chosen by the client or made here: the same id with the same content is the
-    same job. ``parameters``, ``targets`` and ``partial`` are those of ``Engine.run``. ``priority`` is higher first, -100
-    to 100; within one priority the lowest ``number`` runs first (default: one more than any before), and ``front`` goes
-    before all that are queued. ``timeout`` is in seconds from now. ``extra`` goes into the files beside the prompt;
-    ``annotations`` are kept with the job and mean nothing here. ``client`` is whose sockets hear of it, ``owner`` whose
-    job it is.
+    same job. ``parameters``, ``targets`` and ``partial`` are those of ``Engine.run``. ``priority`` is higher first,
+    -100 to 100; within one priority the lowest ``number`` runs first (default: one more than any before), and ``front``
+    goes before all that are queued. ``timeout`` is in seconds from now. ``extra`` goes into the files beside the
+    prompt; ``annotations`` are kept with the job and mean nothing here. ``client`` is whose sockets hear of it,
+    ``owner`` whose job it is.
     """
 
     workflow: Mapping[str, Any]
@@ -57,8 +57,7 @@ class Job:
 
     ``targets`` are the ids of the nodes it runs for; ``faults`` tell what ``partial`` left out. ``attempts`` counts how
     often it began, ``deaths`` how many workers died of it. ``outputs`` are, per output node, ``{"files": [...],
-    "notes": {...}}``: of a running job those that are there already. ``error`` is ``LoomisError.as_dict``. ``seq`` is
-    the number of its newest event.
+    "notes": {...}}``: of a running job those that are there already. ``error`` is ``LoomisError.as_dict``.
     """
 
     id: str
@@ -79,7 +78,6 @@ class Job:
     faults: tuple[Fault, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
-    seq: int = 0
 
 
 EventKind: TypeAlias = Literal[
@@ -89,10 +87,10 @@ EventKind: TypeAlias = Literal[
 ]  # fmt: skip
 """The kinds of facts.
 
-Of a job: ``queued {priority, number}``, ``moved {priority, number}``, ``began {attempt, worker}``, ``requeued {reason}``
-(its worker died, or the server parked it), ``succeeded {seconds}``, ``failed {error}``, ``cancelled {}``.
-Of its nodes, with the fields of ``engine.events``: ``planned``, ``node_started``, ``node_finished``, ``remembered``,
-``saved``, ``warned``. Of the queue, without a job: ``paused``, ``resumed``.
+Of a job: ``queued {priority, number}``, ``moved {priority, number}``, ``began {attempt, worker}``,
+``requeued {reason}`` (its worker died, or the server parked it), ``succeeded {seconds}``, ``failed {error}``,
+``cancelled {}``. While it runs, with the other fields of ``engine.events``: ``planned``, ``node_started``,
+``node_finished``, ``remembered``, ``saved``, ``warned``. Of the queue, without a job: ``paused``, ``resumed``.
 """
 
 
@@ -102,6 +100,7 @@ class JobEvent:
 
     seq: int
     job: str | None
+    node: str | None
     time: float
     kind: EventKind
     body: str
@@ -132,15 +131,22 @@ class Preview:
     image: bytes = field(repr=False)
 
 
-Live: TypeAlias = JobEvent | Progress | Preview
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """Facts before ``seq`` that were asked for are gone with their jobs: look at the jobs, then go on from ``seq``."""
+
+    seq: int
+
+
+Live: TypeAlias = JobEvent | Progress | Preview | Pruned
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Facts in order. ``pruned`` says that some after the number asked for are gone: ask for the jobs instead."""
+    """Facts in order. ``pruned`` says that some of those that were asked for are gone with their jobs."""
 
     events: tuple[JobEvent, ...]
-    pruned: bool = False
+    pruned: Pruned | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,130 @@
+"""What clients send over HTTP, checked where it comes in."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from engine.errors import InputError
+from server.jobs.records import JobState, Submission
+from server.jobs.store import Order, Wanted
+
+Priority = Annotated[int, Field(ge=-100, le=100)]
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(max_length=1000)]
+
+
+class Body(BaseModel):
+    """A JSON object without unknown names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SubmitBody(Body):
+    """A job as it is asked for; see `Submission`. ``timeout`` is in seconds."""
+
+    workflow: dict[str, Any]
+    id: Id | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    targets: tuple[str, ...] | None = None
+    partial: bool = False
+    priority: Priority = 0
+    front: bool = False
+    timeout: Annotated[float, Field(gt=0, le=10**7, allow_inf_nan=False)] | None = None
+    labels: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+    owner: Text = ""
+    client: Text | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
+    annotations: dict[str, Any] = Field(default_factory=dict)
+
+    def submission(self) -> Submission:
+        """Return it as the jobs know it."""
+        return Submission(**{name: getattr(self, name) for name in SubmitBody.model_fields})
+
+
+class MoveBody(Body):
+    """Where a job that waits goes."""
+
+    priority: Priority | None = None
+    front: bool = False
+
+
+class OrderBody(Body):
+    """Jobs that wait, in the order in which they are to run."""
+
+    jobs: tuple[str, ...]
+
+
+class QueueBody(Body):
+    """Whether the queue begins no more jobs."""
+
+    paused: bool
+
+
+class CancelBody(Body):
+    """The jobs to cancel."""
+
+    jobs: tuple[str, ...]
+
+
+class JobsQuery(Body):
+    """Which jobs a listing has. ``state`` may be repeated or hold several, separated by commas."""
+
+    state: tuple[JobState, ...] = ()
+    owner: str | None = None
+    client: str | None = None
+    label: str | None = None
+    order: Order = "created"
+    newest: bool = True
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    offset: Annotated[int, Field(ge=0, le=2**62)] = 0
+
+    def wanted(self) -> Wanted:
+        """Return it as the jobs know it."""
+        fields = {name: getattr(self, name) for name in JobsQuery.model_fields if name != "state"}
+        return Wanted(states=self.state, **fields)
+
+
+class EventsQuery(Body):
+    """Which facts: those after ``since``."""
+
+    since: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
+
+
+B = TypeVar("B", bound=Body)
+
+
+async def read_body(request: Request, kind: type[B]) -> B:
+    """Return the JSON body of a request.
+
+    Raises:
+        InputError: it is not JSON or not of this kind.
+    """
+    return _checked(kind.model_validate_json, await request.body())
+
+
+def read_query(request: Request, kind: type[B]) -> B:
+    """Return the query of a request.
+
+    Raises:
+        InputError: a name is unknown, or a value can't be used.
+    """
+    given: dict[str, Any] = dict(request.query_params)
+    if "state" in given:
+        given["state"] = ",".join(request.query_params.getlist("state")).split(",")
+    return _checked(kind.model_validate, given)
+
+
+def _checked(validate: Callable[[Any], B], given: Any) -> B:
+    try:
+        return validate(given)
+    except ValidationError as error:
+        issue = error.errors(include_url=False, include_context=False)[0]
+        raise InputError(
+            f"What was sent can't be used: {issue['msg']}.",
+            input=".".join(map(str, issue["loc"])) or None,
+            got=issue.get("input"),
+            hint="See the description of the API.",
+        ) from None

@@ -1,0 +1,132 @@
+"""One server process: a socket, a data folder, the jobs, the workers and the application over them."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+
+from engine import Engine
+from engine.errors import SettingError
+from nodes.machine import all_devices, torch_version
+from server.app.application import application
+from server.app.services import Services
+from server.jobs.lock import FolderLock
+from server.jobs.service import Jobs
+from server.jobs.store import Retention
+from server.opening import open_engine
+from server.settings import GB, Options
+from server.workers.contract import Carrier
+from server.workers.dispatcher import Dispatcher
+from server.workers.opening import find_vocabulary
+from server.workers.process import ProcessCarrier
+
+log = logging.getLogger("loomis.server")
+
+VOCABULARY = "nodes:vocabulary"
+AHEAD = ("torch", "nodes.models.service", "nodes.models.sample", "nodes.models.vae", "nodes.models.text")
+"""What most jobs need and what takes seconds to import."""
+
+CONTROL_GB = 0.0625
+"""GiB of remembered values in the server's own memory: it looks at results and computes none."""
+
+
+class Uvicorn(uvicorn.Server):
+    """uvicorn without its own handling of signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to who started it."""
+        yield
+
+
+@asynccontextmanager
+async def serving(options: Options, carriers: list[Carrier], engine: Engine) -> AsyncIterator[Services]:
+    """Have jobs and workers while the context lasts. At its end what runs is parked and queued again."""
+    retention = Retention(options.history_jobs, int(options.history_gb * GB))
+    jobs = Jobs(engine, options.data.absolute() / "jobs" / "jobs.sqlite", retention)
+    dispatcher = Dispatcher(jobs, carriers, options.grace_seconds)
+    dispatcher.start()
+    try:
+        yield Services(engine, jobs, dispatcher)
+    finally:
+        await dispatcher.park(options.park_seconds)
+        await dispatcher.close()
+        await jobs.close()
+
+
+async def serve(options: Options, vocabulary: str = VOCABULARY, announce: Callable[[str], None] = print) -> None:
+    """Serve until SIGINT or SIGTERM. A second one ends at once.
+
+    Raises:
+        SettingError: the address can't be had.
+        StoreError: another server has the data folder, or it can't be written.
+    """
+    listening = bind(options.host, options.port)
+    address = "http://{}:{}".format(*listening.getsockname()[:2])
+    ahead = AHEAD if vocabulary == VOCABULARY else ()
+    carriers: list[Carrier] = [ProcessCarrier(options, device, vocabulary, ahead) for device in devices(options)]
+    small = options.model_copy(update={"memory_gb": CONTROL_GB})
+    with FolderLock(options.data.absolute(), address), open_engine(small, find_vocabulary(vocabulary)) as engine:
+        async with serving(options, carriers, engine) as services:
+            config = uvicorn.Config(
+                application(services),
+                ws="websockets-sansio",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=5,
+            )
+            server = Uvicorn(config)
+            end_by_signal(server)
+            announce(address)
+            await server.serve(sockets=[listening])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound and does not listen yet. Port 0 takes any that is free.
+
+    Raises:
+        SettingError: the address isn't here, or is taken.
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, proto)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise SettingError(
+            f"The server can't have {host}:{port}: {error.strerror or error}.",
+            got=f"{host}:{port}",
+            expected="an address of this machine that is free",
+            hint="Choose another with --host or --port.",
+        ) from None
+    return listening
+
+
+def devices(options: Options) -> list[str]:
+    """Return the device of each worker: those that were named, or as many as were asked for, or one each."""
+    there = all_devices(torch_version()) if options.device == "auto" else [options.device]
+    if options.workers == "auto":
+        return there
+    if options.workers.isdigit():
+        return [there[index % len(there)] for index in range(int(options.workers))]
+    return options.workers.split(",")
+
+
+def end_by_signal(server: Uvicorn) -> None:
+    """Let the first SIGINT or SIGTERM end the server in order, and the second at once."""
+
+    def end(number: int) -> None:
+        if server.should_exit:
+            os._exit(128 + number)
+        log.info("The server ends; what runs is parked. Once more to end at once.")
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end, number)

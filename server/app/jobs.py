@@ -1,0 +1,135 @@
+"""Routes of jobs and their queue: ``/api/v1/jobs``, ``/api/v1/queue``, ``/api/v1/events``."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.app.answers import answer
+from server.app.bodies import (
+    CancelBody,
+    EventsQuery,
+    JobsQuery,
+    MoveBody,
+    OrderBody,
+    QueueBody,
+    SubmitBody,
+    read_body,
+    read_query,
+)
+from server.app.services import services
+from server.jobs.views import events_data, job_data
+
+
+async def submit(request: Request) -> Response:
+    """Accept a job. It is on disk when the answer comes."""
+    body = await read_body(request, SubmitBody)
+    return answer(job_data(await services(request).jobs.submit(body.submission())), 201)
+
+
+async def list_jobs(request: Request) -> Response:
+    """Jobs of the queue and the past, page by page."""
+    wanted = read_query(request, JobsQuery).wanted()
+    page = await services(request).jobs.page(wanted)
+    more = wanted.offset + len(page.jobs) < page.total
+    return answer({"jobs": [job_data(job) for job in page.jobs], "total": page.total, "more": more})
+
+
+async def one_job(request: Request) -> Response:
+    """A job as it stands, with how far its nodes are."""
+    jobs = services(request).jobs
+    job = jobs.get(request.path_params["id"])
+    progress = {each.node: [each.value, each.maximum] for each in jobs.progress(job.id)}
+    return answer(job_data(job) | {"progress": progress})
+
+
+async def workflow(request: Request) -> Response:
+    """What was submitted, as it was sent."""
+    sent = services(request).jobs.sent(request.path_params["id"])
+    return answer(
+        {
+            "workflow": sent.workflow,
+            "parameters": sent.parameters,
+            "extra": sent.extra,
+            "annotations": sent.annotations,
+        }
+    )
+
+
+async def job_events(request: Request) -> Response:
+    """The facts of one job after a number."""
+    jobs = services(request).jobs
+    job = jobs.get(request.path_params["id"])
+    query = read_query(request, EventsQuery)
+    return answer(events_data(await jobs.events(query.since, job=job.id, limit=query.limit)))
+
+
+async def cancel(request: Request) -> Response:
+    """Cancel one job. One that has ended stays as it is."""
+    return answer(job_data(await services(request).jobs.cancel(request.path_params["id"])))
+
+
+async def cancel_many(request: Request) -> Response:
+    """Cancel several jobs."""
+    body = await read_body(request, CancelBody)
+    jobs = services(request).jobs
+    return answer({"jobs": [job_data(await jobs.cancel(id)) for id in body.jobs]})
+
+
+async def move(request: Request) -> Response:
+    """Give a job that waits another priority, or take it to the front."""
+    body = await read_body(request, MoveBody)
+    jobs = services(request).jobs
+    return answer(job_data(await jobs.move(request.path_params["id"], priority=body.priority, front=body.front)))
+
+
+async def forget(request: Request) -> Response:
+    """Remove a job that has ended from the history."""
+    jobs = services(request).jobs
+    await jobs.forget([jobs.get(request.path_params["id"]).id])
+    return Response(status_code=204)
+
+
+async def queue(request: Request) -> Response:
+    """What runs and what waits, in the order in which it will run."""
+    jobs = services(request).jobs
+    live = [job_data(job) for job in jobs.queue()]
+    return answer({"jobs": live, "paused": jobs.paused, "seq": jobs.seq})
+
+
+async def set_queue(request: Request) -> Response:
+    """Pause the queue or let it go on."""
+    body = await read_body(request, QueueBody)
+    jobs = services(request).jobs
+    await (jobs.pause() if body.paused else jobs.resume())
+    return answer({"paused": jobs.paused})
+
+
+async def reorder(request: Request) -> Response:
+    """Let jobs that wait take, in this order, the places that they hold now."""
+    body = await read_body(request, OrderBody)
+    await services(request).jobs.reorder(body.jobs)
+    return await queue(request)
+
+
+async def events(request: Request) -> Response:
+    """The facts of all jobs after a number."""
+    query = read_query(request, EventsQuery)
+    jobs = services(request).jobs
+    return answer(events_data(await jobs.events(query.since, limit=query.limit)) | {"seq": jobs.seq})
+
+
+ROUTES = [
+    Route("/api/v1/jobs", submit, methods=["POST"]),
+    Route("/api/v1/jobs", list_jobs),
+    Route("/api/v1/jobs/cancel", cancel_many, methods=["POST"]),
+    Route("/api/v1/jobs/{id}", one_job),
+    Route("/api/v1/jobs/{id}", move, methods=["PATCH"]),
+    Route("/api/v1/jobs/{id}", forget, methods=["DELETE"]),
+    Route("/api/v1/jobs/{id}/workflow", workflow),
+    Route("/api/v1/jobs/{id}/events", job_events),
+    Route("/api/v1/jobs/{id}/cancel", cancel, methods=["POST"]),
+    Route("/api/v1/queue", queue),
+    Route("/api/v1/queue", set_queue, methods=["PUT"]),
+    Route("/api/v1/queue/order", reorder, methods=["PUT"]),
+    Route("/api/v1/events", events),
+]

@@ -1,0 +1,35 @@
+"""Routes of the vocabulary: ``/api/v1/nodes``."""
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from engine.choices import nearest
+from engine.errors import InputError
+from server.app.answers import answer
+from server.app.services import services
+from server.schema import node_data
+
+
+async def all_nodes(request: Request) -> Response:
+    """Every node type, files as they are now."""
+    engine = services(request).engine
+    specs = engine.registry.specs.values()
+    return answer(await asyncio.to_thread(lambda: [node_data(spec, engine.folders) for spec in specs]))
+
+
+async def one_node(request: Request) -> Response:
+    """One node type."""
+    engine = services(request).engine
+    type = request.path_params["type"]
+    spec = engine.registry.specs.get(type)
+    if spec is None:
+        near = nearest(type, engine.registry.specs)
+        error = InputError(f"There is no node type {type!r}.", got=type, expected=near, hint="List them all.")
+        return answer({"error": error.as_dict()}, 404)
+    return answer(node_data(spec, engine.folders))
+
+
+ROUTES = [Route("/api/v1/nodes", all_nodes), Route("/api/v1/nodes/{type:path}", one_node)]

@@ -1,0 +1,24 @@
+"""What the routes of one server work with."""
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from engine import Engine
+from server.jobs.service import Jobs
+from server.workers.dispatcher import Dispatcher
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The engine that checks and plans, the jobs, and who runs them."""
+
+    engine: Engine
+    jobs: Jobs
+    dispatcher: Dispatcher
+
+
+def services(connection: HTTPConnection) -> Services:
+    """Return the services that a request or a socket came to."""
+    found: Services = connection.app.state.services
+    return found

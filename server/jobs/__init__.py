@@ -1,0 +1,1 @@
+"""Durable jobs: submitted, queued, watched and remembered, whoever runs them."""

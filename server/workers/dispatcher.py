@@ -1,0 +1,198 @@
+"""Which job goes to which worker, and what becomes of it there."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import groupby
+
+from server.jobs.records import Preview, Progress
+from server.jobs.service import Jobs
+from server.jobs.writer import Fact
+from server.workers import contract
+from server.workers.contract import Carrier, Report, Told, WorkerDied
+from server.workers.state import WorkerState
+
+log = logging.getLogger("loomis.workers")
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two starts of a worker that does not come up."""
+
+
+class Dispatcher:
+    """Hands the queue's jobs to workers and keeps the workers alive.
+
+    A cancelled job gets ``grace`` seconds to stop; then its worker is killed and started again.
+    """
+
+    def __init__(self, jobs: Jobs, carriers: Sequence[Carrier], grace: float = 10.0) -> None:
+        self.workers = [WorkerState(f"{carrier.device}-{index}", carrier) for index, carrier in enumerate(carriers)]
+        self._jobs = jobs
+        self._grace = grace
+        self._withdrawals = 0
+        self._heard = asyncio.Event()
+        self._awake = False
+        self._parked = False
+        self._previews = False
+        self._tasks: list[asyncio.Task[None]] = []
+        jobs.executor = self
+
+    def start(self) -> None:
+        """Start the workers, in the background."""
+        self._tasks = [asyncio.create_task(self._tend(worker), name=worker.name) for worker in self.workers]
+
+    # --- handing out ---
+
+    def wake(self) -> None:
+        """Hand out jobs, as soon as what happens now is over."""
+        if not self._awake:
+            self._awake = True
+            asyncio.get_running_loop().call_soon(self._hand_out)
+
+    def _hand_out(self) -> None:
+        self._awake = False
+        if self._jobs.paused or self._withdrawals or self._parked:
+            return
+        while self._jobs.live.queue and (free := [worker for worker in self.workers if worker.room > 0]):
+            self._give(min(free, key=lambda worker: worker.load))
+        for worker in self.workers:
+            worker.flush()
+
+    def _give(self, worker: WorkerState) -> None:
+        (job,) = self._jobs.live.queue.first(1)
+        self._jobs.live.hold(job.id)
+        worker.held.append(job.id)
+        worker.orders.append(contract.Run(job.id, self._jobs.store.body(job.id)))
+
+    @asynccontextmanager
+    async def withdrawn(self) -> AsyncIterator[None]:
+        """Have the jobs back that were handed out and not begun, and hand out none meanwhile."""
+        self._withdrawals += 1
+        try:
+            for worker in self.workers:
+                if worker.held:
+                    worker.carrier.send([contract.GiveBack()])
+            while any(worker.held for worker in self.workers):
+                self._heard.clear()
+                await self._heard.wait()
+            yield
+        finally:
+            self._withdrawals -= 1
+            self.wake()
+
+    def stop(self, id: str) -> None:
+        """End a job that was handed out; its worker too, when the job does not end in time."""
+        for worker in self.workers:
+            if id in worker.held or id == worker.running:
+                worker.carrier.send([contract.Stop(id)])
+                if id not in worker.graces:
+                    loop = asyncio.get_running_loop()
+                    worker.graces[id] = loop.call_later(self._grace, self._kill, worker, id)
+
+    def _kill(self, worker: WorkerState, id: str) -> None:
+        if worker.running == id:
+            log.warning("%s is killed: job %s did not stop within %g s", worker.name, id, self._grace)
+            worker.stopped = id
+            worker.carrier.kill()
+
+    def look(self, previews: bool) -> None:
+        """Somebody looks at previews from now on, or nobody does."""
+        self._previews = previews
+        for worker in self.workers:
+            if worker.ready:
+                worker.carrier.send([contract.Look(previews)])
+
+    # --- hearing ---
+
+    async def _tend(self, worker: WorkerState) -> None:
+        """Start a worker, hear it, and start it again when it dies."""
+        pause = 0.0
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await worker.carrier.start()
+                while True:
+                    self._hear_all(worker, await worker.carrier.receive())
+            except WorkerDied as death:
+                pause = 0.0 if worker.ready else min(LONGEST_PAUSE, pause * 2 + 0.5)
+                self._died(worker, death)
+
+    def _hear_all(self, worker: WorkerState, reports: Sequence[Report]) -> None:
+        for (kind, job), group in groupby(reports, lambda report: (type(report), getattr(report, "job", None))):
+            if kind is Told and job:
+                self._jobs.live.tell(job, [Fact(job, r.time, r.kind, r.body, r.node) for r in group])  # type: ignore[union-attr]
+                continue
+            for report in group:
+                self._hear(worker, report)
+        self._heard.set()
+
+    def _hear(self, worker: WorkerState, report: Report) -> None:
+        live = self._jobs.live
+        match report:
+            case contract.Ready(pid=pid):
+                worker.pid, worker.starts = pid, worker.starts + 1
+                worker.carrier.send([contract.Look(self._previews)])
+                self.wake()
+            case contract.Began(job=job, time=at):
+                worker.begin(job, at)
+                live.begin(job, worker.name, at)
+            case contract.Progressed(job=job, node=node, value=value, maximum=maximum):
+                live.say(Progress(job, node, value, maximum))
+            case contract.Previewed(job=job, node=node, image=image):
+                live.say(Preview(job, node, image))
+            case contract.Ended():
+                worker.end(report.job, report.time)
+                self._end(report)
+                self.wake()
+            case contract.Returned(jobs=jobs):
+                for job in jobs:
+                    worker.held.remove(job)
+                live.release(jobs)
+
+    def _end(self, ended: contract.Ended) -> None:
+        if ended.outcome == "parked":
+            self._jobs.live.requeue(ended.job, "The server was stopped.")
+        else:
+            self._jobs.end(ended.job, ended.outcome, json.loads(ended.error) if ended.error else None, ended.time)
+
+    def _died(self, worker: WorkerState, death: WorkerDied) -> None:
+        """Put the jobs of a dead worker back, or end the one that kills workers."""
+        stopped, worker.death = worker.stopped, death.message
+        running, held = worker.bury()
+        self._jobs.live.release(held)
+        self._heard.set()
+        if running is None:
+            log.warning("%s died: %s %s", worker.name, death.message, death.tail)
+        elif running == stopped:
+            self._jobs.end(running, "cancelled")
+        elif self._jobs.live.is_stuck(running):
+            self._jobs.end(running, "failed", death.as_dict())
+        else:
+            log.warning("%s died while job %s ran: %s %s", worker.name, running, death.message, death.tail)
+            self._jobs.live.requeue(running, death.message, died=True)
+        self.wake()
+
+    # --- ending ---
+
+    async def park(self, seconds: float) -> None:
+        """Let what runs stop between two nodes, and wait for it up to ``seconds``; hand out nothing more."""
+        self._parked = True
+        for worker in self.workers:
+            if worker.ready:
+                worker.carrier.send([contract.Park()])
+        end = asyncio.get_running_loop().time() + seconds
+        while any(worker.load for worker in self.workers) and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.02)
+
+    async def close(self) -> None:
+        """End the workers. What still runs goes back to the queue."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(worker.carrier.close() for worker in self.workers))
+        for worker in self.workers:
+            running, held = worker.bury()
+            self._jobs.live.release(held)
+            if running:
+                self._jobs.live.requeue(running, "The server was stopped.")

@@ -1,0 +1,47 @@
+"""A worker in this process: for tests, and where there is no second process to have."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+
+from engine import Engine
+from server.workers.contract import Close, Order, Report
+from server.workers.worker import Worker
+
+
+class LocalCarrier:
+    """Runs jobs in a thread of this process. It can't be killed: a node that never ends holds it."""
+
+    def __init__(self, open_engine: Callable[[], Engine], device: str = "cpu") -> None:
+        self.device = device
+        self._open_engine = open_engine
+
+    async def start(self) -> None:
+        """Start the thread."""
+        self._loop = asyncio.get_running_loop()
+        self._reports: asyncio.Queue[Sequence[Report]] = asyncio.Queue()
+        self._engine = self._open_engine()
+        self._worker = Worker(self._engine, self._send)
+        self._thread = threading.Thread(target=self._worker.run, name="loomis-worker", daemon=True)
+        self._thread.start()
+
+    def send(self, orders: Sequence[Order]) -> None:
+        """Give orders."""
+        self._worker.take(orders)
+
+    async def receive(self) -> Sequence[Report]:
+        """Wait for reports."""
+        return await self._reports.get()
+
+    def kill(self) -> None:
+        """Ask it to end: a thread can't be made to."""
+        self.send([Close()])
+
+    async def close(self) -> None:
+        """End the thread and close the engine."""
+        self.send([Close()])
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._engine.close)
+
+    def _send(self, reports: Sequence[Report]) -> None:
+        self._loop.call_soon_threadsafe(self._reports.put_nowait, reports)

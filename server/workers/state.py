@@ -1,0 +1,84 @@
+"""What a server knows of one worker."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from server.workers.contract import Carrier, Order
+
+SHORT_SECONDS = 0.05
+"""Jobs that take less are handed out several at a time, so that the worker never waits for the next."""
+
+MOST_HELD = 32
+WEIGHT = 0.2
+"""Of the newest job in the running mean of their seconds."""
+
+
+@dataclass(slots=True)
+class WorkerState:
+    """One worker: what it was handed, in order, what it runs of that, and how it has been.
+
+    ``graces`` are the timers of jobs that were asked to stop; ``stopped`` is the one that did not, so that the worker
+    was killed.
+    """
+
+    name: str
+    carrier: Carrier
+    pid: int | None = None
+    held: deque[str] = field(default_factory=deque)
+    running: str | None = None
+    began: float = 0.0
+    seconds: float = 1.0
+    stopped: str | None = None
+    graces: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
+    starts: int = 0
+    death: str | None = None
+    orders: list[Order] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes orders."""
+        return self.pid is not None
+
+    @property
+    def load(self) -> int:
+        """How many jobs it has."""
+        return len(self.held) + (self.running is not None)
+
+    @property
+    def room(self) -> int:
+        """How many more jobs it may be handed."""
+        most = MOST_HELD if self.seconds < SHORT_SECONDS else 1
+        return most - self.load if self.ready and self.stopped is None else 0
+
+    def begin(self, job: str, at: float) -> None:
+        """It runs a job now."""
+        self.held.remove(job)
+        self.running, self.began = job, at
+
+    def end(self, job: str, at: float) -> None:
+        """It is done with a job, begun or not."""
+        if timer := self.graces.pop(job, None):
+            timer.cancel()
+        if job != self.running:
+            self.held.remove(job)
+            return
+        self.running = None
+        self.seconds += WEIGHT * (at - self.began - self.seconds)
+
+    def flush(self) -> None:
+        """Send the orders that were gathered."""
+        if self.orders:
+            self.carrier.send(self.orders)
+            self.orders = []
+
+    def bury(self) -> tuple[str | None, list[str]]:
+        """Take note of its death. Returns the job that ran and those that were not begun."""
+        running, held = self.running, list(self.held)
+        for timer in self.graces.values():
+            timer.cancel()
+        self.graces = {}
+        self.held.clear()
+        self.pid = self.running = self.stopped = None
+        self.orders = []
+        return running, held

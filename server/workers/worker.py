@@ -1,0 +1,151 @@
+"""The inside of a worker: takes orders, runs jobs one after the other, says what happens. The same in every carrier."""
+
+import json
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from engine import Engine, events
+from engine.errors import Cancelled, LoomisError
+from server.jobs.records import EventKind
+from server.report import error_data
+from server.workers import contract
+from server.workers.contract import Ended, Order, Progressed, Report, Told
+from server.workers.outbox import Outbox
+
+PREVIEW_SECONDS = 0.2
+"""A node's preview is made this often at most."""
+
+KINDS: Mapping[type[events.Event], EventKind] = {
+    events.Planned: "planned",
+    events.NodeStarted: "node_started",
+    events.NodeFinished: "node_finished",
+    events.Remembered: "remembered",
+    events.Saved: "saved",
+    events.Warned: "warned",
+}
+
+
+class Worker:
+    """Runs jobs on an engine. ``send`` takes what it reports, in groups, from a thread of its own."""
+
+    def __init__(self, engine: Engine, send: Callable[[Sequence[Report]], None]) -> None:
+        self._engine = engine
+        self._outbox = Outbox(send)
+        self._jobs: deque[contract.Run] = deque()
+        self._condition = threading.Condition()
+        self._running: str | None = None
+        self._cancel = threading.Event()
+        self._park = threading.Event()
+        self._closing = False
+        self._looked_at = False
+        self._previewed: dict[str, float] = {}
+
+    def take(self, orders: Sequence[Order]) -> None:
+        """Take orders; from any thread."""
+        with self._condition:
+            for order in orders:
+                self._take(order)
+            self._condition.notify()
+
+    def _take(self, order: Order) -> None:
+        match order:
+            case contract.Run():
+                self._jobs.append(order)
+            case contract.Stop(job=job) if job == self._running:
+                self._cancel.set()
+            case contract.Stop(job=job):
+                self._drop(job)
+            case contract.GiveBack():
+                self._return_all()
+            case contract.Park():
+                self._return_all()
+                self._park.set()
+            case contract.Look(previews=previews):
+                self._looked_at = previews
+            case contract.Close():
+                self._closing = True
+                self._cancel.set()
+
+    def _drop(self, job: str) -> None:
+        """Cancel a job that was not begun."""
+        kept = deque(order for order in self._jobs if order.job != job)
+        if len(kept) < len(self._jobs):
+            self._jobs = kept
+            self._outbox.add(Ended(job, time.time(), "cancelled", ""))
+
+    def _return_all(self) -> None:
+        self._outbox.add(contract.Returned(tuple(order.job for order in self._jobs)))
+        self._jobs.clear()
+
+    def run(self) -> None:
+        """Run jobs until `Close`."""
+        self._outbox.add(contract.Ready(os.getpid()))
+        while order := self._next():
+            self._run(order)
+        self._outbox.close()
+
+    def _next(self) -> contract.Run | None:
+        with self._condition:
+            self._running = None
+            self._condition.wait_for(lambda: self._jobs or self._closing)
+            if self._closing:
+                return None
+            order = self._jobs.popleft()
+            self._running = order.job
+            self._cancel.clear()
+            return order
+
+    def _run(self, order: contract.Run) -> None:
+        self._outbox.add(contract.Began(order.job, time.time()))
+        outcome, error = self._outcome(order)
+        self._outbox.add(Ended(order.job, time.time(), outcome, json_text(error) if error else ""))
+
+    def _outcome(self, order: contract.Run) -> tuple[contract.Outcome, Mapping[str, Any] | None]:
+        """Run a job; say how it ended and, where it failed, why."""
+        asked = json.loads(order.body)
+        try:
+            self._engine.run(
+                asked["workflow"],
+                asked["parameters"],
+                targets=asked["targets"],
+                partial=asked["partial"],
+                on_event=lambda event: self._tell(order.job, event),
+                cancel=self._cancel,
+                job=order.job,
+                extra=asked["extra"],
+            )
+        except Cancelled:
+            return "cancelled", None
+        except LoomisError as error:
+            return "failed", error_data(error)
+        except Exception as error:  # a mistake of ours costs one job, not the worker
+            return "failed", error_data(LoomisError(f"Loomis made a mistake: {type(error).__name__}: {error}"))
+        return "succeeded", None
+
+    def _tell(self, job: str, event: events.Event) -> None:
+        """Report what a run tells. Its beginning and end are told by this worker."""
+        if isinstance(event, events.Progress):
+            self._outbox.add(Progressed(job, event.node, event.value, event.maximum))
+            if event.preview and self._looked_at:
+                self._preview(job, event.node, event.preview)
+        elif kind := KINDS.get(type(event)):
+            data = {name: getattr(event, name) for name in event.__slots__ if name not in ("seq", "job", "node")}
+            self._outbox.add(Told(job, getattr(event, "node", None), time.time(), kind, json_text(data)))
+
+    def _preview(self, job: str, node: str, make: Callable[[], bytes]) -> None:
+        now = time.monotonic()
+        if now - self._previewed.get(node, 0.0) > PREVIEW_SECONDS:
+            self._previewed = {node: now}
+            self._outbox.add(contract.Previewed(job, node, make()))
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON. Numbers that JSON has no name for become texts, as does whatever else it can't say."""
+    try:
+        return json.dumps(value, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(json.loads(json.dumps(value, default=str), parse_constant=str))
