@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import uvicorn
 
@@ -30,6 +30,9 @@ log = logging.getLogger("loomis.server")
 VOCABULARY = "nodes:vocabulary"
 AHEAD = ("torch", "nodes.models.service", "nodes.models.sample", "nodes.models.vae", "nodes.models.text")
 """What most jobs need and what takes seconds to import."""
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 
 CONTROL_GB = 0.0625
 """GiB of remembered values in the server's own memory: it looks at results and computes none."""
@@ -83,6 +86,7 @@ async def serve(options: Options, vocabulary: str = VOCABULARY, announce: Callab
             )
             server = Uvicorn(config)
             end_by_signal(server)
+            listening.listen(BACKLOG)
             announce(address)
             await server.serve(sockets=[listening])
 
@@ -96,8 +100,11 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, proto)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
+        with ExitStack() as on_failure:
+            on_failure.callback(listening.close)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            on_failure.pop_all()
     except OSError as error:
         raise SettingError(
             f"The server can't have {host}:{port}: {error.strerror or error}.",

@@ -1,5 +1,6 @@
 """Jobs on disk: what was submitted, where each stands and the facts of its story."""
 
+import math
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -123,8 +124,10 @@ class JobStore:
         ((pages,), (free,), (size,)) = (
             self._rows(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
         )
-        if (pages - free) * size > self._retention.nbytes:
-            surplus = max(surplus, ended // 20 + 1)
+        used = (pages - free) * size
+        if used > self._retention.nbytes:
+            share = 1.05 - self._retention.nbytes / used
+            surplus = max(surplus, math.ceil(ended * min(share, 1.0)))
         if surplus <= 0:
             return []
         rows = self._rows("SELECT id FROM jobs WHERE ended IS NOT NULL ORDER BY ended LIMIT ?", surplus)

@@ -33,6 +33,7 @@ def main() -> None:
     threading.Thread(target=import_ahead, args=(opening.ahead,), daemon=True).start()
     worker.run()
     engine.close()
+    os._exit(0)  # what is still being imported has no part in the end
 
 
 def private_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -15,6 +15,7 @@ class LocalCarrier:
     def __init__(self, open_engine: Callable[[], Engine], device: str = "cpu") -> None:
         self.device = device
         self._open_engine = open_engine
+        self._worker: Worker | None = None
 
     async def start(self) -> None:
         """Start the thread."""
@@ -26,8 +27,9 @@ class LocalCarrier:
         self._thread.start()
 
     def send(self, orders: Sequence[Order]) -> None:
-        """Give orders."""
-        self._worker.take(orders)
+        """Give orders. A worker that was not started takes none."""
+        if self._worker:
+            self._worker.take(orders)
 
     async def receive(self) -> Sequence[Report]:
         """Wait for reports."""
@@ -39,6 +41,8 @@ class LocalCarrier:
 
     async def close(self) -> None:
         """End the thread and close the engine."""
+        if self._worker is None:
+            return
         self.send([Close()])
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._engine.close)

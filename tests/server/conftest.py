@@ -72,3 +72,8 @@ def workflow(here: Path) -> str:
 def saved(here: Path) -> str:
     (here / "saved.json").write_text(json.dumps(SAVED))
     return "saved.json"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

@@ -1,0 +1,88 @@
+"""The real command in a process of its own, with the real vocabulary."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import SettingError
+from server.app.host import bind, devices
+from tests.server.words import options
+
+GRAPH = {
+    "1": {"class_type": "PrimitiveString", "inputs": {"value": "a fox"}},
+    "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
+}
+
+
+@contextmanager
+def command(folder: Path, *arguments: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Start ``loomis serve`` and give its address."""
+    line = [sys.executable, "-m", "server", "serve", "--port", "0", "--data", str(folder / "data")]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("LOOMIS_")}
+    environ |= {"XDG_CONFIG_HOME": str(folder), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [*line, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
+    ) as process:
+        assert process.stdout
+        try:
+            yield process, process.stdout.readline().removeprefix("Serving at ").strip()
+        finally:
+            process.kill()
+
+
+def call(address: str, path: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(address + path, data, timeout=20) as answer:
+        return json.loads(answer.read())
+
+
+def wait_for(check: Any, seconds: float = 60.0) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := check():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come")
+
+
+def test_the_command_serves_and_ends_in_order(tmp_path: Path):
+    with command(tmp_path) as (process, address):
+        assert len(call(address, "/api/v1/nodes")) > 50
+        job = call(address, "/api/v1/jobs", {"workflow": GRAPH})
+        found = wait_for(lambda: (now := call(address, f"/api/v1/jobs/{job['id']}"))["state"] == "succeeded" and now)
+        assert found["outputs"]["2"]["notes"] == {"text": ["a fox"]}
+        (worker,) = call(address, "/api/v1/workers")["workers"]
+        second = subprocess.run(
+            [sys.executable, "-m", "server", "serve", "--port", "0", "--data", str(tmp_path / "data")],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert second.returncode == 1
+        assert f"process {process.pid} on " in second.stderr
+        assert f"at {address}" in second.stderr
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker["pid"], 0)
+
+
+def test_an_address_that_is_taken_is_an_error():
+    with bind("127.0.0.1", 0) as taken:
+        taken.listen()
+        with pytest.raises(SettingError, match=r"can't have 127\.0\.0\.1"):
+            bind("127.0.0.1", taken.getsockname()[1])
+
+
+def test_each_device_gets_a_worker_unless_they_are_named(tmp_path: Path):
+    assert devices(options(tmp_path)) == ["cpu"]
+    assert devices(options(tmp_path, workers="2")) == ["cpu", "cpu"]
+    assert devices(options(tmp_path, workers="cuda:1,cpu")) == ["cuda:1", "cpu"]
