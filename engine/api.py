@@ -167,6 +167,7 @@ class Engine:
         values: Collection[str] = (),
         on_event: Callable[[Event], None] | None = None,
         cancel: threading.Event | None = None,
+        pause: threading.Event | None = None,
         job: str | None = None,
         extra: Mapping[str, Any] | None = None,
         notes: Mapping[str, Any] | None = None,
@@ -177,12 +178,14 @@ class Engine:
         ``parameters`` replaces inputs (``{"KSampler.seed": 7}``) and sets what the file declares (``{"seed": 7}``);
         ``targets`` runs only what these nodes need; ``partial`` leaves out what is not valid; ``values`` names nodes
         whose outputs are wanted as values;
-        ``on_event`` gets every event as it happens, from any thread; setting ``cancel`` stops the run; ``extra`` goes
-        into the files beside the prompt, as does the document that the editor saved (``{"workflow": ...}``); ``notes``
-        go into their provenance; ``output`` is where they are written instead of the output folder.
+        ``on_event`` gets every event as it happens, from any thread; setting ``cancel`` stops the run, setting
+        ``pause`` stops it when the nodes that run are done; ``extra`` goes into the files beside the prompt, as does
+        the document that the editor saved (``{"workflow": ...}``); ``notes`` go into their provenance; ``output`` is
+        where they are written instead of the output folder.
 
         Raises:
-            LoomisError: what ``check`` raises, or what went wrong in a node; Cancelled when it was stopped.
+            LoomisError: what ``check`` raises, or what went wrong in a node; Cancelled when it was stopped, Paused when
+                that was between two nodes.
         """
         began = time.perf_counter()
         loaded = self.load(workflow)
@@ -205,6 +208,7 @@ class Engine:
             wanted=wanted.values(),
             on_event=on_event or (lambda event: None),
             cancel=cancel,
+            pause=pause or threading.Event(),
             extra=({} if loaded.saved is None else {"workflow": loaded.saved}) | dict(extra or {}),
             provenance=provenance,
             remarks=loaded.warnings,

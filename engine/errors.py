@@ -15,6 +15,7 @@ LoomisError
 │   └── JobConflict      its id belongs to another job
 ├── NodeFailure        foreign or unexpected code failed inside a node
 └── Cancelled          the run was cancelled
+    └── Paused           it was stopped between two nodes, to go on later
 """
 
 from collections.abc import Sequence
@@ -143,6 +144,10 @@ class NodeFailure(LoomisError):
 
 class Cancelled(LoomisError):
     code = "cancelled"
+
+
+class Paused(Cancelled):
+    code = "paused"
 
 
 BRIEF = Repr()

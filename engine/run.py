@@ -18,7 +18,7 @@ from engine.claims import Claims
 from engine.context import Environment
 from engine.cycles import cycle_error
 from engine.dispatch import Dispatch
-from engine.errors import Cancelled, LoomisError
+from engine.errors import Cancelled, LoomisError, Paused
 from engine.expander import Expander
 from engine.expansion import Expansion
 from engine.flights import Flights
@@ -62,6 +62,7 @@ class Run:
         wanted: Collection[str],
         on_event: Callable[[events.Event], None],
         cancel: threading.Event,
+        pause: threading.Event,
         extra: Mapping[str, Any],
         provenance: Provenance,
         remarks: Sequence[Diagnostic] = (),
@@ -73,6 +74,7 @@ class Run:
         self._memo = memo = shared.memo.writing_to(output) if output else shared.memo
         self._graph = graph
         self._cancel = cancel
+        self._pause = pause
         self._remarks = remarks
         self._held = Held()
         outputs = Outputs(memo, memo.places, prompt, extra, provenance)
@@ -152,7 +154,7 @@ class Run:
 
     def _start_ready(self) -> None:
         """Hand what is ready to the lanes, and call the brief ones here."""
-        while self._dispatch.ready and not self._error:
+        while self._dispatch.ready and not self._error and not self._pause.is_set():
             if self._dispatch.start_next(alone=not self._claims.parked):
                 self._dispatch.hear()
                 self._look_at_all()
@@ -161,6 +163,8 @@ class Run:
         """Handle what the lanes say; look up now and then."""
         if self._cancel.is_set():
             self._fail(Cancelled("The run was cancelled."))
+        if self._pause.is_set() and not self._dispatch.running and (self._dispatch.ready or self._claims.parked):
+            self._fail(Paused("The run was stopped between two nodes."))
         if self._dispatch.running or self._claims.parked:
             self._dispatch.hear(POLL_SECONDS)
             self._claims.poll()

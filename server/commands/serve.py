@@ -1,5 +1,6 @@
 """``loomis serve``."""
 
+import sys
 from functools import partial
 from typing import Annotated, Any
 
@@ -40,5 +41,7 @@ def serve(options: Options) -> None:
     import asyncio  # slow to import, as is the server
 
     from server.app.host import serve as serve_on_loop
+    from server.logs import configure
 
+    configure(sys.stderr)
     asyncio.run(serve_on_loop(options, announce=lambda address: typer.echo(f"Serving at {address}")))

@@ -14,6 +14,7 @@ MIGRATIONS = (
         number REAL NOT NULL,
         created REAL NOT NULL,
         targets TEXT NOT NULL,
+        models TEXT NOT NULL,
         began REAL,
         ended REAL,
         deadline REAL,

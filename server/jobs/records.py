@@ -55,7 +55,8 @@ class Sent:
 class Job:
     """A job as it stands. Times are Unix seconds.
 
-    ``targets`` are the ids of the nodes it runs for; ``faults`` tell what ``partial`` left out. ``attempts`` counts how
+    ``targets`` are the ids of the nodes it runs for, ``models`` the files that it names, such as ``vae/a.safetensors``;
+    ``faults`` tell what ``partial`` left out. ``attempts`` counts how
     often it began, ``deaths`` how many workers died of it. ``outputs`` are, per output node, ``{"files": [...],
     "notes": {...}}``: of a running job those that are there already. ``error`` is ``LoomisError.as_dict``.
     """
@@ -66,6 +67,7 @@ class Job:
     number: float
     created: float
     targets: tuple[str, ...]
+    models: tuple[str, ...] = ()
     began: float | None = None
     ended: float | None = None
     deadline: float | None = None

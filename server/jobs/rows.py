@@ -9,8 +9,8 @@ from engine.errors import Fault
 from server.jobs.records import Job
 
 COLUMNS = (
-    "id", "state", "priority", "number", "created", "targets", "began", "ended", "deadline", "attempts", "deaths",
-    "labels", "owner", "client", "worker", "faults", "outputs", "error",
+    "id", "state", "priority", "number", "created", "targets", "models", "began", "ended", "deadline", "attempts",
+    "deaths", "labels", "owner", "client", "worker", "faults", "outputs", "error",
 )  # fmt: skip
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM jobs"
 UPSERT = (
@@ -22,8 +22,9 @@ UPSERT = (
 def job_to_row(job: Job) -> tuple[Any, ...]:
     """Return the columns of a job."""
     return (
-        job.id, job.state, job.priority, job.number, job.created, json.dumps(job.targets), job.began, job.ended,
-        job.deadline, job.attempts, job.deaths, json.dumps(job.labels), job.owner, job.client, job.worker,
+        job.id, job.state, job.priority, job.number, job.created, json.dumps(job.targets), json.dumps(job.models),
+        job.began, job.ended, job.deadline, job.attempts, job.deaths, json.dumps(job.labels), job.owner, job.client,
+        job.worker,
         json.dumps([asdict(fault) for fault in job.faults]) if job.faults else "[]",
         json.dumps(job.outputs) if job.outputs else "{}",
         json.dumps(job.error) if job.error else None,
@@ -38,6 +39,7 @@ def job_from_row(row: Sequence[Any]) -> Job:
         **fields
         | {
             "targets": tuple(json.loads(fields["targets"])),
+            "models": tuple(json.loads(fields["models"])),
             "labels": tuple(json.loads(fields["labels"])),
             "faults": tuple(faults),
             "outputs": json.loads(fields["outputs"]),

@@ -102,7 +102,7 @@ class Jobs:
 
     async def _accept(self, submission: Submission, id: str, body: bytes) -> Job:
         bound = await self._check(submission)
-        job = make_job(submission, id, self._numbered(submission), bound.targets, bound.faults)
+        job = make_job(submission, id, self._numbered(submission), bound)
         fact = Fact(id, job.created, "queued", place_text(job))
         await self.store.write(Change(job, (digest(body), body), [fact]))
         self._watch_deadline(job)

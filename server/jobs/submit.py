@@ -2,11 +2,11 @@
 
 import json
 import time
-from collections.abc import Collection
 
 import blake3
 
-from engine.errors import Fault
+from engine.schema import Files
+from engine.validate import BoundGraph
 from server.jobs.records import Job, Sent, Submission
 
 
@@ -35,9 +35,7 @@ def decode(body: bytes) -> Sent:
     return Sent(sent["workflow"], sent["parameters"], sent["extra"], sent["annotations"])
 
 
-def make_job(
-    submission: Submission, id: str, number: float, targets: Collection[str], faults: Collection[Fault]
-) -> Job:
+def make_job(submission: Submission, id: str, number: float, bound: BoundGraph) -> Job:
     """Return the job that a checked submission becomes."""
     now = time.time()
     return Job(
@@ -46,10 +44,21 @@ def make_job(
         priority=submission.priority,
         number=number,
         created=now,
-        targets=tuple(targets),
+        targets=bound.targets,
+        models=tuple(sorted(model_files(bound))),
         deadline=None if submission.timeout is None else now + submission.timeout,
         labels=submission.labels,
         owner=submission.owner,
         client=submission.client,
-        faults=tuple(faults),
+        faults=bound.faults,
     )
+
+
+def model_files(bound: BoundGraph) -> set[str]:
+    """Return the model files that a graph names, each below its folder."""
+    return {
+        f"{port.choices.folder}/{node.literals[port.name]}"
+        for node in bound.nodes.values()
+        for port in node.spec.inputs
+        if isinstance(port.choices, Files) and port.name in node.literals
+    }

@@ -18,6 +18,7 @@ def job_data(job: Job) -> dict[str, Any]:
         "ended": job.ended,
         "deadline": job.deadline,
         "targets": job.targets,
+        "models": job.models,
         "attempts": job.attempts,
         "deaths": job.deaths,
         "labels": job.labels,

@@ -3,16 +3,18 @@
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import groupby
 
-from server.jobs.records import Preview, Progress
+from server.jobs.records import Job, Preview, Progress
 from server.jobs.service import Jobs
 from server.jobs.writer import Fact
 from server.workers import contract
+from server.workers.affinity import LOOK_AHEAD, choose
 from server.workers.contract import Carrier, Report, Told, WorkerDied
-from server.workers.state import WorkerState
+from server.workers.state import WorkerState, marks
 
 log = logging.getLogger("loomis.workers")
 
@@ -31,6 +33,7 @@ class Dispatcher:
         self._jobs = jobs
         self._grace = grace
         self._withdrawals = 0
+        self._passed: Counter[str] = Counter()
         self._heard = asyncio.Event()
         self._awake = False
         self._parked = False
@@ -55,15 +58,31 @@ class Dispatcher:
         if self._jobs.paused or self._withdrawals or self._parked:
             return
         while self._jobs.live.queue and (free := [worker for worker in self.workers if worker.room > 0]):
-            self._give(min(free, key=lambda worker: worker.load))
+            self._give(sorted(free, key=lambda worker: worker.load))
         for worker in self.workers:
             worker.flush()
 
-    def _give(self, worker: WorkerState) -> None:
-        (job,) = self._jobs.live.queue.first(1)
+    def _give(self, free: Sequence[WorkerState]) -> None:
+        """Hand one job to one of the workers that have room, the least loaded first."""
+        job, worker = self._choose(free)
+        self._passed.pop(job.id, None)
         self._jobs.live.hold(job.id)
-        worker.held.append(job.id)
+        worker.hold(job)
         worker.orders.append(contract.Run(job.id, self._jobs.store.body(job.id)))
+
+    def _choose(self, free: Sequence[WorkerState]) -> tuple[Job, WorkerState]:
+        """Return the next job and its worker. One worker alone gets them in their order."""
+        ready = [worker for worker in self.workers if worker.ready]
+        jobs = self._jobs.live.queue.first(1 if len(ready) == 1 else LOOK_AHEAD)
+        jobs = [job for job in jobs if job.priority == jobs[0].priority]
+        choice = choose(
+            [marks(job) for job in jobs],
+            {index: frozenset(worker.warm) for index, worker in enumerate(free)},
+            [frozenset(worker.warm) for worker in ready if worker not in free],
+            [self._passed[job.id] for job in jobs],
+        )
+        self._passed.update(jobs[place].id for place in choice.passed)
+        return jobs[choice.job], free[choice.worker]
 
     @asynccontextmanager
     async def withdrawn(self) -> AsyncIterator[None]:
@@ -190,6 +209,9 @@ class Dispatcher:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for worker in self.workers:
+            if worker.running:
+                worker.carrier.kill()
         await asyncio.gather(*(worker.carrier.close() for worker in self.workers))
         for worker in self.workers:
             running, held = worker.bury()

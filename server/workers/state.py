@@ -4,12 +4,14 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
+from server.jobs.records import Job
 from server.workers.contract import Carrier, Order
 
 SHORT_SECONDS = 0.05
 """Jobs that take less are handed out several at a time, so that the worker never waits for the next."""
 
 MOST_HELD = 32
+MOST_WARM = 12
 WEIGHT = 0.2
 """Of the newest job in the running mean of their seconds."""
 
@@ -18,6 +20,7 @@ WEIGHT = 0.2
 class WorkerState:
     """One worker: what it was handed, in order, what it runs of that, and how it has been.
 
+    ``warm`` are marks of what it worked with lately: model files, and clients whose values it made.
     ``graces`` are the timers of jobs that were asked to stop; ``stopped`` is the one that did not, so that the worker
     was killed.
     """
@@ -29,6 +32,7 @@ class WorkerState:
     running: str | None = None
     began: float = 0.0
     seconds: float = 1.0
+    warm: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_WARM))
     stopped: str | None = None
     graces: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     starts: int = 0
@@ -50,6 +54,14 @@ class WorkerState:
         """How many more jobs it may be handed."""
         most = MOST_HELD if self.seconds < SHORT_SECONDS else 1
         return most - self.load if self.ready and self.stopped is None else 0
+
+    def hold(self, job: Job) -> None:
+        """It is handed a job."""
+        self.held.append(job.id)
+        for mark in marks(job):
+            if mark in self.warm:
+                self.warm.remove(mark)
+            self.warm.append(mark)
 
     def begin(self, job: str, at: float) -> None:
         """It runs a job now."""
@@ -79,6 +91,12 @@ class WorkerState:
             timer.cancel()
         self.graces = {}
         self.held.clear()
+        self.warm.clear()
         self.pid = self.running = self.stopped = None
         self.orders = []
         return running, held
+
+
+def marks(job: Job) -> frozenset[str]:
+    """Return what a worker that ran this job has at hand for another that needs the same."""
+    return frozenset((*job.models, f"client {job.client}") if job.client else job.models)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine import Engine, events
-from engine.errors import Cancelled, LoomisError
+from engine.errors import Cancelled, LoomisError, Paused
 from server.jobs.records import EventKind
 from server.report import error_data
 from server.workers import contract
@@ -39,7 +39,7 @@ class Worker:
         self._condition = threading.Condition()
         self._running: str | None = None
         self._cancel = threading.Event()
-        self._park = threading.Event()
+        self._pause = threading.Event()
         self._closing = False
         self._looked_at = False
         self._previewed: dict[str, float] = {}
@@ -63,7 +63,7 @@ class Worker:
                 self._return_all()
             case contract.Park():
                 self._return_all()
-                self._park.set()
+                self._pause.set()
             case contract.Look(previews=previews):
                 self._looked_at = previews
             case contract.Close():
@@ -115,9 +115,12 @@ class Worker:
                 partial=asked["partial"],
                 on_event=lambda event: self._tell(order.job, event),
                 cancel=self._cancel,
+                pause=self._pause,
                 job=order.job,
                 extra=asked["extra"],
             )
+        except Paused:
+            return "parked", None
         except Cancelled:
             return "cancelled", None
         except LoomisError as error:

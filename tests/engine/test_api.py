@@ -10,12 +10,12 @@ import pytest
 
 from engine import Engine, Folders, Registry
 from engine.context import Context
-from engine.errors import Cancelled, FileError, ValidationError, WorkflowError
-from engine.events import Event, Started, Warned
+from engine.errors import Cancelled, FileError, Paused, ValidationError, WorkflowError
+from engine.events import Event, NodeFinished, NodeStarted, Started, Warned
 from engine.formats import read
 from engine.node import Artifact, Field, Shown
 from engine.outputs import with_png_text
-from tests.engine.words import Vocabulary, engine, n, ran, recorded
+from tests.engine.words import Vocabulary, engine, n, ran, recorded, remembered
 
 GRAPH = {
     "1": n("Text", value="hello") | {"_meta": {"title": "Words"}},
@@ -130,6 +130,39 @@ def test_cancel_while_a_node_computes_in_this_thread():
         with pytest.raises(Cancelled):
             e.run({"1": n("Spin", seconds=20.0), "2": n("Half", a=("1", 0))}, values=["2"], cancel=cancel)
         assert time.monotonic() - began < 10 and words.calls == []
+
+
+def test_pause_lets_the_node_that_runs_end_and_starts_no_other():
+    words = Vocabulary()
+    pause = threading.Event()
+    events: list[Event] = []
+    graph = {"1": n("Device", seconds=0.2), "2": n("Text", value=("1", 0)), "3": n("Show", value=("2", 0))}
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, NodeStarted):
+            pause.set()
+
+    with engine(words) as e:
+        with pytest.raises(Paused):
+            e.run(graph, on_event=listen, pause=pause)
+        assert ran(events) == ["1"]
+        _, later = recorded(e, graph)
+        assert remembered(later) == {"1"}
+        assert ran(later) == ["2", "3"]
+
+
+def test_pause_when_everything_is_done_changes_nothing():
+    words = Vocabulary()
+    pause = threading.Event()
+    with engine(words) as e:
+        graph = {"1": n("Number", value=1), "2": n("Show", value=("1", 0))}
+
+        def listen(event: Event) -> None:
+            if isinstance(event, NodeFinished) and event.node == "2":
+                pause.set()
+
+        assert e.run(graph, on_event=listen, pause=pause).outputs["2"].notes["text"] == ["1"]
 
 
 def test_cancel_between_many_small_nodes():

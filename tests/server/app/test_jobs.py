@@ -28,7 +28,7 @@ async def test_a_job_is_accepted_runs_and_is_found_again(tmp_path: Path):
         assert accepted.status_code == 201
         assert accepted.json() | {"created": 0} == {
             "id": "mine", "state": "queued", "priority": 0, "number": 1.0, "created": 0, "began": None, "ended": None,
-            "deadline": None, "targets": ["2"], "attempts": 0, "deaths": 0, "labels": ["x"], "owner": "",
+            "deadline": None, "targets": ["2"], "models": [], "attempts": 0, "deaths": 0, "labels": ["x"], "owner": "",
             "client": None, "worker": None, "faults": [], "outputs": {}, "error": None,
         }  # fmt: skip
         await done(services.jobs, "mine")

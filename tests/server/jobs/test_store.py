@@ -15,8 +15,8 @@ from server.jobs.writer import Change, Fact
 pytestmark = pytest.mark.anyio
 
 FULL = Job(
-    id="full", state="failed", priority=3, number=-1.5, created=1.0, targets=("9", "12:3"), began=2.0, ended=3.0,
-    deadline=9.0, attempts=2, deaths=1, labels=("a", "b"), owner="me", client="c", worker="cpu-0",
+    id="full", state="failed", priority=3, number=-1.5, created=1.0, targets=("9", "12:3"), models=("vae/a",),
+    began=2.0, ended=3.0, deadline=9.0, attempts=2, deaths=1, labels=("a", "b"), owner="me", client="c", worker="cpu-0",
     faults=(Fault("f", "wrong", node="1", outputs=("9",)),), outputs={"9": {"files": [], "notes": {"text": ["x"]}}},
     error={"code": "file"},
 )  # fmt: skip

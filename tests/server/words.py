@@ -1,0 +1,148 @@
+"""A small vocabulary for tests of the server, and what is needed to serve it. Worker processes import it by name."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from engine import Registry
+from engine.context import Context
+from engine.node import Artifact, OptionalInput, Shown
+from engine.types import Anything
+from server.app.host import serving
+from server.app.services import Services
+from server.jobs.records import ENDED, Job, JobEvent, Submission
+from server.jobs.service import Jobs
+from server.opening import open_engine
+from server.settings import Options
+from server.workers.local import LocalCarrier
+from server.workers.process import ProcessCarrier
+
+VOCABULARY = "tests.server.words:vocabulary"
+
+
+def vocabulary() -> Registry:
+    registry = Registry()
+    node = registry.node
+
+    @node("Number")
+    def number(value: int) -> int:
+        return value
+
+    @node("Add")
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    @node("Show", output_node=True)
+    def show(value: Anything) -> Shown[None]:
+        return Shown(None, notes={"text": [str(value)]})
+
+    @node("Save", output_node=True)
+    def save(value: Anything, prefix: Annotated[str, OptionalInput()] = "text") -> Shown[None]:
+        return Shown(None, files=(Artifact(str(value).encode(), prefix, ".txt"),))
+
+    @node("Log")
+    def log(value: int, path: str, seconds: Annotated[float, OptionalInput()] = 0.0) -> int:
+        """Write a line a call, so that a test sees what ran in another process."""
+        time.sleep(seconds)
+        with Path(path).open("a") as file:
+            file.write(f"{value}\n")
+        return value
+
+    @node("Steps", resource="gpu")
+    def steps(ctx: Context, value: int, count: int, seconds: float) -> int:
+        for step in range(count):
+            ctx.progress(step, count, lambda: b"\xff\xd8 a picture")
+            time.sleep(seconds)
+        return value
+
+    @node("Nap")
+    async def nap(value: int, seconds: float) -> int:
+        await asyncio.sleep(seconds)
+        return value
+
+    @node("Stuck", resource="gpu")
+    def stuck(value: int, seconds: float) -> int:
+        """Look at nothing while it works, as code in C does."""
+        time.sleep(seconds)
+        return value
+
+    @node("Fail")
+    def fail(value: int) -> int:
+        raise ValueError(f"no {value}")
+
+    @node("Die")
+    def die(value: int, path: str, times: int) -> int:
+        """Kill this process, as often as was asked for."""
+        file = Path(path)
+        died = len(file.read_text()) if file.exists() else 0
+        if died < times:
+            file.write_text("x" * (died + 1))
+            time.sleep(0.2)  # what was made before is on disk within 50 ms
+            os.write(2, b"about to die\n")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return value
+
+    return registry
+
+
+def n(class_type: str, **inputs: Any) -> dict[str, Any]:
+    """Return a node. A tuple is a link."""
+    linked = {name: list(value) if isinstance(value, tuple) else value for name, value in inputs.items()}
+    return {"class_type": class_type, "inputs": linked}
+
+
+def shown(value: int) -> dict[str, Any]:
+    """Return a workflow of two nodes that says a number."""
+    return {"1": n("Number", value=value), "2": n("Show", value=("1", 0))}
+
+
+def after(**inputs: Any) -> dict[str, Any]:
+    """Return a workflow that shows what a node gives: ``after(Nap={"value": 1, "seconds": 2})``."""
+    ((class_type, given),) = inputs.items()
+    return {"1": n(class_type, **given), "2": n("Show", value=("1", 0))}
+
+
+def options(folder: Path, **more: Any) -> Options:
+    return Options(data=folder / "data", out=folder / "out", input=folder / "in", device="cpu", **more)
+
+
+@asynccontextmanager
+async def served(folder: Path, workers: int = 1, process: bool = False, **more: Any) -> AsyncIterator[Services]:
+    """Have jobs that run in this process, or in processes of their own."""
+    chosen = options(folder, **more)
+
+    def local() -> LocalCarrier:
+        return LocalCarrier(lambda: open_engine(chosen, vocabulary()))
+
+    make = (lambda: ProcessCarrier(chosen, "cpu", VOCABULARY)) if process else local
+    with open_engine(chosen, vocabulary()) as engine:
+        async with serving(chosen, [make() for _ in range(workers)], engine) as services:
+            yield services
+
+
+async def until(jobs: Jobs, *kinds: str, since: int = 0, count: int = 1) -> list[JobEvent]:
+    """Return the facts up to the ``count``-th of some kinds."""
+    seen: list[JobEvent] = []
+    with jobs.subscribe(since=since) as feed:
+        while sum(event.kind in kinds for event in seen) < count:
+            seen += [each for each in await asyncio.wait_for(feed.next(), 20) if isinstance(each, JobEvent)]
+    return seen
+
+
+async def done(jobs: Jobs, id: str) -> Job:
+    """Wait for a job to end."""
+    with jobs.subscribe(wants=lambda job: job == id) as feed:
+        while jobs.get(id).state not in ENDED:
+            await asyncio.wait_for(feed.next(), 20)
+    return jobs.get(id)
+
+
+async def ran(jobs: Jobs, workflow: dict[str, Any], **more: Any) -> Job:
+    """Submit a workflow and wait for its end."""
+    job = await jobs.submit(Submission(workflow, **more))
+    return await done(jobs, job.id)
