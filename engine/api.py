@@ -18,6 +18,7 @@ from engine.folders import Folders
 from engine.formats import Catalogue, Diagnostic, Loaded, load
 from engine.formats.read import Source
 from engine.graph import read_graph
+from engine.imports import time_imports
 from engine.lanes import Lanes
 from engine.memo import Memo
 from engine.node import Registry
@@ -63,7 +64,8 @@ class Engine:
     """Runs workflows over one registry of nodes, one set of folders and one store.
 
     ``data`` is the folder whose ``store`` remembers results; without it they are remembered until ``close``.
-    ``run`` may be called from several threads at once.
+    ``run`` may be called from several threads at once. Engines may share ``lanes``, so that there is one thread per
+    device and one pool for the processor between them; whoever made them closes them.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class Engine:
         data: Path | None = None,
         memory_bytes: int = 2 * 2**30,
         disk_bytes: int = 20 * 2**30,
+        lanes: Lanes | None = None,
     ) -> None:
+        time_imports()
         self.registry = registry
         self.folders = folders or Folders()
         self.settings = settings or Settings()
@@ -85,7 +89,8 @@ class Engine:
         environment = Environment(self.settings, self.folders, self.memo)
         self._runs = threading.Condition()
         self._cancels: list[threading.Event] = []
-        self._shared = Shared(registry, environment, self.memo, Lanes(), Flights())
+        self._owns_lanes = lanes is None
+        self._shared = Shared(registry, environment, self.memo, lanes or Lanes(), Flights())
 
     def load(self, workflow: Workflow, *, seed: int = 0, now: datetime | None = None) -> Loaded:
         """Read a workflow: API format or saved by the editor, as JSON or in a picture or video that carries it.
@@ -235,7 +240,8 @@ class Engine:
             for cancel in self._cancels:
                 cancel.set()
             self._runs.wait_for(lambda: not self._cancels)
-        self._shared.lanes.close()
+        if self._owns_lanes:
+            self._shared.lanes.close()
         self.store.close()
 
     def __enter__(self) -> Self:

@@ -17,6 +17,15 @@ def encode(value: np.ndarray[Any, Any]) -> tuple[str, tuple[int, ...], memoryvie
     return value.dtype.name, value.shape, plain.reshape(-1).view(np.uint8).data
 
 
+def beside(value: np.ndarray[Any, Any], elements: memoryview) -> int:
+    """Return how many bytes the array keeps alive besides its elements: the rest of what it is a view of."""
+    root = value
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    kept = root.nbytes if root.base is None else int(getattr(root.base, "nbytes", root.nbytes))
+    return kept - (elements.nbytes if np.may_share_memory(value, np.frombuffer(elements, np.uint8)) else 0)
+
+
 def decode(dtype: str, shape: tuple[int, ...], buffer: memoryview) -> np.ndarray[Any, Any]:
     """Return the array. It shares a buffer that is writable and aligned, else it is a copy."""
     kind = np.dtype(dtype)

@@ -9,13 +9,17 @@ from engine.binding import BoundNode
 from engine.context import Context
 from engine.errors import InputError
 from engine.failures import located
-from engine.hooks import call_hook
+from engine.hooks import call_hook, check_linked
+from engine.imports import import_seconds
 from engine.keys import CallInputs, Digests
 from engine.memory import Cached
 from engine.schema import Artifact, Block, Expanded, NodeSpec, Shown
-from engine.values import NoByteForm, Opaque, opaque_identity, pack
+from engine.values import NoByteForm, Opaque, opaque_identity, pack, unpack
 
 PLAIN = frozenset({int, float, str, bool, bytes, type(None)})
+
+LOOSE = 4
+"""A value is copied that keeps alive more than this part of itself besides: a view of something larger."""
 
 
 @dataclass(slots=True)
@@ -65,31 +69,38 @@ def arguments(
 
 def invoke(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
     """Call a node function that is not async."""
-    began = time.perf_counter()
+    began = _own_seconds()
     before = _versions(given)
     try:
+        check_linked(node.spec, call.inputs, given)
         outcome = _outcome(node, call, node.spec.function(**given))
     except (Exception, SystemExit) as error:
         raise located(error, node) from error
     finally:
         _check_unchanged(node, before)
-    outcome.seconds = time.perf_counter() - began
+    outcome.seconds = _own_seconds() - began
     return outcome
 
 
 async def invoke_async(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
     """Call an ``async def`` node function."""
-    began = time.perf_counter()
+    began = _own_seconds()
     before = _versions(given)
     try:
+        check_linked(node.spec, call.inputs, given)
         result: Awaitable[Any] = node.spec.function(**given)
         outcome = _outcome(node, call, await result)
     except (Exception, SystemExit) as error:
         raise located(error, node) from error
     finally:
         _check_unchanged(node, before)
-    outcome.seconds = time.perf_counter() - began
+    outcome.seconds = _own_seconds() - began
     return outcome
+
+
+def _own_seconds() -> float:
+    """Return the time less what this thread spent importing: a library is no cost of the node that came first."""
+    return time.perf_counter() - import_seconds()
 
 
 def asks(node: BoundNode, given: Mapping[str, Any], asked: frozenset[str]) -> tuple[str, ...]:
@@ -158,6 +169,9 @@ def wire_of(outcome: Outcome, key: bytes, spec: NodeSpec, index: int, value: Any
             digest = opaque_identity(key, index, place, pure=spec.pure)
             outcome.values[digest] = Cached(Opaque(item, digest), None)
         else:
+            if packed.beside > packed.nbytes // LOOSE:
+                packed = packed.copied()
+                item = unpack(packed)
             digest = packed.digest
             outcome.values[digest] = Cached(item, packed)
             if hasattr(item, "setflags"):

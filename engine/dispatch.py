@@ -63,7 +63,8 @@ class Dispatch:
             self._do_here(task, missing)
             return True
         else:
-            self._lanes.submit(spec.resource, partial(self._do, task, missing))
+            device = self._work.environment.settings.device
+            self._lanes.submit(spec.resource, device, partial(self._do, task, missing))
             self.running += 1
         return False
 

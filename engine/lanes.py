@@ -1,4 +1,4 @@
-"""Where nodes run: one long-lived thread per device, a pool for the processor, another for waiting, one event loop.
+"""Where nodes run: a long-lived thread for each device, a pool for the processor, one for waiting, one event loop.
 
 Grad mode, CUDA stream and OpenMP pool belong to a thread, so a device lane keeps its own.
 """
@@ -18,22 +18,27 @@ IO_THREADS = 32
 
 
 class Lanes:
-    """The threads of an engine, started on first use. Several runs share them."""
+    """The threads of one or several engines, started on first use. Their runs share them."""
 
     def __init__(self, cpu_threads: int | None = None) -> None:
-        self._threads = {"gpu": 1, "cpu": cpu_threads or max(2, os.cpu_count() or 2), "io": IO_THREADS}
+        self._threads = {"cpu": cpu_threads or max(2, os.cpu_count() or 2), "io": IO_THREADS}
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
 
-    def submit(self, resource: Resource, work: Callable[[], None]) -> None:
-        """Run ``work`` on a lane. It must not raise."""
-        pool = self._pools.get(resource)
+    def submit(self, resource: Resource, device: str, work: Callable[[], None]) -> None:
+        """Run ``work`` on a lane. It must not raise.
+
+        For the resource ``gpu`` that is the one thread of ``device``, as torch names it: ``cuda`` is ``cuda:0``. Two
+        devices have two threads; ``cpu`` and ``mps`` are devices too.
+        """
+        lane = f"gpu-{device if device != 'cuda' else 'cuda:0'}" if resource == "gpu" else resource
+        pool = self._pools.get(lane)
         if pool is None:
             with self._lock:
-                if resource not in self._pools:
-                    self._pools[resource] = ThreadPoolExecutor(self._threads[resource], f"loomis-{resource}")
-                pool = self._pools[resource]
+                if lane not in self._pools:
+                    self._pools[lane] = ThreadPoolExecutor(self._threads.get(lane, 1), f"loomis-{lane}")
+                pool = self._pools[lane]
         pool.submit(work)
 
     def start(self, work: Coroutine[Any, Any, None]) -> "Future[None]":

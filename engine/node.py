@@ -92,8 +92,8 @@ class Registry:
         ``version`` goes up when the same inputs give another result. ``numeric`` says that the result depends on
         device, precision and torch version. ``lazy`` gets the inputs known so far and names those it still needs;
         ``fingerprint`` gets the literals and returns what they don't show; ``validate`` maps an input to a function
-        that returns what is wrong with its value, or None, or raises LoomisError. ``flags`` are for editors
-        (``deprecated=True``).
+        that returns what is wrong with its value, or None, or raises LoomisError: a literal is seen before anything
+        runs, a linked value when the node is called. ``flags`` are for editors (``deprecated=True``).
         """
 
         def declare(function: F) -> F:

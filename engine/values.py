@@ -74,6 +74,8 @@ class Packed:
     tree: bytes
     buffers: tuple[memoryview, ...] = ()
     specs: tuple[BufferSpec, ...] = ()
+    beside: int = 0
+    """Bytes in memory that the packed value keeps alive besides the buffers, such as what it is a view of."""
     _digest: bytes | None = field(default=None, repr=False)
 
     @property
@@ -90,6 +92,11 @@ class Packed:
     def nbytes(self) -> int:
         """Bytes of the tree and the buffers."""
         return len(self.tree) + (sum(buffer.nbytes for buffer in self.buffers) if self.buffers else 0)
+
+    def copied(self) -> "Packed":
+        """Return the byte form with buffers of its own, and with nothing kept besides."""
+        buffers = tuple(memoryview(bytearray(each)) for each in self.buffers)
+        return Packed(self.tree, buffers, self.specs, 0, self._digest)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,6 +168,9 @@ class Codec(Protocol):
     def encode(self, value: Any) -> tuple[str, tuple[int, ...], memoryview]:
         """Return dtype name, shape and contiguous little-endian elements as bytes. Raise NoByteForm where it can't."""
 
+    def beside(self, value: Any, elements: memoryview) -> int:
+        """Return how many bytes of memory the value keeps alive besides ``elements``, which ``encode`` gave."""
+
     def decode(self, dtype: str, shape: tuple[int, ...], buffer: memoryview) -> Any:
         """Return the value; it shares a buffer that is writable and aligned, else copies."""
 
@@ -181,7 +191,7 @@ register_codec("numpy.ndarray", "engine.arrays")
 
 # --- packing ---------------------------------------------------------------------------------------------------------
 
-Buffers: TypeAlias = list[tuple[BufferSpec, memoryview]]
+Buffers: TypeAlias = list[tuple[BufferSpec, memoryview, int]]
 Encoder: TypeAlias = Callable[[Any, int, Buffers], Tree]
 
 
@@ -191,7 +201,8 @@ def pack(value: Any) -> Packed:
     tree = _packb(_encode(value, 0, buffers))
     if not buffers:
         return Packed(tree)
-    return Packed(tree, tuple(data for _, data in buffers), tuple(spec for spec, _ in buffers))
+    specs, elements, beside = zip(*buffers, strict=True)
+    return Packed(tree, elements, specs, sum(beside))
 
 
 def _packb(tree: Tree) -> bytes:
@@ -266,7 +277,7 @@ def _codec_encoder(cls: type) -> Encoder:
 
     def encode(value: Any, depth: int, buffers: Buffers) -> Tree:
         dtype, shape, data = codec.encode(value)
-        buffers.append((BufferSpec(dtype, shape), data))
+        buffers.append((BufferSpec(dtype, shape), data, codec.beside(value, data)))
         return [BUFFER, qualified_name, dtype, list(shape), len(buffers) - 1]
 
     _encoders[cls] = encode

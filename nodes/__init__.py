@@ -60,4 +60,4 @@ def settings(device: str = "auto", precision: str = "auto") -> Settings:
     """Return settings for this machine: its device when none is named, and the installed version of torch."""
     torch = machine.torch_version()
     chosen = machine.detect_device(torch) if device == "auto" else device
-    return Settings(device=chosen, precision=precision, runtime=machine.runtime(torch))
+    return Settings(chosen, precision, runtime=machine.runtime(torch), bf16=machine.has_bf16(chosen))

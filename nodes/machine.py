@@ -1,5 +1,6 @@
 """Which device to compute on when nobody says, found without loading the compute library."""
 
+import ctypes
 import os
 import platform
 import sys
@@ -25,6 +26,34 @@ def all_devices(torch: str) -> list[str]:
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     count = len(chosen.split(",")) if chosen else len(list(Path("/dev").glob("nvidia[0-9]*")))
     return [f"cuda:{index}" for index in range(count)] if device == "cuda" and count > 1 else [device]
+
+
+def has_bf16(device: str) -> bool:
+    """Return whether a device computes in bf16: all but NVIDIA's from before compute capability 8.0 (Ampere).
+
+    Of several NVIDIA devices the oldest decides: which of them a number means is known to the driver alone.
+    """
+    found = compute_capabilities() if device.startswith("cuda") else []
+    return min(found, default=(8, 0)) >= (8, 0)
+
+
+def compute_capabilities() -> list[tuple[int, int]]:
+    """Return the compute capability of each NVIDIA device, as the driver's management library (NVML) tells it."""
+    try:
+        nvml = ctypes.CDLL("nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1")
+    except OSError:
+        return []
+    if nvml.nvmlInit_v2():
+        return []
+    number, device, major, minor = ctypes.c_uint(), ctypes.c_void_p(), ctypes.c_int(), ctypes.c_int()
+    nvml.nvmlDeviceGetCount_v2(ctypes.byref(number))
+    found = []
+    for index in range(number.value):
+        nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(device))
+        nvml.nvmlDeviceGetCudaComputeCapability(device, ctypes.byref(major), ctypes.byref(minor))
+        found.append((major.value, minor.value))
+    nvml.nvmlShutdown()
+    return found
 
 
 def torch_version() -> str:

@@ -17,6 +17,15 @@ def encode(value: torch.Tensor) -> tuple[str, tuple[int, ...], memoryview]:
     return str(value.dtype).removeprefix("torch."), tuple(value.shape), elements.data
 
 
+def beside(value: torch.Tensor, elements: memoryview) -> int:
+    """Return how many bytes of main memory the tensor keeps alive besides its elements."""
+    if value.device.type != "cpu":
+        return 0
+    storage = value.untyped_storage()
+    shares = elements.nbytes and value.data_ptr() == torch.frombuffer(elements, dtype=torch.uint8).data_ptr()
+    return storage.nbytes() - (elements.nbytes if shares else 0)
+
+
 def decode(dtype: str, shape: tuple[int, ...], buffer: memoryview) -> torch.Tensor:
     """Return the tensor on the CPU. It shares a buffer that is writable and aligned, else it is a copy."""
     kind = getattr(torch, dtype)

@@ -17,7 +17,7 @@ from engine.choices import nearest
 from engine.errors import SettingError
 from engine.folders import Folders
 from engine.settings import Settings
-from nodes.machine import detect_device, runtime, torch_version
+from nodes.machine import detect_device, has_bf16, runtime, torch_version
 from server.model_paths import find_files, read_model_paths
 
 GB = 2**30
@@ -85,11 +85,13 @@ class Options(BaseModel):
     def settings(self) -> Settings:
         """Return what nodes are told, with ``auto`` replaced by the device that was found."""
         torch = torch_version()
+        device = detect_device(torch) if self.device == "auto" else self.device
         return Settings(
-            device=detect_device(torch) if self.device == "auto" else self.device,
+            device=device,
             precision=self.precision,
             ancestral_noise=self.ancestral_noise,
             runtime=runtime(torch),
+            bf16=has_bf16(device),
             ram=int(self.ram_gb * GB),
             vram=int(self.vram_gb * GB),
         )

@@ -48,10 +48,17 @@ class Pool:
     valid after it is evicted. Every method raises FileError or ModelError where a file is not what the recipe wants.
     """
 
-    def __init__(self, device: str, precision: Precision, budget_bytes: int, locate: Callable[[FileRef], Path]) -> None:
+    def __init__(
+        self,
+        device: str,
+        precision: Precision,
+        budget_bytes: int,
+        locate: Callable[[FileRef], Path],
+        *,
+        bf16: bool = True,
+    ) -> None:
         self.device = torch.device(device)
-        has_bf16 = self.device.type != "cuda" or torch.cuda.is_bf16_supported()
-        self.policy = policy(precision, self.device.type, has_bf16)
+        self.policy = policy(precision, self.device.type, bf16)
         self.budget_bytes = budget_bytes
         self._locate = locate
         self._files: dict[FileRef, tuple[Weights, Checkpoint | None]] = {}

@@ -31,7 +31,7 @@ def pool(environment: Environment) -> Pool:
             expected="a GPU and driver that this torch supports",
             hint="Run with --device cpu.",
         )
-    return Pool(settings.device, cast(Precision, settings.precision), _budget(environment), locate)
+    return Pool(settings.device, cast(Precision, settings.precision), _budget(environment), locate, bf16=settings.bf16)
 
 
 def _budget(environment: Environment) -> int:

@@ -365,3 +365,38 @@ def test_an_array_that_was_given_can_not_be_changed():
 
     with engine(words) as e, pytest.raises(NodeFailure, match="read-only"):
         e.run({"1": n("Ones"), "2": n("Increase", array=("1", 0)), "3": n("Show", value=("2", 0))})
+
+
+def memory_of(value: Any) -> int:
+    """Return the bytes of memory that an array or tensor keeps alive."""
+    if isinstance(value, torch.Tensor):
+        return value.untyped_storage().nbytes()
+    while isinstance(value.base, np.ndarray):
+        value = value.base
+    return value.nbytes if value.base is None else memoryview(value.base).nbytes
+
+
+@pytest.mark.parametrize("make", [np.zeros, lambda count: torch.zeros(count, dtype=torch.float64)])
+@pytest.mark.parametrize(
+    ("cut", "kept"),
+    [
+        (lambda values: values[:10], 80),
+        (lambda values: [values[:10], values[10:20]], 160),
+        (lambda values: values[::1000], 800),
+        (lambda values: values, 800_000),
+        (lambda values: values[1_000:], 800_000),
+        (lambda values: values.reshape(1000, 100).T, 800_000),
+    ],
+)
+def test_a_view_keeps_no_more_than_is_counted(make: Any, cut: Any, kept: int):
+    words = Vocabulary()
+
+    @words.registry.node("Cut")
+    def cut_it(count: int) -> Anything:
+        return cut(make(count))
+
+    with engine(words) as e:
+        (found,) = e.run({"1": n("Cut", count=100_000)}, targets=["1"], values=["1"]).values["1"][0]
+        counted = e.store.stats().memory_nbytes
+        assert sum(map(memory_of, found if isinstance(found, list) else [found])) == kept
+        assert kept - 8_000 <= counted <= kept + 100

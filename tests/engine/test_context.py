@@ -75,13 +75,3 @@ def test_a_context_knows_settings_folders_and_files():
     assert context.settings.device == "cuda:1" and context.folders is shared.folders
     assert context.use(Pool) is shared.use(Pool)
     assert context.fingerprint("vae", "a.pt") == f"{Files('vae')}:a.pt"
-
-
-def test_the_profile_has_what_numbers_depend_on():
-    assert Settings(device="cuda:1", precision="fp16", runtime="torch 2").profile == (
-        "cuda",
-        "fp16",
-        "next-seed",
-        "torch 2",
-    )
-    assert Settings(device="cuda:1").profile == Settings(device="cuda:0", ram=5).profile != Settings().profile

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-import nodes  # noqa: F401  (registers the codec of tensors)
+from engine import Engine
 from engine.errors import Cancelled
 from engine.events import (
     Event,
@@ -14,6 +14,8 @@ from engine.events import (
     Progress,
     WasCancelled,
 )
+from engine.lanes import Lanes
+from engine.settings import Settings
 from tests.engine.words import Vocabulary, engine, n, ran, recorded
 
 SUM = {
@@ -87,3 +89,32 @@ def test_a_cancelled_run_stops_within_a_step(node: str):
         assert time.monotonic() - began < 4
         assert isinstance(events[-1], WasCancelled)
         assert e.run(SUM).outputs["4"].notes == {"text": ["7"]}
+
+
+def test_engines_on_two_devices_share_lanes_and_do_not_queue_behind_each_other():
+    words, together = Vocabulary(), threading.Barrier(2)
+
+    @words.registry.node("Meet", resource="gpu")
+    def meet(tag: int) -> str:
+        together.wait(10)
+        return threading.current_thread().name
+
+    def run(e: Engine, tag: int) -> list[str]:
+        return e.run({"1": n("Meet", tag=tag)}, targets=["1"], values=["1"]).values["1"][0]
+
+    lanes = Lanes()
+    names: list[str] = []
+    engines = [engine(words, settings=Settings(device=device), lanes=lanes) for device in ("cuda:0", "cuda:1")]
+    threads = [
+        threading.Thread(target=lambda e=e, i=i: names.extend(run(e, i)))  # type: ignore[misc]
+        for i, e in enumerate(engines)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for e in engines:
+        e.close()
+    assert len(set(names)) == 2 and all("cuda" in name for name in names)
+    lanes.submit("gpu", "cuda:0", together.reset)  # closing an engine left the lanes open
+    lanes.close()

@@ -12,7 +12,7 @@ from engine.lanes import Lanes
 from engine.schema import Resource
 
 
-def where(lanes: Lanes, resource: Resource, count: int, width: int) -> list[str]:
+def where(lanes: Lanes, resource: Resource, count: int, width: int, device: str = "cuda") -> list[str]:
     """Return the names of the threads that ``count`` jobs ran on; each waits until ``width`` run at once."""
     names: list[str] = []
     done = threading.Semaphore(0)
@@ -24,7 +24,7 @@ def where(lanes: Lanes, resource: Resource, count: int, width: int) -> list[str]
         done.release()
 
     for _ in range(count):
-        lanes.submit(resource, work)
+        lanes.submit(resource, device, work)
     for _ in range(count):
         assert done.acquire(timeout=10)
     return names
@@ -33,17 +33,29 @@ def where(lanes: Lanes, resource: Resource, count: int, width: int) -> list[str]
 def test_a_device_has_one_thread_and_the_others_several():
     lanes = Lanes(cpu_threads=3)
     try:
-        assert set(where(lanes, "gpu", 5, 1)) == {"loomis-gpu_0"}
+        assert set(where(lanes, "gpu", 5, 1)) == {"loomis-gpu-cuda:0_0"}
         assert len(set(where(lanes, "cpu", 9, 3))) == 3
         assert len(set(where(lanes, "io", 8, 8))) == 8
     finally:
         lanes.close()
 
 
+def test_each_device_has_a_thread_of_its_own():
+    lanes = Lanes()
+    together = threading.Barrier(2)
+    try:
+        for device in ("cuda:0", "cuda:1"):
+            lanes.submit("gpu", device, lambda: together.wait(10))  # type: ignore[arg-type, return-value]
+        names = [where(lanes, "gpu", 2, 1, device) for device in ("cuda", "cuda:0", "cuda:1", "cpu")]
+    finally:
+        lanes.close()
+    assert not together.broken and names[0] == names[1] and len({*map(tuple, names)}) == 3
+
+
 def test_a_device_does_its_work_in_order():
     lanes, order = Lanes(), []
     for i in range(20):
-        lanes.submit("gpu", lambda i=i: order.append(i))  # type: ignore[misc]
+        lanes.submit("gpu", "cuda", lambda i=i: order.append(i))  # type: ignore[misc]
     where(lanes, "gpu", 1, 1)
     lanes.close()
     assert order == list(range(20))
@@ -87,7 +99,7 @@ def test_coroutines_overlap_and_can_be_cancelled():
 def test_closing_waits_for_what_runs(used: bool):
     lanes, seen = Lanes(), []
     if used:
-        lanes.submit("cpu", lambda: (time.sleep(0.05), seen.append(1)))  # type: ignore[arg-type, return-value]
+        lanes.submit("cpu", "cuda", lambda: (time.sleep(0.05), seen.append(1)))  # type: ignore[arg-type, return-value]
         time.sleep(0.01)
     lanes.close()
     assert seen == ([1] if used else [])

@@ -1,3 +1,6 @@
+import ctypes
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -43,3 +46,42 @@ def test_apple(monkeypatch, machine, expected):
 @pytest.mark.parametrize(("version", "expected"), [("2.10.0+cpu", "torch 2.10"), ("2.11", "torch 2.11"), ("", "")])
 def test_runtime_names_major_and_minor(version, expected):
     assert runtime(version) == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [([], True), ([(7, 5)], False), ([(8, 0)], True), ([(9, 0), (7, 5)], False), ([(12, 0)], True)],
+)
+def test_nvidia_computes_in_bf16_from_ampere_on(monkeypatch, found, expected):
+    monkeypatch.setattr(device, "compute_capabilities", lambda: found)
+    assert device.has_bf16("cuda:1") is expected
+    assert device.has_bf16("cpu") and device.has_bf16("mps")
+
+
+NVML = """
+int nvmlInit_v2(void) { return %d; }
+int nvmlShutdown(void) { return 0; }
+int nvmlDeviceGetCount_v2(unsigned *count) { *count = 2; return 0; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **handle) { *handle = (void *)(0x700000000000 + i); return 0; }
+int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
+    *major = handle == (void *)0x700000000001 ? 7 : 9;
+    *minor = *major == 7 ? 5 : 0;
+    return 0;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler to build a driver library")
+@pytest.mark.parametrize(("status", "expected"), [(0, [(9, 0), (7, 5)]), (1, [])])
+def test_the_driver_is_asked_as_it_wants_to_be(tmp_path, monkeypatch, status, expected):
+    source, library = tmp_path / "nvml.c", tmp_path / "libnvidia-ml.so.1"
+    source.write_text(NVML % status)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    load = ctypes.CDLL
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: load(str(tmp_path / name)))
+    assert device.compute_capabilities() == expected
+
+
+def test_without_a_driver_nothing_is_found(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: (_ for _ in ()).throw(OSError(name)))
+    assert device.compute_capabilities() == []

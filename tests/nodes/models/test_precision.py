@@ -1,7 +1,10 @@
+from itertools import product
+
 import pytest
 import torch
 
 from engine.errors import SettingError
+from engine.settings import Settings
 from nodes.models.precision import Policy, policy
 
 F32, F16, BF16 = torch.float32, torch.float16, torch.bfloat16
@@ -25,3 +28,14 @@ def test_bf16_is_a_choice() -> None:
 def test_fp16_on_a_cpu_is_refused() -> None:
     with pytest.raises(SettingError, match="not for CPUs"):
         policy("fp16", "cpu", True)
+
+
+def test_settings_have_one_profile_exactly_where_they_have_one_policy() -> None:
+    """The profile is in the keys, without torch; the policy is what numbers are computed with."""
+    found: dict[tuple[str, ...], set[tuple[str, Policy]]] = {}
+    for device, precision, bf16 in product(("cpu", "cuda", "mps"), ("auto", "fp32", "bf16", "fp16"), (True, False)):
+        if (device, precision) != ("cpu", "fp16"):
+            profile = Settings(device, precision, bf16=bf16).profile
+            found.setdefault(profile, set()).add((device, policy(precision, device, bf16)))  # type: ignore[arg-type]
+    assert all(len(policies) == 1 for policies in found.values())
+    assert len({next(iter(policies)) for policies in found.values()}) == len(found)
