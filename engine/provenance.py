@@ -9,7 +9,7 @@ import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class Provenance:
         return {
             "parameters": dict(self.parameters),
             "files": list(self._files()),
-            "versions": dict(versions(self.settings)),
+            "versions": versions(self.settings),
             "settings": {
                 "device": self.settings.device,
                 "precision": self.settings.precision,
@@ -130,8 +130,7 @@ def made_of(loaded: Loaded) -> Mapping[str, Any]:
         return {}
 
 
-@cache
-def versions(settings: Settings) -> Mapping[str, str]:
+def versions(settings: Settings) -> dict[str, str]:
     """Return the versions of Loomis, Python and the library that computes."""
     from importlib.metadata import version  # slow to import, and only what writes files needs it
 

@@ -32,6 +32,7 @@ def _at_home(path: Path) -> Path:
 
 Folder = Annotated[Path, AfterValidator(_at_home)]
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Names = Annotated[tuple[str, ...], Field(max_length=100)]
 Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 
 
@@ -39,9 +40,9 @@ class Options(BaseModel):
     """Every setting with its default. The names are those of the settings file; sizes are in GiB.
 
     ``data`` holds the store of remembered results. ``memory_gb`` and ``disk_gb`` bound what is remembered, ``ram_gb``
-    and ``vram_gb`` what models may take (0: what the machine has). The rest is for ``loomis serve``: how many jobs that
-    ended are kept, how long a cancelled job may take to stop, and how long a job that runs may take to come to the end
-    of a node when the server ends.
+    and ``vram_gb`` what models may take (0: what the machine has). The rest is for ``loomis serve``: where it
+    listens and who is let in, how many jobs that ended are kept, how long a cancelled job may take to stop, and how
+    long a job that runs may take to come to the end of a node when the server ends.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +64,10 @@ class Options(BaseModel):
     workers: Annotated[str, Field(pattern=r"^(auto|[1-9]\d?|(cpu|mps|cuda(:\d+)?)(,(cpu|mps|cuda(:\d+)?))*)$")] = "auto"
     history_jobs: Annotated[int, Field(ge=0)] = 10_000
     history_gb: Size = 1
+    token_file: Folder | None = None
+    allow_host: Names = ()
+    allow_origin: Names = ()
+    log: Literal["auto", "human", "json"] = "auto"
     grace_seconds: Seconds = 10
     park_seconds: Seconds = 20
 
@@ -97,7 +102,10 @@ class Options(BaseModel):
         )
 
 
-PATHS = frozenset({"models", "input", "out", "data", "extra_model_paths"})
+PATHS = frozenset({"models", "input", "out", "data", "extra_model_paths", "token_file"})
+LISTS = {"models": os.pathsep, "allow_host": ",", "allow_origin": ","}
+"""What divides the items of a list in an environment variable."""
+
 EXPECTED = {
     "device": "auto, cpu, cuda, cuda:1 or mps",
     "precision": "auto, fp32, bf16 or fp16",
@@ -107,6 +115,9 @@ EXPECTED = {
     "port": "a number from 0 to 65535",
     "workers": "auto, a number, or devices such as cuda:0,cuda:1",
     "history_jobs": "a number, such as 10000",
+    "allow_host": "a list of names, such as example.org",
+    "allow_origin": "a list of origins, such as https://example.org",
+    "log": "auto, human or json",
 }
 EXPECTED |= dict.fromkeys(
     ("memory_gb", "disk_gb", "ram_gb", "vram_gb", "history_gb"), "a size in GiB, such as 8 or 0.5"
@@ -124,7 +135,7 @@ def read_options(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envir
     sources = {name: (value, "--" + name.replace("_", "-")) for name, value in given.items() if name != "settings"}
     for name in Options.model_fields:
         if text := environ.get(f"LOOMIS_{name.upper()}"):
-            value = [part for part in text.split(os.pathsep) if part] if name == "models" else text
+            value = [part for part in text.split(LISTS[name]) if part] if name in LISTS else text
             sources.setdefault(name, (value, f"LOOMIS_{name.upper()}"))
     for name, found in _file(given.get("settings") or environ.get("LOOMIS_SETTINGS")).items():
         sources.setdefault(name, found)

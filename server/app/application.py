@@ -1,18 +1,31 @@
 """The ASGI application."""
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 
 from engine.errors import LoomisError
-from server.app import health, jobs, nodes
-from server.app.answers import error_answer
+from server.app import health, jobs, nodes, openapi, system
+from server.app.answers import error_answer, http_answer, mistake_answer
 from server.app.services import Services
+from server.files import routes as files
+from server.page import routes as page
+
+ROUTES = [
+    *jobs.ROUTES,
+    *nodes.ROUTES,
+    *files.ROUTES,
+    *health.ROUTES,
+    *system.ROUTES,
+    *openapi.ROUTES,
+    *page.ROUTES,
+]
 
 
 def application(services: Services) -> Starlette:
     """Return the application with all its routes."""
     app = Starlette(
-        routes=[*jobs.ROUTES, *nodes.ROUTES, *health.ROUTES],
-        exception_handlers={LoomisError: error_answer},
+        routes=ROUTES,
+        exception_handlers={LoomisError: error_answer, HTTPException: http_answer, Exception: mistake_answer},
     )
     app.state.services = services
     return app

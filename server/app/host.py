@@ -7,8 +7,10 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from engine import Engine
 from engine.errors import SettingError
@@ -19,6 +21,9 @@ from server.jobs.lock import FolderLock
 from server.jobs.service import Jobs
 from server.jobs.store import Retention
 from server.opening import open_engine
+from server.security.access import Access
+from server.security.connections import bounded
+from server.security.guard import guarded
 from server.settings import GB, Options
 from server.workers.contract import Carrier
 from server.workers.dispatcher import Dispatcher
@@ -62,7 +67,9 @@ async def serving(options: Options, carriers: list[Carrier], engine: Engine) -> 
         await jobs.close()
 
 
-async def serve(options: Options, vocabulary: str = VOCABULARY, announce: Callable[[str], None] = print) -> None:
+async def serve(
+    options: Options, access: Access, vocabulary: str = VOCABULARY, announce: Callable[[str], None] = print
+) -> None:
     """Serve until SIGINT or SIGTERM. A second one ends at once.
 
     Raises:
@@ -77,11 +84,13 @@ async def serve(options: Options, vocabulary: str = VOCABULARY, announce: Callab
     with FolderLock(options.data.absolute(), address), open_engine(small, find_vocabulary(vocabulary)) as engine:
         async with serving(options, carriers, engine) as services:
             config = uvicorn.Config(
-                application(services),
+                guarded(application(services), replace(access, port=listening.getsockname()[1])),
+                http=bounded(AutoHTTPProtocol, access.limits),
                 ws="websockets-sansio",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
+                server_header=False,
                 timeout_graceful_shutdown=5,
             )
             server = Uvicorn(config)

@@ -1,7 +1,9 @@
 """``loomis serve``."""
 
+import os
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +19,35 @@ SERVING: dict[str, Any] = {
     "port": Annotated[
         int | None,
         typer.Option("--port", metavar="PORT", help="0 takes one that is free. Default: 8188 (env LOOMIS_PORT)"),
+    ],
+    "token_file": Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file",
+            metavar="FILE",
+            help="The token that clients need; made if it is not there. Other addresses than this machine's need one. "
+            "(env LOOMIS_TOKEN_FILE, or LOOMIS_TOKEN for the token itself)",
+        ),
+    ],
+    "allow_host": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="Another name that the server answers to; may be repeated (env LOOMIS_ALLOW_HOST)",
+        ),
+    ],
+    "allow_origin": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin",
+            metavar="ORIGIN",
+            help="Another site whose pages may call, as https://example.org; may be repeated (env LOOMIS_ALLOW_ORIGIN)",
+        ),
+    ],
+    "log": Annotated[
+        str | None,
+        typer.Option("--log", metavar="STYLE", help="human or json. Default: human on a terminal (env LOOMIS_LOG)"),
     ],
     "workers": Annotated[
         str | None,
@@ -37,11 +68,21 @@ def serve(options: Options) -> None:
     Examples:
       loomis serve
       loomis serve --port 8000 --data ./data
+      loomis serve --host 0.0.0.0 --token-file ~/.loomis-token
     """
     import asyncio  # slow to import, as is the server
 
+    from server import logs
     from server.app.host import serve as serve_on_loop
-    from server.logs import configure
+    from server.security.access import read_access
 
-    configure(sys.stderr)
-    asyncio.run(serve_on_loop(options, announce=lambda address: typer.echo(f"Serving at {address}")))
+    access = read_access(
+        options.host,
+        options.port,
+        token=os.environ.pop("LOOMIS_TOKEN", None),  # workers get this environment
+        token_file=options.token_file,
+        hosts=options.allow_host,
+        origins=options.allow_origin,
+    )
+    logs.configure(sys.stderr, options.log, secrets=[access.token.get_secret_value()] if access.token else [])
+    asyncio.run(serve_on_loop(options, access, announce=lambda address: typer.echo(f"Serving at {address}")))

@@ -3,6 +3,7 @@
 import math
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,8 @@ class JobStore:
 
     def __init__(self, path: Path, retention: Retention, publish: Publish) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self.folder = path.parent
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._writing = connect(path)
             migrate(self._writing, path)
             self._reading = connect(path)
@@ -102,6 +104,14 @@ class JobStore:
             StoreError: the disk is full or can't be written.
         """
         await self.write(Change())
+
+    async def check(self) -> None:
+        """See that the disk takes a write.
+
+        Raises:
+            StoreError: it doesn't.
+        """
+        await self.write(Change(statements=[(KEEP_FACT, ("checked", int(time.time())))]))
 
     async def set_paused(self, paused: bool, fact: Fact) -> None:
         """Remember whether the queue is paused."""

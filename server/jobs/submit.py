@@ -9,16 +9,19 @@ from engine.schema import Files
 from engine.validate import BoundGraph
 from server.jobs.records import Job, Sent, Submission
 
+SECRETS = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})
+"""Credentials that clients of ComfyUI send in ``extra``. It goes into the history and files, so they are dropped."""
+
 
 def encode(submission: Submission) -> bytes:
-    """Return what was submitted as JSON, without how it is to be queued."""
+    """Return what was submitted as JSON, without how it is to be queued, and without credentials."""
     return json.dumps(
         {
             "workflow": submission.workflow,
             "parameters": submission.parameters,
             "targets": submission.targets,
             "partial": submission.partial,
-            "extra": submission.extra,
+            "extra": {name: value for name, value in submission.extra.items() if name not in SECRETS},
             "annotations": submission.annotations,
         }
     ).encode()

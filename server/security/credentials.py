@@ -1,18 +1,14 @@
-"""The token: where a request may carry it, and what must not be kept of what clients send."""
+"""The token: where a request may carry it."""
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 
 from server.security.access import Access
-
-SECRETS = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})
-"""Keys of ``extra_data`` that hold credentials of clients."""
 
 COOKIE_SECONDS = 30 * 24 * 3600
 
@@ -48,11 +44,6 @@ def has_token(access: Access, headers: Headers, query: bytes, *, socket: bool) -
 def tokens_of_query(query: bytes) -> list[str]:
     """Return the values of ``token`` in a query."""
     return parse_qs(query.decode("latin-1")).get("token", []) if b"token" in query else []
-
-
-def without_secrets(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``extra_data`` of a submission without credentials: it goes into the history and into files."""
-    return {name: value for name, value in extra.items() if name not in SECRETS}
 
 
 def _bearers(headers: Headers) -> Iterator[str]:

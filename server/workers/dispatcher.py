@@ -45,6 +45,10 @@ class Dispatcher:
         """Start the workers, in the background."""
         self._tasks = [asyncio.create_task(self._tend(worker), name=worker.name) for worker in self.workers]
 
+    def tends(self, worker: WorkerState) -> bool:
+        """Return whether somebody hears a worker and starts it again when it dies."""
+        return any(task.get_name() == worker.name and not task.done() for task in self._tasks)
+
     # --- handing out ---
 
     def wake(self) -> None:

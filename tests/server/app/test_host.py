@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,9 +41,10 @@ def command(folder: Path, *arguments: str) -> Iterator[tuple["subprocess.Popen[s
             process.kill()
 
 
-def call(address: str, path: str, body: Any = None) -> Any:
+def call(address: str, path: str, body: Any = None, token: str | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(address + path, data, timeout=20) as answer:
+    request = urllib.request.Request(address + path, data, {"authorization": token} if token else {})
+    with urllib.request.urlopen(request, timeout=20) as answer:
         return json.loads(answer.read())
 
 
@@ -73,6 +75,42 @@ def test_the_command_serves_and_ends_in_order(tmp_path: Path):
         assert process.wait(20) == 0
         with pytest.raises(ProcessLookupError):
             os.kill(worker["pid"], 0)
+
+
+def test_another_address_needs_a_token(tmp_path: Path):
+    line = [sys.executable, "-m", "server", "serve", "--host", "0.0.0.0", "--data", str(tmp_path)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "needs a token" in done.stderr and "--token-file" in done.stderr
+
+
+def test_the_token_is_needed_and_is_nowhere(tmp_path: Path):
+    token = "a-token-for-this-test"
+    file = tmp_path / "token"
+    file.touch(mode=0o600)
+    file.write_text(token)
+    with command(tmp_path, "--token-file", str(file), "--log", "json") as (process, address):
+        for given in (None, "Bearer wrong-token-wrong"):
+            with pytest.raises(urllib.error.HTTPError, match="401"):
+                call(address, "/api/v1/jobs", token=given)
+        extra = {"api_key_comfy_org": "their-secret"}
+        job = call(address, "/api/v1/jobs", {"workflow": GRAPH, "extra": extra}, token=f"Bearer {token}")
+        path = f"/api/v1/jobs/{job['id']}"
+        wait_for(lambda: call(address, path, token=f"Bearer {token}")["state"] == "succeeded")
+        assert call(address, f"{path}/workflow", token=f"Bearer {token}")["extra"] == {}
+        (worker,) = call(address, "/api/v1/workers", token=f"Bearer {token}")["workers"]
+        if sys.platform == "linux":
+            for name in ("environ", "cmdline"):
+                assert token not in Path(f"/proc/{worker['pid']}/{name}").read_text()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stderr
+        told = process.stderr.read()
+    refused = [json.loads(line) for line in told.splitlines() if "401" in line]
+    assert [entry["path"] for entry in refused] == ["/api/v1/jobs"] * 2
+    assert token not in told and "their-secret" not in told
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
+    assert token.encode() not in kept and b"their-secret" not in kept
 
 
 def test_an_address_that_is_taken_is_an_error():

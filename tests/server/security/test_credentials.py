@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from server.security.access import read_access
-from server.security.credentials import cookie_name, cookie_value, has_token, is_token, without_secrets
+from server.security.credentials import cookie_name, cookie_value, has_token, is_token
 
 TOKEN = "0123456789abcdef"
 ACCESS = read_access("0.0.0.0", 8188, token=TOKEN)
@@ -21,8 +21,3 @@ def test_anything_else_is_no_token(text, query):
     headers = Headers(raw=[(name, text.encode("utf-8", "replace")) for name in (b"authorization", b"cookie")])
     assert not has_token(ACCESS, headers, query, socket=True)
     assert not is_token(ACCESS, text)
-
-
-def test_credentials_of_clients_are_not_kept():
-    extra = {"auth_token_comfy_org": "a", "api_key_comfy_org": "b", "extra_pnginfo": {"workflow": {}}}
-    assert without_secrets(extra) == {"extra_pnginfo": {"workflow": {}}}

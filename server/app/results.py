@@ -1,0 +1,240 @@
+"""What the routes answer with, as the description of the API has it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from server.files.media import Kind
+from server.protocol.model import Json
+from server.protocol.parts import ErrorData, FaultData
+
+
+class Answer(BaseModel):
+    """A JSON object that a route answers with. It has every field that has no default here."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class FaultAnswer(FaultData):
+    """One reason why a node can't run. ``code`` is stable; what is not known is left out."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+
+class ErrorAnswer(ErrorData):
+    """What went wrong. ``code`` is stable; what is not known is left out."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    faults: tuple[FaultAnswer, ...] = ()
+
+
+class Failure(Answer):
+    """What was wrong; nothing was changed."""
+
+    error: ErrorAnswer
+
+
+class JobAnswer(Answer):
+    """A job as it stands. Times are Unix seconds.
+
+    ``outputs`` has, per output node, ``{"files": [...], "notes": {...}}``: of a running job those that are there.
+    """
+
+    id: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    priority: int
+    number: float
+    created: float
+    began: float | None
+    ended: float | None
+    deadline: float | None
+    targets: tuple[str, ...]
+    attempts: int
+    deaths: int
+    labels: tuple[str, ...]
+    owner: str
+    client: str | None
+    worker: str | None
+    faults: tuple[FaultAnswer, ...]
+    outputs: Json
+    error: ErrorAnswer | None
+
+
+class JobNow(JobAnswer):
+    """A job, and how far its nodes are: steps done and steps in all."""
+
+    progress: dict[str, tuple[int, int]]
+
+
+class JobsAnswer(Answer):
+    """A page of jobs, how many there are in all, and whether there are more behind it."""
+
+    jobs: tuple[JobAnswer, ...]
+    total: int
+    more: bool
+
+
+class CancelledAnswer(Answer):
+    """The jobs that were to be cancelled, as they stand."""
+
+    jobs: tuple[JobAnswer, ...]
+
+
+class SentAnswer(Answer):
+    """What was submitted."""
+
+    workflow: Json
+    parameters: Json
+    extra: Json
+    annotations: Json
+
+
+class EventAnswer(Answer):
+    """A fact. ``seq`` counts up over all jobs; what ``data`` holds depends on ``kind``."""
+
+    seq: int
+    job: str | None
+    node: str | None
+    time: float
+    kind: str
+    data: Json
+
+
+class EventsAnswer(Answer):
+    """Facts in order. ``pruned`` is the newest number that is gone, if some that were asked for are."""
+
+    events: tuple[EventAnswer, ...]
+    pruned: int | None
+
+
+class AllEventsAnswer(EventsAnswer):
+    """Facts of all jobs, and the number of the newest one."""
+
+    seq: int
+
+
+class QueueAnswer(Answer):
+    """What runs and what waits, in the order in which it will run, and the number of the newest fact."""
+
+    jobs: tuple[JobAnswer, ...]
+    paused: bool
+    seq: int
+
+
+class PausedAnswer(Answer):
+    """Whether the queue begins no more jobs."""
+
+    paused: bool
+
+
+class NodeTypeAnswer(Answer):
+    """A node type. An input has a name, a type, whether it is required, and what is declared of its values."""
+
+    type: str
+    display_name: str
+    category: str
+    description: str
+    version: Any
+    output_node: bool
+    resource: str
+    inputs: tuple[Json, ...]
+    outputs: tuple[Json, ...]
+
+
+class WorkerAnswer(Answer):
+    """A worker. ``rss`` is the memory that it has resident, in bytes; ``starts`` counts how often it was started."""
+
+    name: str
+    device: str
+    state: Literal["starting", "idle", "busy"]
+    pid: int | None
+    job: str | None
+    starts: int
+    last_death: str | None
+    rss: int
+
+
+class WorkersAnswer(Answer):
+    """The workers."""
+
+    workers: tuple[WorkerAnswer, ...]
+
+
+class Memory(Answer):
+    """The memory of the machine, in bytes."""
+
+    total: int
+    available: int
+
+
+class Space(Answer):
+    """The disk that holds the data folder, in bytes."""
+
+    total: int
+    free: int
+
+
+class StoreAnswer(Answer):
+    """The store of remembered results on disk, in bytes."""
+
+    rows: int
+    values: int
+    bytes: int
+    limit: int
+
+
+class SystemAnswer(Answer):
+    """What the server uses. ``rss`` is the memory of the server itself, without its workers."""
+
+    version: str
+    pid: int
+    started: float
+    rss: int
+    memory: Memory
+    disk: Space
+    store: StoreAnswer
+    workers: tuple[WorkerAnswer, ...]
+
+
+class HealthAnswer(Answer):
+    """Whether the server works, and what was looked at."""
+
+    healthy: bool
+    checks: dict[str, str]
+
+
+class ReadyAnswer(Answer):
+    """Whether a job that is sent now is taken and begins, and what was looked at."""
+
+    ready: bool
+    checks: dict[str, str]
+
+
+class FileAnswer(Answer):
+    """A file: its path below the place, bytes, and when it was changed (Unix seconds)."""
+
+    name: str
+    size: int
+    modified: float
+    kind: Kind
+
+
+class FilesAnswer(Answer):
+    """A page of files, newest first, and how many there are in all."""
+
+    files: tuple[FileAnswer, ...]
+    total: int
+
+
+class StoredAnswer(Answer):
+    """Where an upload is, its bytes and its blake3; ``created`` is false if the same content was there already."""
+
+    name: str
+    size: int
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
+    created: bool
+
+
+class NodeTypesAnswer(RootModel[tuple[NodeTypeAnswer, ...]]):
+    """All node types."""

@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from server.app.system import rss
+from tests.server.app.test_jobs import client
+from tests.server.words import ran, shown
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_workers_are_listed(tmp_path: Path):
+    async with client(tmp_path) as (http, services):
+        await ran(services.jobs, shown(1))
+        (worker,) = (await http.get("/api/v1/workers")).json()["workers"]
+        assert (worker["name"], worker["device"], worker["job"], worker["starts"]) == ("cpu-0", "cpu", None, 1)
+        assert worker["state"] == "idle"
+        services.dispatcher.workers[0].bury()
+        (worker,) = (await http.get("/api/v1/workers")).json()["workers"]
+        assert (worker["state"], worker["rss"]) == ("starting", 0)
+
+
+async def test_what_the_server_uses(tmp_path: Path):
+    async with client(tmp_path) as (http, services):
+        await ran(services.jobs, shown(1))
+        services.engine.store.flush()
+        system = (await http.get("/api/v1/system")).json()
+        assert 10e6 < system["rss"] < system["memory"]["total"]
+        assert system["store"]["limit"] == 20 * 2**30
+        assert 0 < system["disk"]["free"] < system["disk"]["total"]
+
+
+def test_a_process_that_is_gone_has_no_memory():
+    assert rss(2**22 + 1) == 0
