@@ -10,9 +10,9 @@ from server.protocol.parts import ErrorData, FaultData
 
 
 class Answer(BaseModel):
-    """A JSON object that a route answers with. It has every field that has no default here."""
+    """A JSON object that a route answers with: these fields and no others."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class FaultAnswer(FaultData):
@@ -50,6 +50,7 @@ class JobAnswer(Answer):
     ended: float | None
     deadline: float | None
     targets: tuple[str, ...]
+    models: tuple[str, ...]
     attempts: int
     deaths: int
     labels: tuple[str, ...]
