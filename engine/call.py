@@ -1,8 +1,8 @@
 """Call one node function: arguments in, digests and values out."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.binding import BoundNode
@@ -15,8 +15,6 @@ from engine.keys import CallInputs, Digests
 from engine.memory import Cached
 from engine.schema import Artifact, Block, Expanded, NodeSpec, Shown
 from engine.values import NoByteForm, Opaque, opaque_identity, pack, unpack
-
-PLAIN = frozenset({int, float, str, bool, bytes, type(None)})
 
 LOOSE = 4
 """A value is copied that keeps alive more than this part of itself besides: a view of something larger."""
@@ -70,14 +68,11 @@ def arguments(
 def invoke(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
     """Call a node function that is not async."""
     began = _own_seconds()
-    before = _versions(given)
     try:
         check_linked(node.spec, call.inputs, given)
         outcome = _outcome(node, call, node.spec.function(**given))
     except (Exception, SystemExit) as error:
         raise located(error, node) from error
-    finally:
-        _check_unchanged(node, before)
     outcome.seconds = _own_seconds() - began
     return outcome
 
@@ -85,15 +80,12 @@ def invoke(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
 async def invoke_async(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
     """Call an ``async def`` node function."""
     began = _own_seconds()
-    before = _versions(given)
     try:
         check_linked(node.spec, call.inputs, given)
         result: Awaitable[Any] = node.spec.function(**given)
         outcome = _outcome(node, call, await result)
     except (Exception, SystemExit) as error:
         raise located(error, node) from error
-    finally:
-        _check_unchanged(node, before)
     outcome.seconds = _own_seconds() - began
     return outcome
 
@@ -183,39 +175,3 @@ def wire_of(outcome: Outcome, key: bytes, spec: NodeSpec, index: int, value: Any
 def _note_block(outcome: Outcome, block: Block) -> None:
     if block.message:
         outcome.notes = {**outcome.notes, "blocked": [*outcome.notes.get("blocked", ()), block.message]}
-
-
-def _versions(given: Mapping[str, Any]) -> list[tuple[str, Any, int]]:
-    """Return the tensors among the arguments with the number of in-place changes that each has seen."""
-    return [(name, tensor, tensor._version) for name, value in given.items() for tensor in _tensors(value)]
-
-
-def _tensors(value: Any) -> Sequence[Any]:
-    if type(value) in PLAIN:
-        return ()
-    if hasattr(type(value), "is_inference"):
-        return () if value.is_inference() else (value,)  # torch counts no changes of tensors made in inference mode
-    if is_dataclass(value):
-        return [tensor for item in fields(value) for tensor in _tensors(getattr(value, item.name))]
-    if isinstance(value, list | tuple):
-        return [tensor for item in value for tensor in _tensors(item)]
-    if isinstance(value, dict):
-        return [tensor for item in value.values() for tensor in _tensors(item)]
-    return []
-
-
-class ChangedInput(InputError):
-    """A node changed an input in place. What other nodes share is not what it was."""
-
-
-def _check_unchanged(node: BoundNode, before: list[tuple[str, Any, int]]) -> None:
-    for name, tensor, version in before:
-        if tensor._version != version:
-            raise ChangedInput(
-                "The node changed its input in place; other nodes share that value.",
-                node=node.id,
-                class_type=node.spec.type,
-                input=name,
-                expected="inputs left as they are",
-                hint="Let the node work on a copy (tensor.clone()).",
-            )

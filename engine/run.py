@@ -245,6 +245,8 @@ class Run:
         if completion.lost:
             self._tasks.todo.append(task)
             return
+        for name in completion.changed:
+            self._tasks.keep_or_make(task.node.links[name].node)
         rows = task.rows = list(task.rows)
         for index, (outcome, row) in completion.done.items():
             rows[index] = row

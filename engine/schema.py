@@ -189,5 +189,7 @@ class NodeSpec:
     fingerprint: Callable[..., object] | None
     validate: Mapping[str, Callable[..., str | None]]
     flags: Mapping[str, bool]
+    foreign: str = ""
+    """The pack that it comes from, where it is not ours; its version is then a hash of the pack's sources."""
     ports: Mapping[str, Port] = field(default_factory=dict)
     files: Mapping[str, FileSource] = field(default_factory=dict)

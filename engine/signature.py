@@ -71,6 +71,12 @@ def read_signature(function: Callable[..., Any], *, type: str, version: int | st
         raise DefinitionError(f"{where}: the return type is missing.", hint="Write -> Image, or -> None.")
     if not ((isinstance(version, int) and version > 0) or (isinstance(version, str) and version)):
         raise DefinitionError(f"{where}: version is {version!r}.", hint="Write a whole number from 1 on.")
+    if facts["foreign"] and not isinstance(version, str):
+        raise DefinitionError(
+            f"{where}: a node of the pack {facts['foreign']!r} has the version {version!r}.",
+            expected="a text",
+            hint="Write a hash of the pack's sources.",
+        )
     spec = NodeSpec(
         type=type,
         version=version,

@@ -107,7 +107,12 @@ class Held:
     def release(self, task: Task) -> None:
         """Let go of what a task gave."""
         for digest in task.held:
-            value, count = self._values.pop(digest)
+            value, count = self._values.pop(digest, (None, 0))
             if count > 1:
                 self._values[digest] = (value, count - 1)
         task.held = ()
+
+    def drop(self, digests: Iterable[bytes]) -> None:
+        """Let go of values that are not what they were, whoever gave them. From any thread."""
+        for digest in digests:
+            self._values.pop(digest, None)

@@ -138,6 +138,11 @@ class Tasks:
             return False
         return True
 
+    def keep_or_make(self, id: str) -> None:
+        """See that a wanted node has its values, after somebody spoiled them."""
+        if not self.keep_wanted(self.by_id[id]):
+            self.again(id)
+
     def values_are_there(self, task: Task, missing: Sequence[int]) -> bool:
         """Whether every value that the calls need can be had; producers of those that are gone run again."""
         gone = {

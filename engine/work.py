@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine import events
-from engine.call import ChangedInput, Outcome, arguments, asks, invoke, invoke_async
+from engine.call import Outcome, arguments, asks, invoke, invoke_async
 from engine.context import Context, Environment
 from engine.errors import Cancelled, LoomisError
 from engine.failures import located
+from engine.inplace import ChangedInput, changed, copied, versions
 from engine.keys import CallInputs, calls, static_part
 from engine.memo import Lost, Memo
 from engine.outputs import Outputs, Placed
@@ -21,12 +22,16 @@ from engine.values import Opaque
 
 @dataclass(slots=True)
 class Completion:
-    """What came of a node's calls: outcomes and rows by call, files, or what went wrong, or values that were gone."""
+    """What came of a node's calls: outcomes and rows by call, files, or what went wrong, or values that were gone.
+
+    ``changed`` are inputs that a foreign node changed in place.
+    """
 
     done: dict[int, tuple[Outcome, Row | None]] = field(default_factory=dict)
     placed: dict[int, Placed] = field(default_factory=dict)
     error: LoomisError | None = None
     lost: tuple[bytes, ...] = ()
+    changed: set[str] = field(default_factory=set)
 
 
 class Work:
@@ -59,8 +64,12 @@ class Work:
             for index in () if completion.done else missing:
                 if self.stopped():
                     return self.cancelled(task)
-                given = self._arguments(task, index)
-                self._keep(task, index, invoke(task.node, task.calls[index], given), completion)
+                given, before = self._given(task, index)
+                try:
+                    outcome = invoke(task.node, task.calls[index], given)
+                finally:
+                    self._see_changes(task, index, changed(before), completion)
+                self._keep(task, index, outcome, completion)
         except KeyboardInterrupt:
             raise
         except BaseException as failure:  # what a thread of a pool does not catch, nobody hears of
@@ -73,8 +82,12 @@ class Work:
         try:
             self._ask(task, missing, completion)
             for index in () if completion.done else missing:
-                given = self._arguments(task, index)
-                self._keep(task, index, await invoke_async(task.node, task.calls[index], given), completion)
+                given, before = self._given(task, index)
+                try:
+                    outcome = await invoke_async(task.node, task.calls[index], given)
+                finally:
+                    self._see_changes(task, index, changed(before), completion)
+                self._keep(task, index, outcome, completion)
         except Exception as failure:
             self._failed(failure, task, completion)
         return completion
@@ -88,19 +101,35 @@ class Work:
         if task.node.spec.lazy is None:
             return
         for index in missing:
-            given = self._arguments(task, index)
+            given, _ = self._given(task, index)
             if names := asks(task.node, given, task.asked):
                 self._keep(task, index, Outcome(asks=names), completion)
 
     def _failed(self, failure: BaseException, task: Task, completion: Completion) -> None:
-        """Note a failure. Lost values are no failure: they are made again. Values that were changed are forgotten."""
+        """Note a failure. Lost values are no failure: they are made again."""
         if isinstance(failure, Lost):
             completion.lost = failure.digests
             return
         completion.error = located(failure, task.node)
-        if isinstance(failure, ChangedInput):
-            for call in task.calls:
-                self.memo.forget(call.inputs.get(failure.input or "", ()))
+
+    def _see_changes(self, task: Task, index: int, names: Sequence[str], completion: Completion) -> None:
+        """Forget values that a call changed in place.
+
+        Raises:
+            ChangedInput: the node is one of ours.
+        """
+        for name in names:
+            digests = task.calls[index].inputs.get(name, ())
+            self.held.drop(digests)
+            self.memo.forget(digests)
+        spec = task.node.spec
+        if names and not spec.foreign:
+            raise ChangedInput(task.node, names[0])
+        if names:
+            completion.changed.update(names)
+            self.environment.copying.add(spec.foreign)
+            message = f"{spec.type} changed its input {names[0]} in place. Nodes of {spec.foreign} get copies now."
+            self.emit(events.Warned, message=message, node=task.node.id)
 
     def _context(self, task: Task) -> Context:
         id = task.node.id
@@ -113,14 +142,17 @@ class Work:
 
         return Context(id, self.environment, report, self.stopped, warn)
 
-    def _arguments(self, task: Task, index: int) -> dict[str, Any]:
-        return arguments(
+    def _given(self, task: Task, index: int) -> tuple[dict[str, Any], Sequence[tuple[str, Any, int]]]:
+        """Return a call's arguments, and the versions of the tensors in them that the node must not change."""
+        copies = task.node.spec.foreign in self.environment.copying
+        given = arguments(
             task.node,
             task.calls[index],
-            self.value,
+            self._copy if copies else self.value,
             lambda: {**self.hidden, "UNIQUE_ID": task.node.id},
             lambda: self._context(task),
         )
+        return given, () if copies else versions(given)
 
     def stopped(self) -> bool:
         """Whether nodes should end: the run failed, or was cancelled."""
@@ -134,6 +166,9 @@ class Work:
         """
         found = self.held.get(digest, self.memo.value)
         return found.value if isinstance(found, Opaque) else found
+
+    def _copy(self, digest: bytes) -> Any:
+        return copied(self.value(digest))
 
     def text(self, digest: bytes) -> str | None:
         """Return the text with this digest, if it is there."""
