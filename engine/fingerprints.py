@@ -2,11 +2,12 @@
 
 A file of up to 16 MB is hashed whole. Of a larger one a sample is hashed: its size, its head (the header of a
 safetensors file, at least 1 MB), its last 1 MB and 64 blocks of 64 KB spread over it. A result is kept with path, size,
-time of change and inode. When only time or inode moved and the sample is the same, the whole file decides.
+time of change and inode. When only time or inode moved and the sample is the same, the whole file decides; its digest
+from before comes from the background (`engine.digests`).
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -75,6 +76,14 @@ class FileTable:
             )  # fmt: skip
         trim(self._index, "files", "path", MAX_FILES, added.lastrowid or 0)
 
+    def keep_whole(self, record: FileRecord, whole: str) -> None:
+        """Keep the digest of all bytes of a file, unless its record is another by now."""
+        with self._index.transaction() as db:
+            db.execute(
+                "UPDATE files SET whole = ? WHERE path = ? AND size = ? AND mtime_ns = ? AND inode = ?",
+                (whole, record.path, record.size, record.mtime_ns, record.inode),
+            )
+
     def paths_of(self, fingerprint: str) -> list[str]:
         """Return the paths that had this fingerprint when they were last looked at."""
         return [path for (path,) in self._index.read("SELECT path FROM files WHERE fingerprint = ?", (fingerprint,))]
@@ -129,10 +138,16 @@ def _look(file: BinaryIO, state: os.stat_result, name: str, record: FileRecord |
 
 def _whole(file: BinaryIO) -> str:
     hasher = blake3(max_threads=blake3.AUTO)
-    file.seek(0)
-    while chunk := file.read(CHUNK):
+    for chunk in chunks(file):
         hasher.update(chunk)
     return hasher.hexdigest()
+
+
+def chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield all bytes of a file, a few megabytes at a time."""
+    file.seek(0)
+    while chunk := file.read(CHUNK):
+        yield chunk
 
 
 def _sample(file: BinaryIO, size: int) -> str:

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
 from engine import upkeep
+from engine.digests import Digester
 from engine.disk import Disk, Entry
 from engine.errors import StoreError
 from engine.fingerprints import FileRecord, FileTable
@@ -106,6 +107,7 @@ class Store:
         self._names = Names(self._index, clock)
         self._spare_names = self._names if self._disk is None else Names(Index(None), clock)
         self._files = FileTable(self._index, clock)
+        self._digester = Digester(self._keep_whole)
         self._next_beat = 0.0
         self._writer = Writer(
             self._commit, max(memory_bytes, SMALLEST_QUEUE), self._beat, self._leases.heartbeat, self._pause
@@ -276,6 +278,7 @@ class Store:
 
     def close(self) -> None:
         """Write what waits, give back the leases and close the index."""
+        self._digester.close()
         self._writer.close()
         if self._touched:
             self._commit(())
@@ -367,12 +370,20 @@ class Store:
             self._spare_names.stamp(key, slot, folder, stamp)
 
     def known_file(self, path: str) -> FileRecord | None:
-        """Return what is known of a file."""
-        return self._shared(lambda: self._files.known_file(path), None)
+        """Return what is known of a file. What is not known of all its bytes is found out in the background."""
+        record = self._shared(lambda: self._files.known_file(path), None)
+        if record is not None and record.whole is None and self._disk is not None:
+            self._digester.want(record)
+        return record
 
     def keep_file(self, record: FileRecord) -> None:
         """Remember what is known of a file."""
         self._shared(lambda: self._files.keep_file(record), None)
+        if record.whole is None and self._disk is not None:
+            self._digester.want(record)
+
+    def _keep_whole(self, record: FileRecord, whole: str) -> None:
+        self._shared(lambda: self._files.keep_whole(record, whole), None)
 
     def paths_of(self, fingerprint: str) -> list[str]:
         """Return the paths where a file with this fingerprint was last seen."""
