@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -91,16 +92,16 @@ class Engine:
         self._owns_lanes = lanes is None
         self._shared = Shared(registry, environment, self.memo, lanes or Lanes(), Flights())
 
-    def load(self, workflow: Workflow, *, seed: int = 0) -> Loaded:
+    def load(self, workflow: Workflow, *, seed: int = 0, now: datetime | None = None) -> Loaded:
         """Read a workflow: API format or saved by the editor, as JSON or in a picture or video that carries it.
 
-        ``seed`` decides random choices (``{red|blue}``) in what the editor saved.
+        ``seed`` decides random choices (``{red|blue}``) in what the editor saved, ``now`` dates in file names.
 
         Raises:
             FileError: the file can't be opened.
             WorkflowError: it holds no workflow. What is odd about one is in ``diagnostics``.
         """
-        return workflow if isinstance(workflow, Loaded) else load(workflow, self._catalogue, seed=seed)
+        return workflow if isinstance(workflow, Loaded) else load(workflow, self._catalogue, seed=seed, now=now)
 
     def parameters(self, workflow: Workflow) -> list[Parameter]:
         """Return the parameters that a workflow declares; where it declares none, every input that can be set.

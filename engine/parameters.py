@@ -122,13 +122,12 @@ def _placed(
     graph: Graph, name: str, value: Any, registry: Registry, declarations: Declarations, faults: list[Fault]
 ) -> list[tuple[tuple[str, str], Any]]:
     """Return the inputs that a name means, with the value as they get it. What is declared is checked first."""
+    places = find_places(graph, name, registry, declarations)
     if name not in declarations:
-        return [(find_input(graph, name, registry), value)]
-    declaration = declarations[name]
-    places = [find_input(graph, each, registry) for each in declaration.input]
+        return [(places[0], value)]
     id, input = places[0]
     try:
-        value = declaration.value(value, _port(graph.nodes[id], input, registry))
+        value = declarations[name].value(value, _port(graph.nodes[id], input, registry))
     except BadInput as error:
         faults.append(_parameter_fault(name, error, places[0], graph))
     return [(place, value) for place in places]
@@ -145,11 +144,21 @@ def resolved_parameters(
     """Return the declared parameters, and others that were given, with the values that ``graph`` has for them."""
     found = {}
     for name in (*declarations, *(name for name in parameters if name not in declarations)):
-        id, input = find_input(graph, declarations[name].input[0] if name in declarations else name, registry)
+        id, input = find_places(graph, name, registry, declarations)[0]
         port = _port(graph.nodes[id], input, registry)
         default = port.default if port and port.default is not NO_DEFAULT else None
         found[name] = graph.nodes[id].inputs.get(input, default)
     return found
+
+
+def find_places(graph: Graph, name: str, registry: Registry, declarations: Declarations) -> list[tuple[str, str]]:
+    """Return the node and the input of each place that a parameter's value goes to.
+
+    Raises:
+        WorkflowError: the name fits no input, or several.
+    """
+    inputs = declarations[name].input if name in declarations else (name,)
+    return [find_input(graph, each, registry) for each in inputs]
 
 
 def find_input(graph: Graph, name: str, registry: Registry) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class Provenance:
         return {
             "parameters": dict(self.parameters),
             "files": list(self._files()),
-            "versions": versions(self.settings),
+            "versions": dict(versions(self.settings)),
             "settings": {
                 "device": self.settings.device,
                 "precision": self.settings.precision,
@@ -130,7 +130,8 @@ def made_of(loaded: Loaded) -> Mapping[str, Any]:
         return {}
 
 
-def versions(settings: Settings) -> dict[str, str]:
+@cache
+def versions(settings: Settings) -> Mapping[str, str]:
     """Return the versions of Loomis, Python and the library that computes."""
     from importlib.metadata import version  # slow to import, and only what writes files needs it
 

@@ -6,7 +6,22 @@ from typing import Annotated
 
 import typer
 
-from server.commands import cache, check, convert, diff, models, nodes, params, plan, replay, run, serve, show, train
+from server.commands import (
+    batch,
+    cache,
+    check,
+    convert,
+    diff,
+    models,
+    nodes,
+    params,
+    plan,
+    replay,
+    run,
+    serve,
+    show,
+    train,
+)  # fmt: skip
 from server.report import EXIT_CODES
 
 HELP = """Run diffusion workflows: a workflow file becomes pictures, and what was computed once is remembered.
@@ -15,6 +30,7 @@ Examples:
   loomis run workflows/portrait.json
   loomis run workflows/portrait.json --set "Positive.text=a portrait of a man"
   loomis run output/portrait_00001_.png
+  loomis batch workflows/portrait.json --grid seed=1..4
   loomis plan workflows/portrait.json
   loomis check workflows
   loomis nodes KSampler
@@ -51,6 +67,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run.run)
+app.command(cls=batch.TakesAxes)(batch.batch)
 app.command()(plan.plan)
 app.command()(serve.serve)
 app.command()(check.check)

@@ -90,7 +90,7 @@ def _changed(made: Mapping[str, Any], engine: Engine, loaded: Loaded) -> Iterabl
     for file in made.get("files", ()):
         if digests.get((file["kind"], file["name"]), file["blake3"]) != file["blake3"]:
             yield f"{file['kind']}/{file['name']} has another content"
-    here = versions(engine.settings) | now["settings"]
+    here = {**versions(engine.settings), **now["settings"]}
     for name, value in {**made.get("versions", {}), **made.get("settings", {})}.items():
         if here.get(name) != value:
             yield f"{name} was {value} and is {here.get(name)}"

@@ -1,0 +1,127 @@
+"""Axes: a name and the values that it takes, as ``seed=1..100`` or ``sampler=euler,dpmpp_2m``."""
+
+import csv
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from engine.errors import FileError, SettingError
+from server.batch.rows import Row
+from server.workflow import parse_value
+
+NUMBER = r"-?\d+(?:\.\d+)?"
+RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?:\.\.({NUMBER}))?")
+MAX_ROWS = 1_000_000
+FORMS = "NAME=1,2,3, NAME=1..100, NAME=0..1..0.25, NAME=[JSON list], NAME=@FILE with a value a line, or NAME=*.png"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A name and its values, in order."""
+
+    name: str
+    values: Sequence[Any]
+
+
+def parse_axis(text: str) -> Axis:
+    """Return what ``NAME=VALUES`` means. A text with ``*`` or ``?`` stays as it is: it may name pictures.
+
+    Raises:
+        SettingError: it has another form, or no values.
+        FileError: the file of values can't be read.
+    """
+    name, equals, listed = text.partition("=")
+    if not equals or not name or not listed:
+        raise SettingError(
+            f"{text!r} is no axis.", got=text, expected=FORMS, hint="Write it like seed=1..100 or sampler=euler,heun."
+        )
+    values = _values(name, listed)
+    if not values:
+        raise SettingError(f"The axis {name} has no values.", got=text, expected=FORMS, hint="Give it values.")
+    return Axis(name, values)
+
+
+def _values(name: str, text: str) -> Sequence[Any]:
+    if found := RANGE.fullmatch(text):
+        return _range(name, *found.groups())
+    if text.startswith("@"):
+        return _lines(Path(text[1:]))
+    if text.startswith("["):
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise SettingError(
+                f"The axis {name} is no JSON list: {error}.", got=text, expected=FORMS, hint="Correct it."
+            ) from None
+        return value if isinstance(value, list) else [value]
+    return [parse_value(cell) for cell in next(csv.reader([text], skipinitialspace=True))]
+
+
+def _range(name: str, first: str, last: str, step: str | None) -> Sequence[Any]:
+    """Return whole numbers as a range, others exactly as they would be written."""
+    start, end = Decimal(first), Decimal(last)
+    width = abs(Decimal(step)) if step else Decimal(1)
+    if width == 0:
+        raise SettingError(f"The axis {name} has steps of 0.", got=step, expected="another step", hint="Correct it.")
+    if "." not in first + last + (step or ""):
+        way = int(width) if end >= start else -int(width)
+        return range(int(start), int(end) + (1 if way > 0 else -1), way)
+    count = math.floor(abs(end - start) / width) + 1
+    if count > MAX_ROWS:
+        raise _too_many(count)
+    return [float(start + index * (width if end >= start else -width)) for index in range(count)]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(
+            f"The values in {path} can't be read: {getattr(error, 'strerror', None) or error}.",
+            got=str(path),
+            expected="a UTF-8 text file with a value a line",
+            hint="Check the path.",
+        ) from None
+
+
+def combine(rows: Sequence[Row], zipped: Sequence[Axis], grid: Sequence[Axis]) -> Iterator[Row]:
+    """Yield every combination: rows outermost, then the zipped axes, which move together, then the grid.
+
+    The last axis of the grid moves fastest.
+
+    Raises:
+        SettingError: two of them have one name, zipped axes differ in length, or there are too many combinations.
+    """
+    names = [*dict.fromkeys(name for row in rows for name in row.values), *(axis.name for axis in (*zipped, *grid))]
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice:
+        raise SettingError(f"{twice} has values twice.", got=twice, expected="one source of values", hint="Drop one.")
+    lengths = {axis.name: len(axis.values) for axis in zipped}
+    if len(set(lengths.values())) > 1:
+        raise SettingError(
+            f"Zipped axes move together and differ in length: {lengths}.",
+            got=lengths,
+            expected="as many values in each",
+            hint="Give them as many values, or use --grid for every combination.",
+        )
+    steps = next(iter(lengths.values()), 1)
+    count = len(rows) * steps * math.prod(len(axis.values) for axis in grid)
+    if count > MAX_ROWS:
+        raise _too_many(count)
+    for row, step, cells in product(rows, range(steps), product(*(axis.values for axis in grid))):
+        together = {axis.name: axis.values[step] for axis in zipped}
+        cell = {axis.name: value for axis, value in zip(grid, cells, strict=True)}
+        yield replace(row, values={**row.values, **together, **cell})
+
+
+def _too_many(count: int) -> SettingError:
+    return SettingError(
+        f"That is {count:,} rows.", got=count, expected=f"at most {MAX_ROWS:,}", hint="Split it into several batches."
+    )

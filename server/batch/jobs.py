@@ -1,0 +1,161 @@
+"""What each row of a batch runs: the workflow as read for that row, its parameters, and a key for the manifest."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from blake3 import blake3
+
+from engine import Engine
+from engine.errors import SettingError, WorkflowError
+from engine.formats import Loaded
+from engine.graph import Graph, read_graph
+from engine.node import InputFile
+from engine.parameters import find_places, set_parameters
+from engine.provenance import PICKS
+from server.batch.axes import Axis, combine
+from server.batch.controls import controlled
+from server.batch.names import Names
+from server.batch.pictures import Pictures
+from server.batch.rows import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row, ready to run. ``parameters`` are its values and the seeds that the file leaves to each run."""
+
+    number: int
+    stem: str
+    row: Row
+    loaded: Loaded
+    parameters: Mapping[str, Any]
+    prompt: Mapping[str, Any]
+    key: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One workflow and its rows. ``time`` and ``seed`` decide what is resolved when a row is submitted.
+
+    Row ``n`` makes the random choices of the file (``{red|blue}``) with ``seed + n - 1``. ``labels`` are the names of
+    values that only name files. ``together`` is how many rows that differ only by seed are sampled at once.
+    """
+
+    engine: Engine
+    loaded: Loaded
+    rows: Sequence[Row]
+    stems: Sequence[str]
+    names: Names
+    pictures: Pictures
+    time: datetime
+    seed: int = 0
+    labels: frozenset[str] = frozenset()
+    together: int = 1
+
+    def head(self, workflow: str) -> dict[str, Any]:
+        """Return the first line of a manifest: what the workflow is called, and what later runs must take over."""
+        return {"workflow": workflow, "rows": len(self.rows), "seed": self.seed, "time": self.time.isoformat()}
+
+    def job(self, number: int) -> Job:
+        """Return what row ``number`` (from 1) runs.
+
+        Raises:
+            LoomisError: the row has a fault, or a value that can't be given.
+        """
+        row = self.rows[number - 1]
+        if row.fault:
+            raise row.fault
+        loaded = self._load(number)
+        graph = read_graph(loaded.prompt)
+        given = {name: value for name, value in row.values.items() if name not in self.labels}
+        taken = set()
+        for name, value in given.items():
+            places = find_places(graph, name, self.engine.registry, loaded.declarations)
+            taken.update(places)
+            if isinstance(value, str) and is_picture(self.engine, graph, *places[0]):
+                given[name] = self.pictures.name(value)
+        seeds = controlled(loaded.prompt, loaded.controls, self.engine.registry, number, self.seed)
+        given |= {f"{id}.{name}": value for (id, name), value in seeds.items() if (id, name) not in taken}
+        prompt = set_parameters(graph, given, self.engine.registry, loaded.declarations)
+        stem = self.stems[number - 1]
+        key = blake3(json.dumps([prompt, stem], sort_keys=True).encode()).hexdigest(16)
+        return Job(number, stem, row, loaded, given, prompt, key)
+
+    def _load(self, number: int) -> Loaded:
+        """Read a saved document for a row: again where it chooses something at random, else once."""
+        if self.loaded.saved is None or self.loaded.format == "api":
+            return self.loaded
+        if number == 1 or not any(remark.code in PICKS for remark in self._first.diagnostics):
+            return self._first
+        return self.engine.load(self.loaded.saved, seed=self.seed + number - 1, now=self.time)
+
+    @cached_property
+    def _first(self) -> Loaded:
+        return self.engine.load(self.loaded.saved or {}, seed=self.seed, now=self.time)
+
+
+def is_picture(engine: Engine, graph: Graph, node: str, name: str) -> bool:
+    """Whether an input names a file of the input folder."""
+    spec = engine.registry.specs.get(graph.nodes[node].class_type)
+    port = spec.ports.get(name) if spec else None
+    return port is not None and isinstance(port.choices, InputFile)
+
+
+def picture_input(engine: Engine, loaded: Loaded) -> str | None:
+    """Return the one declared parameter, else the one input, that names a picture; None when there is not one."""
+    graph = read_graph(loaded.prompt)
+    for places in (_declared(engine, graph, loaded), _inputs(engine, graph)):
+        found = [name for name, node, field in places if is_picture(engine, graph, node, field)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _declared(engine: Engine, graph: Graph, loaded: Loaded) -> Iterator[tuple[str, str, str]]:
+    for name in loaded.declarations:
+        yield name, *find_places(graph, name, engine.registry, loaded.declarations)[0]
+
+
+def _inputs(engine: Engine, graph: Graph) -> Iterator[tuple[str, str, str]]:
+    for id, node in graph.nodes.items():
+        for name in node.inputs:
+            yield f"{id}.{name}", id, name
+
+
+def lay_out(
+    engine: Engine, loaded: Loaded, rows: Sequence[Row], zipped: Sequence[Axis], grid: Sequence[Axis],
+    names: Names, pictures: Pictures,
+) -> tuple[list[Row], list[str], frozenset[str]]:  # fmt: skip
+    """Return all rows, the name of each without suffix, and the names of values that only name files.
+
+    Raises:
+        SettingError: a name has two meanings or none, or two rows would have one file.
+        WorkflowError: a name fits several inputs.
+    """
+    graph = read_graph(loaded.prompt)
+    known = dict.fromkeys(name for row in rows for name in row.values)
+    known |= dict.fromkeys(axis.name for axis in (*zipped, *grid))
+    labels = set()
+    spread: dict[str, bool] = {}
+    for name in known:
+        try:
+            places = find_places(graph, name, engine.registry, loaded.declarations)
+            spread[name] = is_picture(engine, graph, *places[0])
+        except WorkflowError as error:
+            if name not in names.fields():
+                raise error
+            labels.add(name)
+    names.check(known)
+    if "row" in known and "row" not in labels:
+        raise SettingError("A column or axis can't be called row.", got="row", hint="Use NODE.INPUT.")
+    axes = [[_spread(axis, pictures) if spread.get(axis.name) else axis for axis in each] for each in (zipped, grid)]
+    found = list(combine(rows, *axes))
+    return found, names.stems([row.values for row in found]), frozenset(labels)
+
+
+def _spread(axis: Axis, pictures: Pictures) -> Axis:
+    """Take patterns of pictures apart."""
+    return Axis(axis.name, [name for value in axis.values for name in pictures.spread(str(value))])

@@ -1,0 +1,122 @@
+"""Where the files of a row go: a pattern such as ``dir/{row}-{seed}.png``."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from engine.choices import nearest
+from engine.errors import SettingError
+
+UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
+LONGEST_VALUE = 80
+NUMBER = "row"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A folder, and a pattern of names below it. Fields are ``row`` and the names of values."""
+
+    root: Path
+    pattern: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Names":
+        """Take a pattern apart: the folders before the first field are the root. Without a field, all of it is.
+
+        Raises:
+            SettingError: a brace is not closed, or a field is more than a name and a format.
+        """
+        whole = Path(text)
+        count = next((place for place, part in enumerate(whole.parts) if "{" in part), None)
+        if count is None:
+            return cls(whole, "{row}")
+        names = cls(Path(*whole.parts[:count]), Path(*whole.parts[count:]).as_posix())
+        if ".." in names.pattern.split("/"):
+            raise SettingError(
+                "--out leaves its folder after a field.", got=text, expected="a path without ..", hint="Take it out."
+            )
+        names.fields()
+        return names
+
+    def fields(self) -> list[str]:
+        """Return the names in the pattern."""
+        try:
+            parts = [(part, form) for _, part, form, _ in Formatter().parse(self.pattern) if part is not None]
+        except ValueError as error:
+            raise self._wrong(str(error)) from None
+        for part, form in parts:
+            if not part or any(mark in part + (form or "") for mark in "[]{}"):
+                raise self._wrong(f"{{{part}}} is no field")
+        return [part for part, _ in parts]
+
+    def check(self, known: Collection[str]) -> None:
+        """See that every field has a value.
+
+        Raises:
+            SettingError: one has none.
+        """
+        for name in self.fields():
+            if name != NUMBER and name not in known:
+                choices = [NUMBER, *known]
+                raise SettingError(
+                    f"--out names {{{name}}}, and no column or axis has that name.",
+                    got=name,
+                    expected=nearest(name, choices) or choices,
+                    hint="Use {row}, a column or an axis.",
+                )
+
+    def stems(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return the name of each row below the root, without suffix.
+
+        Raises:
+            SettingError: two rows have one name.
+        """
+        width = len(str(len(rows)))
+        found: dict[str, str] = {}
+        for number, values in enumerate(rows, 1):
+            name = self._fill(number, width, values)
+            if name.lower() in found:
+                first = list(found).index(name.lower()) + 1
+                raise SettingError(
+                    f"Rows {first} and {number} would both be {name}.",
+                    got=self.pattern,
+                    expected="a name for each row",
+                    hint="Put {row} into --out.",
+                )
+            found[name.lower()] = name
+        return list(found.values())
+
+    def _fill(self, number: int, width: int, values: Mapping[str, Any]) -> str:
+        filled = []
+        for text, field, form, _ in Formatter().parse(self.pattern):
+            filled.append(text)
+            if field == NUMBER and not form:
+                filled.append(f"{number:0{width}}")
+            elif field is not None:
+                filled.append(self._safe(number if field == NUMBER else values.get(field, ""), form or ""))
+        name = "".join(filled)
+        return re.sub(r"\.(png|latent)$", "", name)
+
+    def _safe(self, value: Any, form: str) -> str:
+        """Return a value as a part of a file name."""
+        try:
+            text = format(value if form else str(value), form)
+        except (ValueError, TypeError) as error:
+            raise self._wrong(f"{value!r} can't be written as {form!r}: {error}") from None
+        return UNSAFE.sub("_", text)[:LONGEST_VALUE].strip(". ") or "_"
+
+    def _wrong(self, why: str) -> SettingError:
+        return SettingError(
+            f"--out can't be used: {why}.",
+            got=self.pattern,
+            expected="a path with fields such as {row}, {seed} or {seed:05}",
+            hint="Write it like 'dir/{row}-{seed}.png'.",
+        )
+
+
+def file_names(stem: str, suffixes: Sequence[str]) -> list[str]:
+    """Return a name for each file of a row: ``stem.png``, then ``stem-2.png``, ``stem-3.png``."""
+    return [f"{stem}{suffix}" if place == 1 else f"{stem}-{place}{suffix}" for place, suffix in enumerate(suffixes, 1)]
