@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
@@ -47,7 +46,6 @@ class Memo:
         self._traces: dict[str, deque[Mapping[str, Any]]] = {}
         self._earlier: dict[str, list[Mapping[str, Any]]] = {}
         self._paths: dict[str, Path] = {}
-        self._lock = threading.Lock()
 
     def writing_to(self, output: Path) -> "Memo":
         """Return this memo as a run sees it whose output files go to another folder."""
@@ -114,7 +112,7 @@ class Memo:
         row = Row(outcome.outputs, tuple(files), outcome.asks or None, outcome.seconds, note)
         if keep:
             self.store.put(key, row, values, type=spec.type)
-            self._traces_of(spec.type).appendleft(note["trace"])
+            self._traces.setdefault(spec.type, deque(maxlen=TRACES)).appendleft(trace)
         return row
 
     def seconds(self, type: str) -> tuple[float, float] | None:
@@ -132,19 +130,15 @@ class Memo:
         self._earlier = {}
 
     def traces(self, type: str) -> list[Mapping[str, Any]]:
-        """Return what went into a node type, newest first, as known at the last ``refresh`` or first asked for."""
+        """Return what went into a node type, this process's newest first, then what is on disk.
+
+        It is what was known at the last ``refresh`` or when it was first asked for after that.
+        """
         found = self._earlier.get(type)
         if found is None:
-            found = self._earlier[type] = list(self._traces_of(type))
-        return found
-
-    def _traces_of(self, type: str) -> deque[Mapping[str, Any]]:
-        found = self._traces.get(type)
-        if found is None:
             rows = self.store.recent(type, TRACES)
-            with self._lock:
-                stored = deque((row.note["trace"] for row in rows if row.note.get("trace")), TRACES)
-                found = self._traces.setdefault(type, stored)
+            stored = [row.note["trace"] for row in rows if row.note.get("trace")]
+            found = self._earlier[type] = [*self._traces.get(type, ()), *stored]
         return found
 
     def fingerprint(self, source: FileSource, name: str) -> str:

@@ -253,7 +253,7 @@ class Store:
             self._mirror(key, row, self._clock())
             for digest, each in values.items():
                 self._memory.add(digest, each)
-        self._costs_of(type).append(row.cost)
+        self._recent.setdefault(type, deque(maxlen=SAMPLES)).append(row.cost)
         if self._disk is not None:
             try:
                 body = row_to_bytes(key, row)
@@ -315,19 +315,13 @@ class Store:
     # --- what things cost ---
 
     def costs(self, type: str) -> Costs | None:
-        """Return how long recent results of a node type took; None where there are none."""
-        samples = sorted(self._costs_of(type))
+        """Return how long recent results of a node type took, here and as told on disk; None where there are none."""
+        stored: list[float] = self._guarded(lambda disk: disk.costs(type, SAMPLES), [])
+        samples = sorted([*self._recent.get(type, ()), *stored])
         if not samples:
             return None
         last = len(samples) - 1
         return Costs(*(samples[round(last * share)] for share in (0.1, 0.5, 0.9)))
-
-    def _costs_of(self, type: str) -> deque[float]:
-        samples = self._recent.get(type)
-        if samples is None:
-            stored: list[float] = self._guarded(lambda disk: disk.costs(type, SAMPLES), [])
-            samples = self._recent.setdefault(type, deque(reversed(stored), SAMPLES))
-        return samples
 
     # --- leases, names, files ---
 

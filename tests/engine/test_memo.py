@@ -78,6 +78,20 @@ def test_traces_outlive_the_process(tmp_path: Path):
     assert found == [{"a": 1, "b": b"12345678"}]
 
 
+def test_what_another_process_ran_is_known_after_a_refresh(tmp_path: Path):
+    with (
+        Store(tmp_path / "store", memory_bytes=10_000, disk_bytes=10**6) as ours,
+        Store(tmp_path / "store", memory_bytes=10_000, disk_bytes=10**6) as theirs,
+    ):
+        memo = Memo(ours, Folders())
+        assert memo.traces("Add") == []
+        Memo(theirs, Folders()).remember(WORDS["Add"], b"k", outcome(5), {"a": 1})
+        theirs.flush()
+        assert memo.traces("Add") == []
+        memo.refresh()
+        assert memo.traces("Add") == [{"a": 1}]
+
+
 def test_seconds_are_as_known_at_the_last_refresh(memo: Memo):
     assert memo.seconds("Add") is None
     memo.remember(WORDS["Add"], b"k", outcome(5, seconds=2.0), {})

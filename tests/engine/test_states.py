@@ -19,6 +19,7 @@ CHAIN = {
 
 def look(engine: Engine, prompt: dict[str, Any]) -> dict[str, NodeState]:
     graph = read_graph(prompt) if prompt else Graph({})
+    engine.memo.refresh()
     return node_states(graph, engine.registry, engine.folders, engine.memo, engine.settings.profile)
 
 

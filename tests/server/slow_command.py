@@ -1,10 +1,6 @@
 """The command with one more node type: ``Slow`` waits, and says how far it is."""
 
-import sys
 import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from engine.context import Context
 from engine.node import node

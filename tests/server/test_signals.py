@@ -1,6 +1,7 @@
 """Ctrl-C, on the real command in a process of its own."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = [sys.executable, "-W", "error", str(Path(__file__).with_name("slow_command.py"))]
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-W", "error", "-m", "tests.server.slow_command"]
 
 Start = Callable[[int, float], subprocess.Popen[str]]
 
@@ -26,7 +28,11 @@ def start(here: Path) -> Iterator[Start]:
         }
         (here / "slow.json").write_text(json.dumps(workflow))
         process = subprocess.Popen(
-            [*COMMAND, "run", "slow.json", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*COMMAND, "run", "slow.json", "--json"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         started.append(process)
         assert process.stdout
