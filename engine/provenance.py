@@ -49,6 +49,10 @@ class Made(BaseModel):
     settings: dict[str, str] = Field(default_factory=dict)
 
 
+RECORDED = PICKS | {"model_mapped"}
+"""Remarks that go into the provenance."""
+
+
 @dataclass(frozen=True)
 class Provenance:
     """What one run says of itself in its files.
@@ -75,7 +79,7 @@ class Provenance:
         picks = [
             {"node": each.node, "input": each.input, "from": each.got, "picked": each.message}
             for each in self.remarks
-            if each.code in PICKS
+            if each.code in RECORDED
         ]
         return {
             "parameters": dict(self.parameters),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from engine.errors import FileError, SettingError
+from engine.model_map import ModelMap
 
 SUFFIXES = frozenset({".json", ".png", ".webp", ".jpg", ".jpeg", ".mp4", ".m4v", ".mov", ".webm", ".mkv"})
 """Files that may be workflows or carry one."""
@@ -69,6 +70,41 @@ def parse_values(settings: Sequence[str]) -> dict[str, Any]:
             )
         values[target] = parse_value(text)
     return values
+
+
+def parse_model_map(given: Sequence[str] | None, nearest: bool) -> ModelMap:
+    """Return what ``--model-map OLD=NEW`` or ``--model-map FILE`` and ``--nearest-models`` mean.
+
+    Raises:
+        SettingError: one has another form.
+        FileError: a file can't be read.
+    """
+    names: dict[str, str] = {}
+    for text in given or ():
+        old, equals, new = text.rpartition("=")
+        found = {old: new} if equals else _model_names(Path(text))
+        if not all(isinstance(name, str) and name for pair in found.items() for name in pair):
+            raise SettingError(
+                f"--model-map can't use {text!r}.",
+                got=text,
+                expected='OLD=NEW, or a JSON file with {"OLD": "NEW"}',
+                hint="Write it like --model-map v1-5.safetensors=mine.safetensors.",
+            )
+        names |= found
+    return ModelMap(names, nearest)
+
+
+def _model_names(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(
+            f"{path} can't be opened: {error.strerror}.", got=str(path), expected="OLD=NEW or a JSON file",
+            hint="Write it like --model-map v1-5.safetensors=mine.safetensors.",
+        ) from None  # fmt: skip
+    except ValueError as error:
+        raise SettingError(f"{path} is no JSON: {error}.", got=str(path), hint="Correct it.") from None
+    return found if isinstance(found, dict) else {"": found}
 
 
 def parse_value(text: str) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from engine import Engine
 from engine.errors import SettingError, WorkflowError
 from engine.formats import Loaded
 from engine.graph import Graph, read_graph
+from engine.model_map import ModelMap
 from engine.node import InputFile
 from engine.parameters import find_places, set_parameters
 from engine.provenance import PICKS
@@ -54,6 +55,7 @@ class Batch:
     seed: int = 0
     labels: frozenset[str] = frozenset()
     together: int = 1
+    models: ModelMap = field(default_factory=ModelMap)
 
     def head(self, workflow: str) -> dict[str, Any]:
         """Return the first line of a manifest: what the workflow is called, and what later runs must take over."""
@@ -86,15 +88,19 @@ class Batch:
 
     def _load(self, number: int) -> Loaded:
         """Read a saved document for a row: again where it chooses something at random, else once."""
-        if self.loaded.saved is None or self.loaded.format == "api":
-            return self.loaded
         if number == 1 or not any(remark.code in PICKS for remark in self._first.diagnostics):
             return self._first
-        return self.engine.load(self.loaded.saved, seed=self.seed + number - 1, now=self.time)
+        return self._submitted(self.seed + number - 1)
 
     @cached_property
     def _first(self) -> Loaded:
-        return self.engine.load(self.loaded.saved or {}, seed=self.seed, now=self.time)
+        return self._submitted(self.seed)
+
+    def _submitted(self, seed: int) -> Loaded:
+        """Return the workflow as it is when it is submitted with a seed, at the time of the batch."""
+        saved = self.loaded.saved if self.loaded.format != "api" else None
+        loaded = self.loaded if saved is None else self.engine.load(saved, seed=seed, now=self.time)
+        return self.models.apply(loaded, self.engine.registry, self.engine.folders)
 
 
 def is_picture(engine: Engine, graph: Graph, node: str, name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine import Engine
 from engine.formats import Loaded
+from engine.model_map import ModelMap
 from server.batch.axes import Axis
 from server.batch.jobs import Batch, lay_out, picture_input
 from server.batch.names import Names
@@ -20,7 +21,7 @@ class Request:
     """Rows, axes that move together, axes of which every combination runs, and values for all rows.
 
     Each row runs ``count`` times. ``seed`` decides what the file leaves to chance. ``together`` is how many rows that
-    differ only by seed are sampled at once.
+    differ only by seed are sampled at once. ``models`` take the place of those that the file names.
     """
 
     names: Names
@@ -31,6 +32,7 @@ class Request:
     count: int = 1
     seed: int = 0
     together: int = 1
+    models: ModelMap = field(default_factory=ModelMap)
 
     @property
     def columns(self) -> int | None:
@@ -63,5 +65,15 @@ def compose(engine: Engine, loaded: Loaded, request: Request, pictures: Pictures
     repeated = [row for row in rows for _ in range(request.count)]
     laid, stems, labels = lay_out(engine, loaded, repeated, request.zipped, request.grid, request.names, pictures)
     return Batch(
-        engine, loaded, laid, stems, request.names, pictures, datetime.now(), request.seed, labels, request.together
+        engine,
+        loaded,
+        laid,
+        stems,
+        request.names,
+        pictures,
+        datetime.now(),
+        request.seed,
+        labels,
+        request.together,
+        request.models,
     )

@@ -42,3 +42,18 @@ Partial: TypeAlias = Annotated[
     typer.Option("--partial", metavar="", help="Leave out outputs that a fault makes impossible, and run the rest."),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
+ModelMapping: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model-map",
+        metavar="OLD=NEW",
+        show_default=False,
+        help="Use another model than the file names; also a JSON file with an object of such names. May be repeated.",
+    ),
+]
+NearestModels: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--nearest-models", metavar="", help="For models that are not here, use those that are spelled most alike."
+    ),
+]

@@ -7,12 +7,12 @@ import typer
 from typer.core import TyperCommand
 
 from server.command import command
-from server.commands.arguments import File, Only
+from server.commands.arguments import File, ModelMapping, NearestModels, Only
 from server.opening import open_engine
 from server.report import show_remarks
 from server.settings import Options
 from server.signals import cancelled_by_ctrl_c
-from server.workflow import parse_values, workflow_source
+from server.workflow import parse_model_map, parse_values, workflow_source
 
 AXES = ("--grid", "--zip")
 
@@ -104,6 +104,8 @@ def batch(
     manifest: ManifestFile = None,
     sheet: Sheet = None,
     only: Only = None,
+    model_map: ModelMapping = None,
+    nearest_models: NearestModels = False,
     as_json: JsonRows = False,
     quiet: Quiet = False,
 ) -> None:
@@ -128,12 +130,13 @@ def batch(
     from server.batch.telling import RowTeller
 
     names = Names.parse(out or str(options.out / f"{Path(file).stem}-batch"))
+    models = parse_model_map(model_map, nearest_models)
     axes = [[parse_axis(text) for text in each or ()] for each in (zipped, grid)]
     with open_engine(options) as engine, cancelled_by_ctrl_c() as cancel:
-        loaded = engine.load(workflow_source(file), seed=seed)
+        loaded = models.apply(engine.load(workflow_source(file), seed=seed), engine.registry, engine.folders)
         show_remarks(loaded.warnings)
         found, base = find_rows(rows, engine, loaded)
-        request = Request(names, found, axes[0], axes[1], parse_values(values or ()), count, seed, together)
+        request = Request(names, found, axes[0], axes[1], parse_values(values or ()), count, seed, together, models)
         made = compose(engine, loaded, request, Pictures(engine.folders, base))
         with Manifest(manifest or names.root / "manifest.jsonl", made.head(file)) as noted:
             with RowTeller(names.root, as_json, quiet) as teller:

@@ -13,14 +13,15 @@ from engine.errors import LoomisError, WorkflowError
 from engine.examine import Examined, Lack, examine
 from engine.folders import Folders
 from engine.formats import Catalogue, Loaded, load
+from engine.model_map import ModelMap
 from engine.node import Registry
 from engine.object_info import SpecClasses
 from server.command import command
-from server.commands.arguments import Files, Json
+from server.commands.arguments import Files, Json, ModelMapping, NearestModels
 from server.report import error_data, plain_data
 from server.settings import Options
 from server.text import show_table
-from server.workflow import Named, find_workflows
+from server.workflow import Named, find_workflows, parse_model_map
 
 KINDS = {"type": "node type", "model": "model", "file": "input file", "value": "value"}
 
@@ -46,7 +47,13 @@ class Checked:
 
 
 @command
-def check(options: Options, files: Files, as_json: Json = False) -> None:
+def check(
+    options: Options,
+    files: Files,
+    model_map: ModelMapping = None,
+    nearest_models: NearestModels = False,
+    as_json: Json = False,
+) -> None:
     """Say of each workflow whether it would run here, and what to do if not.
 
     Told are missing node types, missing models (with the download that the file
@@ -60,7 +67,8 @@ def check(options: Options, files: Files, as_json: Json = False) -> None:
     """
     registry = nodes.vocabulary()
     folders = options.folders(nodes.EMBEDDED)
-    checked = list(check_all(find_workflows(files), registry, folders))
+    models = parse_model_map(model_map, nearest_models)
+    checked = list(check_all(find_workflows(files), registry, folders, models))
     runs = sum(each.state == "runs" for each in checked)
     if as_json:
         typer.echo(json.dumps({"workflows": [_data(each) for each in checked], "runs": runs, "total": len(checked)}))
@@ -70,12 +78,12 @@ def check(options: Options, files: Files, as_json: Json = False) -> None:
         raise typer.Exit(2)
 
 
-def check_all(found: Sequence[Named], registry: Registry, folders: Folders) -> Iterator[Checked]:
+def check_all(found: Sequence[Named], registry: Registry, folders: Folders, models: ModelMap) -> Iterator[Checked]:
     """Examine each file. Pictures and videos that were found in a folder and carry no workflow are passed over."""
     catalogue = Catalogue(SpecClasses(registry.specs))
     for each in found:
         try:
-            loaded = load(each.source, catalogue)
+            loaded = models.apply(load(each.source, catalogue), registry, folders)
         except LoomisError as error:
             carries_none = isinstance(error, WorkflowError) and each.place.suffix.lower() != ".json"
             if not (each.found and carries_none):

@@ -5,12 +5,12 @@ import json
 import typer
 
 from server.command import command
-from server.commands.arguments import File, Json, Only, Partial, Set
+from server.commands.arguments import File, Json, ModelMapping, NearestModels, Only, Partial, Set
 from server.opening import open_engine
 from server.report import show_remarks
 from server.settings import Options
 from server.text import range_text, seconds_text, show_table
-from server.workflow import parse_values, workflow_source
+from server.workflow import parse_model_map, parse_values, workflow_source
 
 
 @command
@@ -20,6 +20,8 @@ def plan(
     values: Set = None,
     only: Only = None,
     partial: Partial = False,
+    model_map: ModelMapping = None,
+    nearest_models: NearestModels = False,
     as_json: Json = False,
 ) -> None:
     """Show what a run would do, without doing it.
@@ -32,8 +34,9 @@ def plan(
       loomis plan workflows/portrait.json --set KSampler.seed=7 --json
     """
     parameters = parse_values(values or ())
+    models = parse_model_map(model_map, nearest_models)
     with open_engine(options) as engine:
-        workflow = engine.load(workflow_source(file))
+        workflow = models.apply(engine.load(workflow_source(file)), engine.registry, engine.folders)
         show_remarks(workflow.warnings)
         bound = engine.check(workflow, parameters, targets=only or None, partial=partial)
         found = engine.plan(workflow, parameters, targets=only or None, partial=partial)

@@ -8,13 +8,13 @@ import typer
 
 from engine.errors import ValidationError
 from server.command import command
-from server.commands.arguments import File, Only, Partial, Set
+from server.commands.arguments import File, ModelMapping, NearestModels, Only, Partial, Set
 from server.opening import open_engine
 from server.report import show_remarks
 from server.settings import Options
 from server.signals import cancelled_by_ctrl_c
 from server.telling import FilesOnly, JsonLines, Lines, OnTerminal, Teller
-from server.workflow import parse_values, workflow_source
+from server.workflow import parse_model_map, parse_values, workflow_source
 
 
 @command
@@ -24,6 +24,8 @@ def run(
     values: Set = None,
     only: Only = None,
     partial: Partial = False,
+    model_map: ModelMapping = None,
+    nearest_models: NearestModels = False,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -43,10 +45,12 @@ def run(
       loomis run workflows/portrait.json --set KSampler.seed=7
       loomis run workflows/portrait.json --set "Positive.text=a man" --only 9 --json
       loomis run output/portrait_00001_.png
+      loomis run theirs.json --model-map v1-5.safetensors=mine.safetensors --nearest-models
     """
     parameters = parse_values(values or ())
+    models = parse_model_map(model_map, nearest_models)
     with open_engine(options) as engine, cancelled_by_ctrl_c() as cancel:
-        workflow = engine.load(workflow_source(file))
+        workflow = models.apply(engine.load(workflow_source(file)), engine.registry, engine.folders)
         teller = make_teller(as_json, quiet, {id: node["class_type"] for id, node in workflow.prompt.items()})
         try:
             result = engine.run(

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import FileError, SettingError
-from server.workflow import find_workflows, parse_value, parse_values, typed
+from engine.model_map import ModelMap
+from server.workflow import find_workflows, parse_model_map, parse_value, parse_values, typed
 
 
 @pytest.mark.parametrize(
@@ -79,3 +80,20 @@ def test_a_folder_without_workflows(tmp_path):
 
 def test_typed():
     assert (typed({"3": "KSampler"}, "3"), typed({}, "3")) == ("3 KSampler", "3")
+
+
+def test_a_model_map_is_pairs_or_a_file(tmp_path):
+    (tmp_path / "map.json").write_text('{"a.ckpt": "b.safetensors", "x": "y"}')
+    found = parse_model_map(["v1.5=sub/mine.safetensors", str(tmp_path / "map.json")], True)
+    assert found == ModelMap({"v1.5": "sub/mine.safetensors", "a.ckpt": "b.safetensors", "x": "y"}, True)
+    assert parse_model_map(None, False) == ModelMap()
+
+
+@pytest.mark.parametrize("text", ["=b", "a=", "list.json", "text.json", "number.json"])
+def test_what_is_no_model_map(tmp_path, text):
+    for name, content in (("list.json", "[1]"), ("text.json", "a"), ("number.json", '{"a": 1}')):
+        (tmp_path / name).write_text(content)
+    with pytest.raises(SettingError):
+        parse_model_map([text if "=" in text else str(tmp_path / text)], False)
+    with pytest.raises(FileError, match="can't be opened"):
+        parse_model_map([str(tmp_path / "none.json")], False)

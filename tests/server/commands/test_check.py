@@ -7,6 +7,7 @@ import pytest
 
 import nodes
 from engine import Folders
+from engine.model_map import ModelMap
 from server.commands.check import check_all
 from server.workflow import find_workflows
 from tests.server.conftest import SAVED, WORKFLOW
@@ -90,7 +91,7 @@ def test_remarks_are_in_the_json(loomis, here):
 @pytest.mark.skipif(not PAIRS.is_dir(), reason="the reference folder (LOOMIS_REFERENCE) has no pairs")
 def test_every_workflow_of_the_corpus_is_examined(capsys):
     found = [each for each in find_workflows([str(PAIRS)]) if each.place.name == "saved.json"]
-    checked = list(check_all(found, nodes.vocabulary(), Folders(models=(nodes.EMBEDDED,))))
+    checked = list(check_all(found, nodes.vocabulary(), Folders(models=(nodes.EMBEDDED,)), ModelMap()))
     assert [each.error for each in checked if each.error] == []
     assert len(checked) == 391
     with_files = [each for each in checked if {lack.kind for lack in each.lacks} <= {"model", "file"}]

@@ -148,3 +148,19 @@ def test_an_output_folder_that_can_not_be_written(loomis, here):
     ran = loomis("run", "picture.json", "--out", "file")
     assert ran.code == 3
     assert "can't be written" in ran.err
+
+
+def test_models_that_are_not_here_can_be_replaced(loomis, here):
+    graph = {
+        "1": {"class_type": "UpscaleModelLoader", "inputs": {"model_name": "x4-UltraSharp.pth"}},
+        "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
+    }
+    (here / "w.json").write_text(json.dumps(graph))
+    assert loomis("run", "w.json").code == 2
+    assert loomis("check", "w.json").code == 2
+    ours = "realesr-animevideov3_x4.safetensors"
+    warning = f"warning: Node 1 (UpscaleModelLoader): {ours} takes the place of x4-UltraSharp.pth."
+    for option in (("--nearest-models",), ("--model-map", f"x4-UltraSharp.pth={ours}")):
+        ran = loomis("run", "w.json", *option)
+        assert (ran.code, ran.err.splitlines()[0]) == (0, warning)
+        assert loomis("plan", "w.json", *option).code == loomis("check", "w.json", *option).code == 0
