@@ -25,7 +25,8 @@ class Outcome:
     """What a call gave.
 
     ``outputs`` are the digests per output slot; ``values`` maps each to its value and byte form (None where it has
-    none). ``asks`` are lazy inputs that are needed first. ``expanded`` is a graph that takes the call's place.
+    none). ``asks`` are lazy inputs that are needed first. ``expanded`` is a graph that takes the call's place. One that
+    is not ``exact`` is not to be remembered.
     """
 
     outputs: tuple[Digests, ...] = ()
@@ -35,6 +36,7 @@ class Outcome:
     asks: tuple[str, ...] = ()
     expanded: Expanded[Any] | None = None
     seconds: float = 0.0
+    exact: bool = True
 
 
 def arguments(
@@ -74,6 +76,7 @@ def invoke(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
     except (Exception, SystemExit) as error:
         raise located(error, node) from error
     outcome.seconds = _own_seconds() - began
+    outcome.exact = node.spec.context is None or given[node.spec.context].exact
     return outcome
 
 
@@ -87,6 +90,7 @@ async def invoke_async(node: BoundNode, call: CallInputs, given: dict[str, Any])
     except (Exception, SystemExit) as error:
         raise located(error, node) from error
     outcome.seconds = _own_seconds() - began
+    outcome.exact = node.spec.context is None or given[node.spec.context].exact
     return outcome
 
 

@@ -73,6 +73,8 @@ class Context:
         self._cancelled = cancelled
         self.warn = warn
         """Tell the user something that costs no result."""
+        self.exact = True
+        """Whether the result is what the node's inputs and the settings ask for, and may be remembered."""
 
     @property
     def settings(self) -> Settings:
@@ -98,6 +100,10 @@ class Context:
         """
         if self._cancelled():
             raise Cancelled("The run was cancelled.", node=self.node)
+
+    def approximate(self) -> None:
+        """Say that this result is not quite what was asked for: it is used, and not remembered."""
+        self.exact = False
 
     def progress(self, value: int, maximum: int, preview: Callable[[], bytes] | None = None) -> None:
         """Say that ``value`` of ``maximum`` steps are done; stop if the run was cancelled.

@@ -7,6 +7,12 @@ NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
 """What torch says, as a RuntimeError, when the CPU's memory ran out."""
 
 
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
+    is_torchs = type(error).__name__ == "OutOfMemoryError" or NO_MEMORY in str(error)
+    return is_torchs or isinstance(error, MemoryError | OutOfMemory)
+
+
 def located(error: BaseException, node: BoundNode) -> LoomisError:
     """Return the error with the node it happened in; errors that are not ours become a NodeFailure."""
     if isinstance(error, LoomisError):
@@ -14,7 +20,7 @@ def located(error: BaseException, node: BoundNode) -> LoomisError:
             error.node = node.id
         error.class_type = error.class_type or node.spec.type
         return error
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or NO_MEMORY in str(error):
+    if ran_out(error):
         return OutOfMemory(
             f"Memory ran out in {node.spec.type}.",
             node=node.id,

@@ -181,7 +181,7 @@ class Work:
             completion.done[index] = (outcome, None)
             return
         call = task.calls[index]
-        keep = self._may_keep(task, call)
+        keep = outcome.exact and self._may_keep(task, call)
         row = self.memo.remember(task.node.spec, call.key, outcome, trace(task.node, call.inputs), keep=keep)
         if task.node.spec.output_node and not row.asks:
             completion.placed[index] = self.outputs.place(task.node.id, call.key, row, outcome)

@@ -10,11 +10,11 @@ from nodes.lazy import lazy
 from nodes.recipes import Conditioning, Latent, Vae
 
 if TYPE_CHECKING:
-    from nodes.models import service
+    from nodes.models import pictures
     from nodes.pixels import masks, resize
     from nodes.sampling import regions
 else:
-    service = lazy("nodes.models.service")
+    pictures = lazy("nodes.models.pictures")
     masks = lazy("nodes.pixels.masks")
     resize = lazy("nodes.pixels.resize")
     regions = lazy("nodes.sampling.regions")
@@ -41,7 +41,7 @@ def vae_encode_for_inpaint(
     grow_mask_by: Annotated[int, Field(ge=0, le=64), Widget(step=1)] = 6,
 ) -> Latent:
     """Encode pictures with what a mask hides in grey, to be sampled there and a little around it."""
-    autoencoder = ctx.use(service.pool).vae(vae)
+    autoencoder = pictures.Pictures(ctx, vae)
     mask = _over(pixels, mask)
     pixels, mask = autoencoder.crop(pixels), autoencoder.crop(mask)
     samples, grown = autoencoder.encode(masks.hidden(pixels, mask)), masks.grow_box(mask.round(), grow_mask_by)
@@ -59,7 +59,7 @@ def inpaint_model_conditioning(
     noise_mask: bool = True,
 ) -> Prepared:
     """Show an inpainting model the picture and the mask; without a noise mask all of the picture is sampled anew."""
-    autoencoder = ctx.use(service.pool).vae(vae)
+    autoencoder = pictures.Pictures(ctx, vae)
     mask = _over(pixels, mask)
     pixels, mask = autoencoder.crop(pixels), autoencoder.crop(mask)
     shown = {"concat_latent_image": autoencoder.encode(masks.hidden(pixels, mask)), "concat_mask": mask}

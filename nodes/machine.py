@@ -4,10 +4,14 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 DRIVERS = (Path("/dev/nvidiactl"), Path("/usr/lib/wsl/lib/libcuda.so.1"), Path("C:/Windows/System32/nvcuda.dll"))
 """Where the NVIDIA driver shows on Linux, on Linux under Windows, and on Windows."""
+
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where a container's limit stands, in bytes, in either version of control groups."""
 
 
 def detect_device(torch: str) -> str:
@@ -54,6 +58,13 @@ def compute_capabilities() -> list[tuple[int, int]]:
         found.append((major.value, minor.value))
     nvml.nvmlShutdown()
     return found
+
+
+def memory_bytes(limits: Sequence[Path] = LIMITS) -> int:
+    """Return the memory of the machine, or of the container that this process is in."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")] if hasattr(os, "sysconf") else [8 * 2**30]
+    texts = [limit.read_text().strip() for limit in limits if limit.is_file()]
+    return min([*found, *(int(text) for text in texts if text.isdigit())])
 
 
 def torch_version() -> str:

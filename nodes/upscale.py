@@ -10,11 +10,9 @@ from nodes.lazy import lazy
 from nodes.recipes import FileRef, UpscaleModel
 
 if TYPE_CHECKING:
-    from nodes.models import service
-    from nodes.pixels import tiles
+    from nodes.models import pictures
 else:
-    service = lazy("nodes.models.service")
-    tiles = lazy("nodes.pixels.tiles")
+    pictures = lazy("nodes.models.pictures")
 
 FOLDER = "upscale_models"
 
@@ -42,5 +40,4 @@ def image_upscale_with_model(ctx: Context, upscale_model: UpscaleModel, image: I
             expected="3 channels",
             hint="Leave the alpha channel out and scale it on its own.",
         )
-    model = ctx.use(service.pool).upscaler(upscale_model)
-    return tiles.enlarge(model, image.movedim(-1, 1), model.scale, ctx.progress).movedim(1, -1).contiguous()
+    return pictures.enlarged(ctx, upscale_model, image.movedim(-1, 1)).movedim(1, -1).contiguous()

@@ -9,16 +9,16 @@ from nodes.lazy import lazy
 from nodes.recipes import Latent, Vae
 
 if TYPE_CHECKING:
-    from nodes.models import service, spaces
+    from nodes.models import pictures, spaces
 else:
     spaces = lazy("nodes.models.spaces")
-    service = lazy("nodes.models.service")
+    pictures = lazy("nodes.models.pictures")
 
 
 @node("VAEDecode", category="latent", display_name="VAE Decode", resource="gpu", numeric=True)
 def vae_decode(ctx: Context, samples: Latent, vae: Vae) -> Image:
     """Turn a latent into pictures."""
-    autoencoder = ctx.use(service.pool).vae(vae)
+    autoencoder = pictures.Pictures(ctx, vae)
     spaces.check(samples, autoencoder.latent, "samples")
     return autoencoder.decode(samples.samples)
 
@@ -26,7 +26,7 @@ def vae_decode(ctx: Context, samples: Latent, vae: Vae) -> Image:
 @node("VAEEncode", category="latent", display_name="VAE Encode", resource="gpu", numeric=True)
 def vae_encode(ctx: Context, pixels: Image, vae: Vae) -> Latent:
     """Turn pictures into a latent."""
-    autoencoder = ctx.use(service.pool).vae(vae)
+    autoencoder = pictures.Pictures(ctx, vae)
     return Latent(autoencoder.encode(pixels), space=autoencoder.latent.space)
 
 
@@ -52,9 +52,9 @@ def vae_decode_tiled(
     The mean of three runs with square, wide and high tiles. They overlap by a quarter at most. The temporal sizes are
     for VAEs of videos.
     """
-    autoencoder = ctx.use(service.pool).vae(vae)
+    autoencoder = pictures.Pictures(ctx, vae)
     spaces.check(samples, autoencoder.latent, "samples")
-    return autoencoder.decode_tiled(samples.samples, tile_size, overlap, ctx.progress)
+    return autoencoder.decode_tiled(samples.samples, tile_size, overlap)
 
 
 @node("VAEEncodeTiled", category="_for_testing", display_name="VAE Encode (Tiled)", resource="gpu", numeric=True)
@@ -72,6 +72,6 @@ def vae_encode_tiled(
     The mean of three runs with square, wide and high tiles. They overlap by a quarter at most. The temporal sizes are
     for VAEs of videos.
     """
-    autoencoder = ctx.use(service.pool).vae(vae)
-    samples = autoencoder.encode_tiled(pixels, tile_size, overlap, ctx.progress)
+    autoencoder = pictures.Pictures(ctx, vae)
+    samples = autoencoder.encode_tiled(pixels, tile_size, overlap)
     return Latent(samples, space=autoencoder.latent.space)

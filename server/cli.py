@@ -50,7 +50,7 @@ Settings, with the names that the file uses:
   device, precision
   ancestral_noise    next-seed or same-seed
   memory_gb, disk_gb what is remembered, default 2 and 20
-  ram_gb, vram_gb    what models may take, default: what is there
+  ram_gb, vram_gb    what models and their work may take, default: see --ram and --vram
   host, port, workers               the server: 127.0.0.1, 8188, one for each device
   history_jobs, history_gb          jobs that it remembers, default 10000 and 1
   grace_seconds, park_seconds       what a job may take to stop, default 10 and 20

@@ -51,6 +51,23 @@ SHARED: dict[str, Any] = {
         str | None,
         _shared("--precision", metavar="NAME", help="auto, fp32, bf16 or fp16. Default: auto (env LOOMIS_PRECISION)"),
     ],
+    "ram_gb": Annotated[
+        float | None,
+        _shared(
+            "--ram",
+            metavar="GIB",
+            help="Memory for models and their work. Default: three quarters of what there is; with a GPU half of it, "
+            "for models that leave the GPU (env LOOMIS_RAM_GB)",
+        ),
+    ],
+    "vram_gb": Annotated[
+        float | None,
+        _shared(
+            "--vram",
+            metavar="GIB",
+            help="GPU memory for models and their work. Default: nine tenths of the GPU's (env LOOMIS_VRAM_GB)",
+        ),
+    ],
     "settings": Annotated[
         Path | None,
         _shared(

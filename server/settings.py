@@ -40,9 +40,9 @@ class Options(BaseModel):
     """Every setting with its default. The names are those of the settings file; sizes are in GiB.
 
     ``data`` holds the store of remembered results. ``memory_gb`` and ``disk_gb`` bound what is remembered, ``ram_gb``
-    and ``vram_gb`` what models may take (0: what the machine has). The rest is for ``loomis serve``: where it
-    listens and who is let in, how many jobs that ended are kept, how long a cancelled job may take to stop, and how
-    long a job that runs may take to come to the end of a node when the server ends.
+    and ``vram_gb`` what models and their work may take (0: a part of what there is). The rest is for ``loomis serve``:
+    where it listens and who is let in, how many jobs that ended are kept, how long a cancelled job may take to stop,
+    and how long a job that runs may take to come to the end of a node when the server ends.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -132,7 +132,11 @@ def read_options(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envir
         SettingError: a value can't be used, a name is unknown or the settings file can't be read.
     """
     given = {name: value for name, value in flags.items() if value not in (None, [], "")}
-    sources = {name: (value, "--" + name.replace("_", "-")) for name, value in given.items() if name != "settings"}
+    sources = {
+        name: (value, "--" + name.removesuffix("_gb").replace("_", "-"))
+        for name, value in given.items()
+        if name != "settings"
+    }
     for name in Options.model_fields:
         if text := environ.get(f"LOOMIS_{name.upper()}"):
             value = [part for part in text.split(LISTS[name]) if part] if name in LISTS else text

@@ -1,6 +1,7 @@
 """From a description and a file to a module: made without memory, then given its tensors one by one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,56 @@ from nodes.models.precision import Casts
 from nodes.models.weights import Weights
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the tensors of a network come from: a view of the file, moved to the device, patched and cast.
+
+    ``shared`` gives tensors of the same network that are taken as they are, for every weight that no patch changes.
+    """
+
+    network: Network
+    weights: Weights
+    device: torch.device
+    casts: Casts
+    patches: Sequence[Patch] = ()
+    shared: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def tensor(self, name: str, shape: Sequence[int]) -> Tensor:
+        """Return a tensor of the module, of a shape that holds as many numbers as it has."""
+        is_touched = any(patch.touches(name) for patch in self.patches)
+        if name in self.shared and not is_touched:
+            return self.shared[name].to(self.device)
+        tensor = self.network.tensor(self.weights, name).reshape(shape).to(self.device)
+        if is_touched:
+            tensor = patched(tensor.float(), name, self.patches)
+        for dtype in self.casts:
+            tensor = tensor.to(dtype)
+        return tensor
+
+
+def empty(source: Source) -> nn.Module:
+    """Return the module of a network without memory. Raises ModelError where the file has not all its tensors."""
+    with torch.device("meta"):
+        module = source.network.build(source.network.config)
+    _check(source.network, source.weights, module.state_dict())
+    return module.eval().requires_grad_(False)
+
+
+def filled(source: Source, later: Collection[str] = ()) -> nn.Module:
+    """Return the module of a network with its tensors, but for those of the submodules named in ``later``.
+
+    A tensor that is already as wanted stays a view of the file. Raises ModelError as ``empty`` does.
+    """
+    module, prefixes = empty(source), tuple(f"{name}." for name in later)
+    tensors = {
+        name: source.tensor(name, shaped.shape)
+        for name, shaped in module.state_dict().items()
+        if not name.startswith(prefixes)
+    }
+    module.load_state_dict(tensors, assign=True, strict=not later)
+    return module
+
+
 def assemble(
     network: Network,
     weights: Weights,
@@ -20,34 +71,8 @@ def assemble(
     patches: Sequence[Patch] = (),
     shared: Mapping[str, Tensor] | None = None,
 ) -> nn.Module:
-    """Return the module of a network in eval mode, its weights cast and on the device.
-
-    A tensor that is already as wanted stays a view of the file. ``shared`` gives tensors of the same network without
-    patches, which are taken as they are for every weight that no patch changes.
-    Raises ModelError where a tensor is missing or of another shape.
-    """
-    with torch.device("meta"):
-        module = network.build(network.config)
-    wanted = module.state_dict()
-    _check(network, weights, wanted)
-    touched = {name for name in wanted for patch in patches if patch.touches(name)}
-    tensors: dict[str, Tensor] = {}
-    for name, empty in wanted.items():
-        if shared and name not in touched:
-            tensors[name] = shared[name]
-            continue
-        tensor = network.tensor(weights, name).reshape(empty.shape).to(device)
-        if name in touched:
-            tensor = patched(tensor.float(), name, patches)
-        tensors[name] = _cast(tensor, casts)
-    module.load_state_dict(tensors, assign=True)
-    return module.eval().requires_grad_(False)
-
-
-def _cast(tensor: Tensor, casts: Casts) -> Tensor:
-    for dtype in casts:
-        tensor = tensor.to(dtype)
-    return tensor
+    """Return the module of a network in eval mode, whole. Raises ModelError where its file does not fit it."""
+    return filled(Source(network, weights, device, casts, patches, shared or {}))
 
 
 def _check(network: Network, weights: Weights, wanted: Mapping[str, Tensor]) -> None:

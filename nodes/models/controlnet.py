@@ -6,15 +6,20 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from nodes.models.streaming import Stream
 from nodes.pixels.resize import resize
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Controlnet:
-    """A ControlNet, built and on its device. ``factor`` is pixels of the picture per cell of the latent."""
+    """A ControlNet, built and on its device. ``factor`` is pixels of the picture per cell of the latent.
+
+    With a ``stream`` some of its blocks come when they are called.
+    """
 
     module: nn.Module
     factor: int
+    stream: Stream | None = None
 
     def __call__(
         self, x: Tensor, timestep: Tensor, context: Tensor, picture: Tensor, added: Mapping[str, Any] | None = None

@@ -1,51 +1,42 @@
 """The model pool: the only owner of weights. Recipes go in, ready modules come out."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import count
-from math import prod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.errors import ModelError
 from nodes.models import families, lora
-from nodes.models.assemble import assemble
+from nodes.models.assemble import Source, filled
 from nodes.models.controlnet import Controlnet
 from nodes.models.families import controlnet, sdxl
 from nodes.models.families.checkpoint import Checkpoint, Network, TextEncoder
-from nodes.models.memory import Resident, held, victims
 from nodes.models.patch import Mixing, Patch, Rounding, mixing
+from nodes.models.placement import Sizes, needed_bytes, placed, sizes
 from nodes.models.precision import Casts, Precision, policy
+from nodes.models.residents import Parts, Residents
 from nodes.models.text import Text, TextModel, embedding
 from nodes.models.unet import Unet
 from nodes.models.upscaler import Upscaler, build_upscaler
 from nodes.models.vae import Autoencoder
 from nodes.models.weights import Weights, open_weights
+from nodes.models.working import unet_bytes
 from nodes.recipes import Clip, ControlNet, FileRef, LoraPatch, Merge, Model, Rounded, UpscaleModel, Vae, WeightPatch
 
-Built = TypeVar("Built")
-
-
-@dataclass(slots=True)
-class _Place:
-    """Where one recipe's modules are kept. The lock is held while they are built."""
-
-    building: Lock = field(default_factory=Lock)
-    value: Any = None
-    modules: Sequence[nn.Module] = ()
-    last_use: int = 0
+Recipe = Model | Clip | Vae | ControlNet
 
 
 class Pool:
     """Builds modules from recipes and keeps those used last, up to a budget of bytes.
 
-    ``device`` is as torch names it. ``locate`` finds the file of a reference and raises FileError where it is gone.
-    Safe to use from several threads: a recipe is built once, different ones side by side. What a caller holds stays
-    valid after it is evicted. Every method raises FileError or ModelError where a file is not what the recipe wants.
+    ``device`` is as torch names it; ``host_bytes`` bounds what is put aside of that which leaves it, 0 where it is the
+    host. ``locate`` finds the file of a reference and raises FileError where it is gone.
+    Safe to use from several threads. What a caller holds stays valid after it is evicted; what it gets within
+    ``residents.together`` is not evicted. Methods raise FileError or ModelError where a file is not as a recipe has it.
     """
 
     def __init__(
@@ -54,17 +45,17 @@ class Pool:
         precision: Precision,
         budget_bytes: int,
         locate: Callable[[FileRef], Path],
+        host_bytes: int = 0,
         *,
         bf16: bool = True,
     ) -> None:
         self.device = torch.device(device)
         self.policy = policy(precision, self.device.type, bf16)
-        self.budget_bytes = budget_bytes
+        self.residents = Residents(self.device, budget_bytes, host_bytes)
         self._locate = locate
         self._files: dict[FileRef, tuple[Weights, Checkpoint | None]] = {}
-        self._places: dict[Hashable, _Place] = {}
+        self._sizes: dict[FileRef, Sizes] = {}
         self._lock = Lock()
-        self._uses = count(1)
 
     def weights(self, file: FileRef) -> Weights:
         """Return the opened file of a reference."""
@@ -89,25 +80,44 @@ class Pool:
             self._files[file] = (weights, first)
         return first
 
-    def unet(self, model: Model) -> Unet:
-        """Return the diffusion network of a recipe, its LoRAs merged in. Options of the recipe change nothing here."""
-        checkpoint, network = self.checkpoint(model.file), self.network(model)
-        model = Model(model.file, model.patches)
-        return self._get(
+    def unet(self, model: Model, working: int = 0, streamed: bool = False) -> Unet:
+        """Return the diffusion network of a recipe, patched. Options of the recipe change nothing here.
+
+        Where it does not fit beside ``working`` bytes, or shall be ``streamed``, its blocks come when they are called.
+        """
+        checkpoint, network, model = self.checkpoint(model.file), self.network(model), replace(model, options=())
+        return placed(
+            self.residents,
             model,
-            self._bytes(model.file, [network], self.policy.unet),
-            lambda: Unet(self._assembled(model, model.file, network), checkpoint.prediction, checkpoint.latent),
-            lambda unet: [unet.module],
+            lambda: self._parts_of(model.file, network),
+            needed_bytes(network, self.weights(model.file), self.policy.unet),
+            lambda: self._source(model, model.file, network),
+            lambda module, stream: Unet(module, checkpoint.prediction, checkpoint.latent, stream),
+            working,
+            streamed,
         )
+
+    def working(self, model: Model, batch: int, cells: int) -> int:
+        """Return the bytes that a diffusion network needs at work on ``batch`` latents of ``cells`` cells."""
+        return unet_bytes(self.network(model).config, batch, cells, self.policy.unet[-1].itemsize)
+
+    def least(self, model: Model) -> int:
+        """Return the bytes that a diffusion network takes at least, when all its blocks come and go."""
+        return self._parts_of(model.file, self.network(model)).least
 
     def text(self, clip: Clip) -> Text:
         """Return the text encoders of a recipe, patched. ``clip.layer`` is an argument of ``encode``."""
-        encoders, recipe = self.encoders(clip), replace(clip, layer=None)
-        return self._get(
+        encoders, recipe, casts = self.encoders(clip), replace(clip, layer=None), self.policy.text
+
+        def build() -> Text:
+            sources = [self._source(recipe, file, each, place) for place, (file, each) in enumerate(encoders)]
+            return Text(tuple(TextModel(each, filled(src)) for (_, each), src in zip(encoders, sources, strict=True)))
+
+        return self.residents.get(
             recipe,
-            sum(self._bytes(file, [encoder.network], self.policy.text) for file, encoder in encoders),
-            lambda: Text(tuple(TextModel(each, self._assembled(recipe, file, each)) for file, each in encoders)),
-            lambda text: [model.module for model in text.models],
+            sum(needed_bytes(encoder.network, self.weights(file), casts) for file, encoder in encoders),
+            build,
+            lambda text: Parts([model.module for model in text.models]),
         )
 
     def encoders(self, clip: Clip) -> tuple[tuple[FileRef, TextEncoder], ...]:
@@ -132,13 +142,11 @@ class Pool:
     def vae(self, vae: Vae) -> Autoencoder:
         """Return the image autoencoder of a recipe."""
         checkpoint, network = self.checkpoint(vae.file), self.vae_network(vae)
-        return self._get(
+        return self.residents.get(
             vae,
-            self._bytes(vae.file, [network], self.policy.vae),
-            lambda: Autoencoder(
-                assemble(network, self.weights(vae.file), self.device, self.policy.vae), checkpoint.latent
-            ),
-            lambda autoencoder: [autoencoder.module],
+            needed_bytes(network, self.weights(vae.file), self.policy.vae),
+            lambda: Autoencoder(filled(self._source(vae, vae.file, network)), checkpoint.latent),
+            lambda autoencoder: Parts([autoencoder.module]),
         )
 
     def vae_network(self, vae: Vae) -> Network:
@@ -155,27 +163,29 @@ class Pool:
         return tuple(name for name in self.weights(net.file).infos if name not in used)
 
     def controlnet(self, net: ControlNet) -> Controlnet:
-        """Return the ControlNet of a recipe."""
-        network, casts = self.control_network(net), self.policy.unet
-
-        def build() -> Controlnet:
-            module = assemble(network, self._control_weights(net, network), self.device, casts)
-            return Controlnet(module, controlnet.factor(network))
-
-        return self._get(net, self._bytes(net.file, [network], casts), build, lambda found: [found.module])
+        """Return the ControlNet of a recipe; in blocks, as a UNet, where it does not fit."""
+        network = self.control_network(net)
+        return placed(
+            self.residents,
+            net,
+            lambda: self._parts_of(net.file, network),
+            needed_bytes(network, self.weights(net.file), self.policy.unet),
+            lambda: replace(self._source(net, net.file, network), weights=self._control_weights(net, network)),
+            lambda module, stream: Controlnet(module, controlnet.factor(network), stream),
+        )
 
     def _control_weights(self, net: ControlNet, network: Network) -> Weights:
         weights = self.weights(net.file)
         if net.base is None or controlnet.DIFFERENCE not in weights.infos:
             return weights
-        unet = self._part(net.base, self.checkpoint(net.base).unet, "diffusion network")
-        return controlnet.summed(weights, network, self.weights(net.base), unet)
+        return controlnet.summed(weights, network, self.weights(net.base), self.network(Model(net.base)))
 
     def upscaler(self, model: UpscaleModel) -> Upscaler:
         """Return the upscaler of a recipe, in float32."""
         weights = self.weights(model.file)
         needed = sum(info.numbers * 4 for info in weights.infos.values())
-        return self._get(model, needed, lambda: build_upscaler(weights, self.device), lambda found: [found.module])
+        build = partial(build_upscaler, weights, self.device)
+        return self.residents.get(model, needed, build, lambda found: Parts([found.module]))
 
     def embedding(self, file: FileRef) -> tuple[Tensor, ...]:
         """Return the tables (rows, width) of a textual inversion, one for each encoder, float32, on the CPU."""
@@ -189,19 +199,11 @@ class Pool:
         parts = [(self.weights(file), network) for file in files for network in _networks(self.checkpoint(file))]
         return lora.check(self.weights(patch.file), parts)
 
-    @property
-    def held_bytes(self) -> int:
-        """The bytes of all modules that are kept; weights that two of them share count once."""
-        with self._lock:
-            return held(self._residents())
-
     def drop(self) -> None:
         """Forget every module and every opened file."""
+        self.residents.drop()
         with self._lock:
-            self._places.clear()
             self._files.clear()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
 
     def _part(self, file: FileRef, network: Network | None, name: str) -> Network:
         if network is None:
@@ -210,17 +212,27 @@ class Pool:
             raise ModelError(f"{path.name} holds no {name}", got=", ".join(holds), expected=f"a file with a {name}")
         return network
 
-    def _bytes(self, file: FileRef, networks: Sequence[Network], casts: Casts) -> int:
-        weights = self.weights(file)
-        numbers = sum(prod(network.shape(weights, name)) for network in networks for name in network.keys)
-        return numbers * casts[-1].itemsize
+    def _parts_of(self, file: FileRef, network: Network) -> Sizes:
+        if file not in self._sizes:
+            self._sizes[file] = sizes(network, self.weights(file), self.policy.unet)
+        return self._sizes[file]
 
-    def _assembled(self, recipe: Model | Clip, file: FileRef, part: Network | TextEncoder) -> nn.Module:
-        """Assemble a network under the patches of its recipe; it shares what they leave alone if that is in memory."""
-        casts = self.policy.unet if isinstance(recipe, Model) else self.policy.text
+    def _source(self, recipe: Recipe, file: FileRef, part: Network | TextEncoder, place: int = 0) -> Source:
+        """Return where the tensors of a part come from, under the patches of its recipe.
+
+        What was put aside, or is in memory without patches, is taken from there.
+        """
         network = part if isinstance(part, Network) else part.network
-        shared = self._shared(replace(recipe, patches=()), network) if recipe.patches else None
-        return assemble(network, self.weights(file), self.device, casts, self.patches(recipe, file, part), shared)
+        plain = Source(network, self.weights(file), self.device, self._casts(recipe))
+        if aside := self.residents.aside(recipe):
+            return replace(plain, shared=aside[place])
+        if not isinstance(recipe, Model | Clip) or not recipe.patches:
+            return plain
+        shared = self._shared(replace(recipe, patches=()), network)
+        return replace(plain, patches=self.patches(recipe, file, part), shared=shared)
+
+    def _casts(self, recipe: Recipe) -> Casts:
+        return {Vae: self.policy.vae, Clip: self.policy.text}.get(type(recipe), self.policy.unet)
 
     def patches(self, recipe: Model | Clip, file: FileRef, part: Network | TextEncoder) -> list[Patch]:
         """Return the patches of a recipe, fitted to its UNet or one of its text encoders. Reads headers only.
@@ -266,55 +278,13 @@ class Pool:
         found = self.encoders(other)
         return next((each for each in found if isinstance(part, TextEncoder) and each[1].name == part.name), found[0])
 
-    def _shared(self, recipe: Model | Clip, network: Network) -> Mapping[str, Tensor] | None:
-        with self._lock:
-            place = self._places.get(recipe)
-        match place.value if place else None:
-            case Unet(module=module):
+    def _shared(self, recipe: Model | Clip, network: Network) -> Mapping[str, Tensor]:
+        match self.residents.peek(recipe):
+            case Unet(module=module, stream=None):
                 return module.state_dict()
             case Text(models=models):
-                return next((m.module.state_dict() for m in models if m.encoder.network is network), None)
-        return None
-
-    def _get(
-        self,
-        recipe: Hashable,
-        needed: int,
-        build: Callable[[], Built],
-        modules: Callable[[Built], Sequence[nn.Module]],
-    ) -> Built:
-        with self._lock:
-            place = self._places.setdefault(recipe, _Place())
-            place.last_use = next(self._uses)
-        with place.building:
-            if place.value is None:
-                self._make_room(needed)
-                place.value = self._built(recipe, build)
-                place.modules = modules(place.value)
-            built: Built = place.value
-            return built
-
-    def _built(self, recipe: Hashable, build: Callable[[], Built]) -> Built:
-        try:
-            return build()
-        except BaseException:
-            with self._lock:
-                self._places.pop(recipe, None)
-            raise
-
-    def _make_room(self, needed: int) -> None:
-        with self._lock:
-            for key in victims(self._residents(), needed, self.budget_bytes):
-                del self._places[key]
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def _residents(self) -> list[Resident]:
-        return [
-            Resident(key, _storages(place.modules), place.last_use)
-            for key, place in self._places.items()
-            if place.modules
-        ]
+                return next((m.module.state_dict() for m in models if m.encoder.network is network), {})
+        return {}
 
 
 def _networks(checkpoint: Checkpoint) -> list[Network]:
@@ -324,9 +294,3 @@ def _networks(checkpoint: Checkpoint) -> list[Network]:
 def _parts(checkpoint: Checkpoint) -> list[tuple[str, Network | None]]:
     text = [("a text encoder", encoder.network) for encoder in checkpoint.text]
     return [("a diffusion network", checkpoint.unet), ("a VAE", checkpoint.vae), *text]
-
-
-def _storages(modules: Sequence[nn.Module]) -> dict[int, int]:
-    """Return the storages of modules by address, with their bytes."""
-    storages = [parameter.untyped_storage() for module in modules for parameter in module.parameters()]
-    return {storage.data_ptr(): storage.nbytes() for storage in storages}

@@ -11,9 +11,10 @@ from engine.context import Context
 from engine.errors import InputError
 from nodes.models import control, spaces
 from nodes.models.families.checkpoint import LatentFormat
+from nodes.models.frugal import FrugalNetwork
 from nodes.models.guider import guidance, resolved
 from nodes.models.parametrization import Parametrization, parametrization
-from nodes.models.parts import Work, network, parts
+from nodes.models.parts import Work, parts
 from nodes.models.pool import Pool
 from nodes.models.preview import preview
 from nodes.models.service import pool
@@ -46,14 +47,11 @@ def sample(
     if not len(sigmas):
         return Sampled(latent, latent)
     guider, models = resolved(guider), ctx.use(pool)
-    unet = models.unet(guider.model)
     checkpoint = models.checkpoint(guider.model.file)
-    model = parametrization(guider.model, checkpoint)
-    start = entered(latent, unet.latent).to(unet.device)
+    model, form = parametrization(guider.model, checkpoint), checkpoint.latent
+    start = entered(latent, form).to(models.device)
     drawn = starting_noise(source, latent, start)
     solver = SOLVERS[sampler.solver]
-    work = Work(unet, checkpoint.inputs, model.levels, start, _mask(latent, start))
-    denoise = _denoiser(models, guider, work, model, _background(solver, source.seed, drawn))
     rule = cast(noise.AncestralNoise, ctx.settings.ancestral_noise)
     x = noise.start(start, drawn, sigmas[0], model.levels, model.process)
     last = x
@@ -61,13 +59,16 @@ def sample(
     def on_step(step: int, denoised: Tensor) -> None:
         nonlocal last
         last = denoised
-        ctx.progress(step + 1, len(sigmas) - 1, lambda: preview(denoised, unet.latent))
+        ctx.progress(step + 1, len(sigmas) - 1, lambda: preview(denoised, form))
 
-    if len(sigmas) > 1:
-        fresh = noise.noise_for(solver.noise, source.seed, x, sigmas, rule, model.process)
-        x = partial(solver.run, **sampler.settings)(denoise, x, sigmas, fresh, on_step)
+    with models.residents.together():
+        background = _background(solver, source.seed, drawn)
+        denoise = _denoiser(ctx, models, guider, model, start, _mask(latent, start), background)
+        if len(sigmas) > 1:
+            fresh = noise.noise_for(solver.noise, source.seed, x, sigmas, rule, model.process)
+            x = partial(solver.run, **sampler.settings)(denoise, x, sigmas, fresh, on_step)
     x = model.process.finish(x, sigmas[-1])
-    return Sampled(left(latent, x, unet.latent), left(latent, last, unet.latent))
+    return Sampled(left(latent, x, form), left(latent, last, form))
 
 
 def starting_noise(source: NoiseSource, latent: Latent, like: Tensor) -> Tensor:
@@ -112,12 +113,24 @@ def _background(solver: Solver, seed: int, drawn: Tensor) -> Tensor:
     return noise.background_noise(seed, drawn.shape).to(drawn) if solver.fresh_background else drawn
 
 
-def _denoiser(models: Pool, guider: Guider, work: Work, model: Parametrization, background: Tensor) -> GuidedDenoiser:
+def _denoiser(
+    ctx: Context,
+    models: Pool,
+    guider: Guider,
+    model: Parametrization,
+    start: Tensor,
+    mask: Tensor | None,
+    background: Tensor,
+) -> GuidedDenoiser:
+    one = models.working(guider.model, len(guider.sides), start[0, 0].numel())
+    unet = models.unet(guider.model, one)
+    work = Work(unet, models.checkpoint(guider.model.file).inputs, model.levels, start, mask)
     sides = [
         control.steered(parts(side, work, is_negative=place > 0), side, models, guider.model, work.levels)
         for place, side in enumerate(control.spread(guider.sides))
     ]
-    guided = guidance(guider, control.ranged(model.predictor(network(work.unet))), paired(*sides))
-    if work.mask is None:
+    network = FrugalNetwork(models, guider.model, unet, ctx.warn)
+    guided = guidance(guider, control.ranged(model.predictor(network)), paired(*sides))
+    if mask is None:
         return guided
-    return inpaint.Inpaint(guided, work.mask, work.latent, background, model.process)
+    return inpaint.Inpaint(guided, mask, start, background, model.process)

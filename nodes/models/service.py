@@ -1,6 +1,5 @@
 """The one pool of an engine."""
 
-import os
 from pathlib import Path
 from typing import cast
 
@@ -8,6 +7,8 @@ import torch
 
 from engine.context import Environment
 from engine.errors import SettingError
+from engine.settings import Settings
+from nodes.machine import memory_bytes
 from nodes.models.pool import Pool
 from nodes.models.precision import Precision
 from nodes.recipes import FileRef
@@ -31,12 +32,21 @@ def pool(environment: Environment) -> Pool:
             expected="a GPU and driver that this torch supports",
             hint="Run with --device cpu.",
         )
-    return Pool(settings.device, cast(Precision, settings.precision), _budget(environment), locate, bf16=settings.bf16)
+    is_card = settings.device.startswith("cuda")
+    card = torch.cuda.get_device_properties(settings.device).total_memory if is_card else 0
+    device, host = budgets(settings, card, memory_bytes())
+    if is_card and settings.vram:  # the allocator says no beyond it, and the ladder is climbed
+        torch.cuda.set_per_process_memory_fraction(min(1.0, settings.vram / card), settings.device)
+    return Pool(settings.device, cast(Precision, settings.precision), device, locate, host, bf16=settings.bf16)
 
 
-def _budget(environment: Environment) -> int:
-    """Return how many bytes of weights may stay: what was set, else four fifths of the GPU or half of the memory."""
-    settings = environment.settings
-    if settings.device.startswith("cuda"):
-        return settings.vram or torch.cuda.get_device_properties(settings.device).total_memory * 4 // 5
-    return settings.ram or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+def budgets(settings: Settings, card: int, machine: int) -> tuple[int, int]:
+    """Return the bytes for weights and work on the device, and for weights that are put aside on the host.
+
+    ``card`` and ``machine`` are what there is; ``card`` is 0 where the device has no memory of its own. When nothing is
+    set: nine tenths of the card, and half of the machine for what leaves it; without a card three quarters of the
+    machine.
+    """
+    if not card:
+        return settings.ram or machine * 3 // 4, 0
+    return settings.vram or card * 9 // 10, settings.ram or machine // 2

@@ -8,22 +8,24 @@ import torch
 from torch import Tensor, nn
 
 from nodes.models.families.checkpoint import LatentFormat, Prediction
+from nodes.models.streaming import Stream
 
 VECTOR = ("text_embeds", "time_ids")
 """The inputs that diffusers makes a vector of, beside the timestep."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Unet:
-    """A UNet with what a sampler has to know of it."""
+    """A UNet with what a sampler has to know of it. With a ``stream`` some of its blocks come when they are called."""
 
     module: nn.Module
     prediction: Prediction
     latent: LatentFormat
+    stream: Stream | None = None
 
     @property
     def device(self) -> torch.device:
-        return next(self.module.parameters()).device
+        return self.stream.device if self.stream else next(self.module.parameters()).device
 
     def __call__(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Any] | None = None) -> Tensor:
         """Return the network's raw prediction, float32, of the shape of ``x``.

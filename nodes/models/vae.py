@@ -52,24 +52,8 @@ class Autoencoder:
         cells = _tile(tile // factor, overlap // factor)
         return _picture(tiles.averaged(self._decoded, samples, *cells, report, grows=factor))
 
-    def crop(self, pixels: Tensor) -> Tensor:
-        """Return a view of (B, H, W, ...) cut at its borders, as ``encode`` does it.
-
-        Raises InputError where nothing remains.
-        """
-        factor = self.latent.factor
-        height, width = pixels.shape[1] // factor * factor, pixels.shape[2] // factor * factor
-        if not height or not width:
-            raise InputError(
-                "the picture is too small to encode",
-                got=f"{pixels.shape[2]} x {pixels.shape[1]} pixels",
-                expected=f"at least {factor} x {factor}",
-            )
-        top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
-        return pixels[:, top : top + height, left : left + width]
-
     def _prepared(self, pixels: Tensor) -> Tensor:
-        return self.crop(pixels)[..., :3].movedim(-1, 1) * 2 - 1
+        return crop(pixels, self.latent.factor)[..., :3].movedim(-1, 1) * 2 - 1
 
     def _encoded(self, x: Tensor) -> Tensor:
         mean: Tensor = self.module.encode(self._ready(x)).latent_dist.mean
@@ -90,6 +74,22 @@ class Autoencoder:
     def _ready(self, tensor: Tensor) -> Tensor:
         like = next(self.module.parameters())
         return tensor.to(like.device, like.dtype)
+
+
+def crop(pixels: Tensor, factor: int) -> Tensor:
+    """Return a view of (B, H, W, ...) cut at its borders to a multiple of ``factor``, as ``encode`` does it.
+
+    Raises InputError where nothing remains.
+    """
+    height, width = pixels.shape[1] // factor * factor, pixels.shape[2] // factor * factor
+    if not height or not width:
+        raise InputError(
+            "the picture is too small to encode",
+            got=f"{pixels.shape[2]} x {pixels.shape[1]} pixels",
+            expected=f"at least {factor} x {factor}",
+        )
+    top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
+    return pixels[:, top : top + height, left : left + width]
 
 
 def _picture(y: Tensor) -> Tensor:

@@ -18,19 +18,9 @@ def enlarge(
 ) -> Tensor:
     """Return ``images`` (batch, channels, height, width) enlarged ``scale`` times, clamped to 0 to 1.
 
-    Tiles are blended over the overlap by weights that rise linearly. When memory runs out the tiles are halved, down to
-    128.
-
-    Raises:
-        torch.OutOfMemoryError: tiles of 128 are still too large.
+    Tiles are blended over the overlap by weights that rise linearly.
     """
-    while True:
-        try:
-            return in_tiles(model, images, (tile, tile), overlap, report, grows=scale).clamp(0, 1)
-        except torch.OutOfMemoryError:
-            tile //= 2
-            if tile < 128:
-                raise
+    return in_tiles(model, images, (tile, tile), overlap, report, grows=scale).clamp(0, 1)
 
 
 def in_tiles(

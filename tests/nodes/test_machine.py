@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from nodes import machine as device
-from nodes.machine import detect_device, runtime
+from nodes.machine import detect_device, memory_bytes, runtime
 
 
 @pytest.fixture
@@ -85,3 +85,12 @@ def test_the_driver_is_asked_as_it_wants_to_be(tmp_path, monkeypatch, status, ex
 def test_without_a_driver_nothing_is_found(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: (_ for _ in ()).throw(OSError(name)))
     assert device.compute_capabilities() == []
+
+
+def test_a_container_has_the_memory_that_it_is_given(tmp_path):
+    limit, none = tmp_path / "memory.max", tmp_path / "unlimited"
+    limit.write_text("1048576\n")
+    none.write_text("max\n")
+    assert memory_bytes([limit, none, tmp_path / "missing"]) == 1048576
+    assert memory_bytes([none]) == memory_bytes([])
+    assert memory_bytes([]) > 2**28

@@ -76,6 +76,7 @@ def test_an_unknown_setting_is_answered_with_the_nearest(here):
         ({}, {"LOOMIS_PRECISION": "fp8"}, "LOOMIS_PRECISION can't be 'fp8'"),
         ({}, {"LOOMIS_DISK_GB": "nan"}, "LOOMIS_DISK_GB can't be 'nan'"),
         ({}, {"LOOMIS_RAM_GB": "-1"}, "LOOMIS_RAM_GB can't be '-1'"),
+        ({"ram_gb": -1.0}, {}, "--ram can't be -1.0"),
         ({"extra_model_paths": Path("~nobody-of-this-name/x")}, {}, "--extra-model-paths can't be"),
     ],
 )

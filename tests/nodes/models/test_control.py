@@ -88,7 +88,7 @@ def test_a_controlnet_of_another_family_is_an_error(pool: Pool) -> None:
         control.inputs(prompt(control=(foreign,)), pool, TINY, LEVELS)
     assert "text width 48" in str(raised.value.got)
     assert "text width 32" in str(raised.value.expected)
-    assert pool.held_bytes == 0
+    assert pool.residents.held_bytes == 0
 
 
 def test_residuals_are_scaled_and_summed() -> None:

@@ -32,3 +32,11 @@ def test_what_stays_fits_and_no_one_goes_in_vain(residents: list[Resident], need
     if leaving:
         assert held([*staying, residents[leaving[-1]]]) + needed > budget  # type: ignore[call-overload]
         assert all(residents[key].last_use <= stay.last_use for key in leaving for stay in staying)  # type: ignore[call-overload]
+
+
+@given(RESIDENTS, st.sets(st.integers(0, 8)), st.integers(0, 200), st.integers(0, 300))
+def test_what_is_pinned_stays(residents: list[Resident], pinned: set[int], needed: int, budget: int) -> None:
+    leaving = victims(residents, needed, budget, pinned)
+    assert not pinned & {*leaving}
+    staying = [resident for resident in residents if resident.key not in leaving]
+    assert {each.key for each in staying} <= pinned or held(staying) + needed <= budget

@@ -51,14 +51,14 @@ def test_threads_that_ask_at_once_get_one_module(models: Path) -> None:
 def test_a_patched_model_shares_what_the_patch_leaves_alone(models: Path) -> None:
     pool = pool_of(models)
     plain = pool.unet(Model(TINY)).module.state_dict()
-    alone = pool.held_bytes
+    alone = pool.residents.held_bytes
     patched = pool.unet(Model(TINY, (LORA,))).module.state_dict()
     changed = [name for name in plain if plain[name].data_ptr() != patched[name].data_ptr()]
     assert sorted(changed) == [
         "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight",
         "mid_block.resnets.0.conv1.weight",
     ]
-    assert pool.held_bytes - alone == sum(plain[name].nbytes for name in changed)
+    assert pool.residents.held_bytes - alone == sum(plain[name].nbytes for name in changed)
     assert not torch.equal(plain[changed[0]], patched[changed[0]])
 
 
@@ -75,13 +75,13 @@ def test_the_least_recently_used_is_evicted(models: Path) -> None:
     for name, recipe in (("unet", Model(TINY)), ("vae", Vae(TINY)), ("text", Clip(TINY))):
         pool = pool_of(models)
         getattr(pool, name)(recipe)
-        sizes.append(pool.held_bytes)
+        sizes.append(pool.residents.held_bytes)
     pool = pool_of(models, budget=sizes[0] + max(sizes[1:]))
     unet, vae = pool.unet(Model(TINY)), pool.vae(Vae(TINY))
-    assert pool.held_bytes == sizes[0] + sizes[1]
+    assert pool.residents.held_bytes == sizes[0] + sizes[1]
     assert pool.unet(Model(TINY)) is unet
     pool.text(Clip(TINY))
-    assert pool.held_bytes == sizes[0] + sizes[2]
+    assert pool.residents.held_bytes == sizes[0] + sizes[2]
     assert pool.unet(Model(TINY)) is unet
     assert pool.vae(Vae(TINY)) is not vae
 
@@ -89,10 +89,10 @@ def test_the_least_recently_used_is_evicted(models: Path) -> None:
 def test_a_model_above_the_budget_is_built_alone(models: Path) -> None:
     pool = pool_of(models, budget=1)
     pool.vae(Vae(TINY))
-    vae_bytes = pool.held_bytes
+    vae_bytes = pool.residents.held_bytes
     first = pool.unet(Model(TINY))
     assert first.module
-    assert pool.held_bytes != vae_bytes
+    assert pool.residents.held_bytes != vae_bytes
     assert pool.unet(Model(TINY)) is first
 
 
@@ -100,7 +100,7 @@ def test_drop_forgets_everything(models: Path) -> None:
     pool = pool_of(models)
     unet = pool.unet(Model(TINY))
     pool.drop()
-    assert pool.held_bytes == 0
+    assert pool.residents.held_bytes == 0
     assert pool.unet(Model(TINY)) is not unet
 
 
@@ -126,7 +126,7 @@ def test_a_lora_of_another_family_is_an_error_before_anything_is_built(tmp_path:
         pool.unused(foreign, [TINY])
     with pytest.raises(ModelError, match="foreign does not fit tiny"):
         pool.unet(Model(TINY, (foreign,)))
-    assert pool.held_bytes == 0
+    assert pool.residents.held_bytes == 0
 
 
 def test_unused_tensors_of_a_lora(models: Path) -> None:

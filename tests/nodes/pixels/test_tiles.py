@@ -1,6 +1,5 @@
 from itertools import pairwise
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,28 +71,6 @@ def test_each_tile_of_each_picture_is_reported():
     steps = []
     enlarge(twice, noise(2, 1, 8, 20), 2, lambda *step: steps.append(step), tile=8, overlap=2)
     assert steps == [(done, 6) for done in range(1, 7)]
-
-
-def test_tiles_are_halved_when_memory_runs_out():
-    sizes = []
-
-    def small(piece):
-        sizes.append(max(piece.shape))
-        if max(piece.shape) > 128:
-            raise torch.OutOfMemoryError("no memory")
-        return twice(piece)
-
-    image = noise(1, 1, 130, 600)
-    assert torch.allclose(enlarge(small, image, 2, ignore), twice(image), atol=1e-6)
-    assert sizes[:3] == [512, 256, 128]
-
-
-def test_memory_that_never_suffices_is_an_error():
-    def never(piece):
-        raise torch.OutOfMemoryError("no memory")
-
-    with pytest.raises(torch.OutOfMemoryError):
-        enlarge(never, noise(1, 1, 8, 8), 2, ignore)
 
 
 def half(piece):
