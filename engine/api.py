@@ -199,6 +199,7 @@ class Engine:
         if any(bound.nodes[id].spec.output_node for id in bound.targets):
             check_writable(output or self.folders.output)
         self.memo.refresh()
+        self.store.begin_run()
         cancel = cancel or threading.Event()
         provenance = Provenance(
             bound.nodes, self.folders, self.store, self.settings,

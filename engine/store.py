@@ -206,6 +206,15 @@ class Store:
                 self._memory.add(digest, held)
         return held.value
 
+    def begin_run(self) -> None:
+        """Forget the values in memory that the last runs did not use, unless there is no disk or it failed.
+
+        The system keeps files that were read lately in its own memory: 1024 x 1024 pixels come back in 6 ms.
+        """
+        if self._disk is not None and not self._warned:
+            with self._lock:
+                self._memory.begin_run()
+
     def drop(self, digests: Iterable[bytes]) -> None:
         """Forget values in memory that somebody changed. Bytes on disk stay: they are checked when they are read."""
         self.flush()

@@ -42,10 +42,7 @@ def resident() -> int:
 
 def main(folder: Path, jobs: int, pictures: int) -> None:
     folders = Folders((EMBEDDED,), folder / "input", folder / "output", folder / "temp")
-    budget = 8 * 2**20
-    with Engine(
-        nodes.vocabulary(), folders=folders, settings=Settings(device="cpu"), data=folder, memory_bytes=budget
-    ) as engine:
+    with Engine(nodes.vocabulary(), folders=folders, settings=Settings(device="cpu"), data=folder) as engine:
         for job in range(1, jobs + 1):
             engine.run(sampling(job) if job % (jobs // pictures) == 0 else small(job))
             if job % (jobs // 5) == 0:

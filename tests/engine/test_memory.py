@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.memory import OPAQUE_BYTES, Cached, Memory
+from engine.memory import KEPT_RUNS, OPAQUE_BYTES, Cached, Memory
 from engine.values import pack
 
 
@@ -40,3 +40,16 @@ def test_a_value_without_byte_form_counts_something():
     for name in b"abc":
         memory.add(bytes([name]), Cached(object(), None))
     assert len(memory) == 2 and memory.get(b"a") is None
+
+
+def test_what_the_last_runs_did_not_use_is_forgotten():
+    memory = Memory(2**20)
+    for name in (b"early", b"again"):
+        memory.add(name, held(10))
+    memory.add(b"opaque", Cached(object(), None))
+    for _ in range(KEPT_RUNS):
+        memory.begin_run()
+        assert len(memory) == 3 and memory.get(b"again")
+    memory.begin_run()
+    assert b"early" not in memory and b"again" in memory and b"opaque" in memory
+    assert memory.nbytes == held(10).nbytes + OPAQUE_BYTES

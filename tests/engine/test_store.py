@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from engine.disk import Disk
-from engine.memory import OPAQUE_BYTES, Cached
+from engine.memory import KEPT_RUNS, OPAQUE_BYTES, Cached
 from engine.store import MISSING, Costs, Row, Store
 from engine.values import Opaque, opaque_identity, pack
 
@@ -127,6 +127,17 @@ def test_an_opaque_value_is_gone_when_memory_is_full(open_store):
         store.put(identity, Row(((identity,),)), {identity: Cached(Opaque(object(), identity), None)})
     store.flush()
     assert [store.has(identity) for identity in identities] == [False] * 7 + [True] * 3
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_memory_keeps_what_the_last_runs_used_and_the_disk_the_rest(open_store, tmp_path, on_disk):
+    store = open_store(tmp_path / "store" if on_disk else None)
+    put(store, b"key", "text")
+    for _ in range(KEPT_RUNS + 1):
+        store.begin_run()
+    assert store.stats().memory_values == (0 if on_disk else 1)
+    store.flush()
+    assert store.get(digest("text")) == "text" and store.stats().memory_values == 1
 
 
 def test_rows_carry_files_asks_and_notes(open_store):
