@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -63,28 +64,55 @@ def _processor() -> str:
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
-    """Print one table per theme."""
+    """Print tables that fit 80 columns: per theme, and per thing that it was measured on."""
     for theme in dict.fromkeys(row.theme for row in rows):
-        table = Table(title=theme, title_justify="left")
-        for heading in ("what", "on", "size"):
-            table.add_column(heading)
-        for heading in ("median", "fastest", "CPU", "each", "ratio"):
-            table.add_column(heading, justify="right")
-        table.add_column("note")
-        for row in (row for row in rows if row.theme == theme):
-            ratios = "\n".join(f"{ratio:.3g} x {rival}" for rival, ratio in row.ratios.items())
-            table.add_row(
-                row.name,
-                row.shape,
-                str(row.size or ""),
-                spell(row.timing.wall),
-                spell(row.timing.fastest),
-                spell(row.timing.cpu),
-                spell(row.each) if row.count > 1 else "",
-                ratios,
-                row.note,
-            )
-        console.print(table)
+        found = [row for row in rows if row.theme == theme]
+        sized = len({row.size for row in found}) > 1
+        for shape in dict.fromkeys(row.shape for row in found):
+            some = [row for row in found if row.shape == shape]
+            console.print(_by_size(some) if sized else _one_by_one(some))
+
+
+def _by_size(rows: Sequence[Row]) -> Table:
+    """Return a table of what each part takes, a line per size and a column per way; the rivals by their ratios."""
+    rival = next(iter(rows[-1].ratios))
+    table = _table(rows[0], f"microseconds a node, median less the bodies (and times the {rival} loop)")
+    names = list(dict.fromkeys(row.name for row in rows))
+    table.add_column("nodes", justify="right")
+    for name in names:
+        table.add_column(name.replace(" ", "\n"), justify="right")
+    for size in dict.fromkeys(row.size for row in rows):
+        here = {row.name: row for row in rows if row.size == size}
+        table.add_row(str(size), *(_each(here[name], rival) for name in names))
+    return table
+
+
+def _each(row: Row, rival: str) -> str:
+    micros = f"{row.each * 1e6:,.{0 if row.each >= 1e-5 else 1}f}"
+    return f"{micros}\n({row.ratios[rival]:,.1f})" if rival in row.ratios else micros
+
+
+def _one_by_one(rows: Sequence[Row]) -> Table:
+    """Return a table with a line per row; the rivals have a column each."""
+    table = _table(rows[0], rows[0].note)
+    rivals = list(dict.fromkeys(rival for row in rows for rival in row.ratios))
+    parts = any(row.count > 1 for row in rows)
+    table.add_column("what")
+    for heading in ("median", "fastest", "CPU", *(["each"] if parts else []), *(f"x {rival}" for rival in rivals)):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        times = [row.timing.wall, row.timing.fastest, row.timing.cpu, *([row.each] if parts else [])]
+        ratios = [f"{row.ratios[rival]:.3g}" if rival in row.ratios else "" for rival in rivals]
+        table.add_row(row.name, *map(spell, times), *ratios)
+    return table
+
+
+def _table(row: Row, note: str) -> Table:
+    title = ", ".join(filter(None, (row.theme, row.shape)))
+    return Table(
+        title=title, caption=note or None, title_justify="left", caption_justify="left", box=SIMPLE_HEAD,
+        padding=0, show_edge=False,
+    )  # fmt: skip
 
 
 def spell(seconds: float) -> str:

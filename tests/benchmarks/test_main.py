@@ -9,6 +9,7 @@ from PIL import Image
 from benchmarks.__main__ import main
 from benchmarks.graphs import SHAPES
 from benchmarks.overhead import MODES, QUICK_SIZES
+from benchmarks.rivals import RIVALS
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_shape_size_and_mode_has_a_row(results: Path) -> None:
     rows = json.loads((results / "latest.json").read_text())["rows"]
 
-    names = {"networkx loop", "graphlib loop", *MODES}
+    names = {*(f"{name} loop" for name in RIVALS), *MODES}
     expected = {
         (shape, len(draw(size)), name) for shape, draw in SHAPES.items() for size in QUICK_SIZES for name in names
     }
