@@ -56,7 +56,7 @@ def _timing(arguments: Sequence[str], repeats: int) -> Timing:
 def _call(arguments: Sequence[str]) -> Sample:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
     wall = time.perf_counter() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Sample(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
