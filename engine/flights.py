@@ -18,7 +18,8 @@ class Flights:
                 if key in self._waiting:
                     self._waiting[key].append(landed)
                     return False
-            self._waiting.update((key, []) for key in keys)
+            for key in keys:
+                self._waiting[key] = []
             return True
 
     def land(self, keys: Iterable[bytes]) -> None:

@@ -42,7 +42,7 @@ class Memo:
         """Where output files go: the folders, unless a run writes elsewhere."""
         self._owner = f"{os.getpid()}-{os.urandom(6).hex()}"
         self._leases: set[bytes] = set()
-        self._seconds: dict[str, tuple[float, float]] = {}
+        self._seconds: dict[str, tuple[float, float] | None] = {}
         self._traces: dict[str, deque[Mapping[str, Any]]] = {}
         self._earlier: dict[str, list[Mapping[str, Any]]] = {}
         self._paths: dict[str, Path] = {}
@@ -113,16 +113,16 @@ class Memo:
         if keep:
             self.store.put(key, row, values, type=spec.type)
             self._traces.setdefault(spec.type, deque(maxlen=TRACES)).appendleft(trace)
+            if not self._seconds.get(spec.type):
+                self._seconds.pop(spec.type, None)  # it was asked for before anything was known
         return row
 
     def seconds(self, type: str) -> tuple[float, float] | None:
         """Return the range of seconds that a node type took lately, as known at the last ``refresh`` or first known."""
-        found = self._seconds.get(type)
-        if found is None:
+        if type not in self._seconds:
             costs = self.store.costs(type)
-            if costs is not None:
-                found = self._seconds[type] = (costs.low, costs.high)
-        return found
+            self._seconds[type] = (costs.low, costs.high) if costs else None
+        return self._seconds[type]
 
     def refresh(self) -> None:
         """Work out anew how long things take, and what went into them before."""

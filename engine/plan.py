@@ -6,6 +6,7 @@ equal value would still be remembered.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 from blake3 import blake3
@@ -25,6 +26,7 @@ BLOCKED = pack(Block()).digest
 DEPENDS = "something above it runs"
 NOTHING: frozenset[str] = frozenset()
 GONE = "its value is gone from the store"
+NO_MARKS: Mapping[str, Digests] = MappingProxyType({})
 
 
 class MemoView(Protocol):
@@ -214,12 +216,14 @@ def file_marks(
     known: Mapping[str, Digests],
     text: Callable[[bytes], str | None],
     fingerprint: Callable[[FileSource, str], str],
-) -> dict[str, Digests]:
+) -> Mapping[str, Digests]:
     """Return fingerprints for linked inputs that name files. ``text`` gives the text with a digest, if it is there.
 
     Raises:
         LoomisError: a file can't be read, or a name leads out of its folder.
     """
+    if not node.spec.files:
+        return NO_MARKS
     marks: dict[str, Digests] = {}
     for name, source in node.spec.files.items():
         if name in known:

@@ -54,12 +54,14 @@ class Task:
         """Return the calls that must be made: those without a row, or whose files are gone, or all when forced."""
         output_node = self.node.spec.output_node
         return tuple(
-            index
-            for index, (call, row) in enumerate(zip(self.calls, self.rows, strict=True))
-            if row is None
-            or row.asks
-            or (output_node and not whole(call.key, row))
-            or (self.forced and not blocked_row(self.node, call))
+            [
+                index
+                for index, (call, row) in enumerate(zip(self.calls, self.rows, strict=True))
+                if row is None
+                or row.asks
+                or (output_node and not whole(call.key, row))
+                or (self.forced and not blocked_row(self.node, call))
+            ]
         )
 
     def stand_ins(self) -> list[LinkTo]:
