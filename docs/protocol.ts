@@ -88,6 +88,7 @@ export interface Fact {
   event: "fact";
   seq: number;
   job: string | null;
+  node: string | null;
   time: number;
   kind: "queued" | "moved" | "began" | "requeued" | "succeeded" | "failed" | "cancelled" | "planned" | "node_started" | "node_finished" | "remembered" | "saved" | "warned" | "paused" | "resumed";
   body: Record<string, unknown>;
@@ -143,7 +144,7 @@ export interface JobCancel {
 }
 
 /**
- * A job as it stands. Times are Unix seconds; `seq` is the number of its newest fact.
+ * A job as it stands. Times are Unix seconds.
  *
  * `outputs` has, per output node, `{"files": [...], "notes": {...}}`: of a running job those that are there.
  */
@@ -166,7 +167,6 @@ export interface JobData {
   faults: FaultData[];
   outputs: Record<string, unknown>;
   error: ErrorData | null;
-  seq: number;
 }
 
 /**
@@ -184,7 +184,7 @@ export interface JobGet {
 export interface JobList {
   id: number | string;
   command: "job.list";
-  states?: ("queued" | "running" | "succeeded" | "failed" | "cancelled")[] | null;
+  states?: ("queued" | "running" | "succeeded" | "failed" | "cancelled")[];
   label?: string | null;
   owner?: string | null;
   limit?: number;
@@ -192,7 +192,7 @@ export interface JobList {
 }
 
 /**
- * Give a job that waits another priority, or another place: in front of all, or before another job.
+ * Give a job that waits another priority, or take it before all others of its priority.
  */
 export interface JobMove {
   id: number | string;
@@ -200,7 +200,6 @@ export interface JobMove {
   job: string;
   priority?: number | null;
   front?: boolean;
-  before?: string | null;
 }
 
 /**
@@ -310,11 +309,12 @@ export interface Progress {
 }
 
 /**
- * Facts are gone that this client has not had. Ask for the jobs, and subscribe anew after `seq`.
+ * Facts up to `seq` are gone that were asked for. `jobs` is what runs and waits instead; facts go on after.
  */
 export interface Pruned {
   event: "pruned";
   seq: number;
+  jobs: JobData[];
 }
 
 /**
@@ -341,6 +341,15 @@ export interface QueueGet {
 export interface QueuePause {
   id: number | string;
   command: "queue.pause";
+}
+
+/**
+ * Let jobs that wait take, in this order, the places that they hold now.
+ */
+export interface QueueReorder {
+  id: number | string;
+  command: "queue.reorder";
+  jobs: string[];
 }
 
 /**
@@ -571,15 +580,10 @@ export interface Subscribe {
 }
 
 /**
- * From where the facts go on.
- *
- * `pruned` says that some were asked for that are gone: `jobs` is what stands instead, and facts go on
- * after `seq`.
+ * Facts with higher numbers than `seq` follow.
  */
 export interface Subscribed {
   seq: number;
-  pruned: boolean;
-  jobs: JobData[];
 }
 
 /**
@@ -649,6 +653,7 @@ export type Command =
   | JobCancel
   | JobMove
   | QueueGet
+  | QueueReorder
   | QueuePause
   | QueueResume
   | Subscribe
@@ -685,6 +690,7 @@ export interface Results {
   "job.cancel": JobData;
   "job.move": JobData;
   "queue.get": QueueData;
+  "queue.reorder": QueueData;
   "queue.pause": QueueData;
   "queue.resume": QueueData;
   "subscribe": Subscribed;

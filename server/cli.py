@@ -9,9 +9,11 @@ import typer
 from server.commands import (
     batch,
     cache,
+    cancel,
     check,
     convert,
     diff,
+    jobs,
     models,
     nodes,
     params,
@@ -20,8 +22,10 @@ from server.commands import (
     run,
     serve,
     show,
+    submit,
     train,
-)  # fmt: skip
+    watch,
+)
 from server.report import EXIT_CODES
 
 HELP = """Run diffusion workflows: a workflow file becomes pictures, and what was computed once is remembered.
@@ -51,6 +55,7 @@ Settings, with the names that the file uses:
   ancestral_noise    next-seed or same-seed
   memory_gb, disk_gb what is remembered, default 2 and 20
   ram_gb, vram_gb    what models and their work may take, default: see --ram and --vram
+  server                            where submit, watch, jobs and cancel find it
   host, port, workers               the server: 127.0.0.1, 8188, one for each device
   history_jobs, history_gb          jobs that it remembers, default 10000 and 1
   grace_seconds, park_seconds       what a job may take to stop, default 10 and 20
@@ -70,6 +75,10 @@ app.command()(run.run)
 app.command(cls=batch.TakesAxes)(batch.batch)
 app.command()(plan.plan)
 app.command()(serve.serve)
+app.command()(submit.submit)
+app.command()(watch.watch)
+app.command()(jobs.jobs)
+app.command()(cancel.cancel)
 app.command()(check.check)
 app.command()(params.params)
 app.command()(show.show)

@@ -59,6 +59,7 @@ class Options(BaseModel):
     disk_gb: Size = 20
     ram_gb: Size = 0
     vram_gb: Size = 0
+    server: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")] = "http://127.0.0.1:8188"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8188
     workers: Annotated[str, Field(pattern=r"^(auto|[1-9]\d?|(cpu|mps|cuda(:\d+)?)(,(cpu|mps|cuda(:\d+)?))*)$")] = "auto"
@@ -111,6 +112,7 @@ EXPECTED = {
     "precision": "auto, fp32, bf16 or fp16",
     "ancestral_noise": "next-seed or same-seed",
     "models": "a list of folders",
+    "server": "an address such as http://127.0.0.1:8188",
     "host": "an address of this machine",
     "port": "a number from 0 to 65535",
     "workers": "auto, a number, or devices such as cuda:0,cuda:1",

@@ -9,6 +9,8 @@ from server.app.answers import error_answer, http_answer, mistake_answer
 from server.app.services import Services
 from server.files import routes as files
 from server.page import routes as page
+from server.socket import endpoint
+from server.socket.desks import Desks
 
 ROUTES = [
     *jobs.ROUTES,
@@ -18,6 +20,7 @@ ROUTES = [
     *system.ROUTES,
     *openapi.ROUTES,
     *page.ROUTES,
+    *endpoint.ROUTES,
 ]
 
 
@@ -28,4 +31,5 @@ def application(services: Services) -> Starlette:
         exception_handlers={LoomisError: error_answer, HTTPException: http_answer, Exception: mistake_answer},
     )
     app.state.services = services
+    app.state.desks = Desks(services.engine, services.jobs)
     return app

@@ -25,6 +25,7 @@ from server.security.access import Access
 from server.security.connections import bounded
 from server.security.guard import guarded
 from server.settings import GB, Options
+from server.socket.transport import LARGEST_FRAME, SocketProtocol
 from server.workers.contract import Carrier
 from server.workers.dispatcher import Dispatcher
 from server.workers.opening import find_vocabulary
@@ -86,7 +87,9 @@ async def serve(
             config = uvicorn.Config(
                 guarded(application(services), replace(access, port=listening.getsockname()[1])),
                 http=bounded(AutoHTTPProtocol, access.limits),
-                ws="websockets-sansio",
+                ws=SocketProtocol,
+                ws_max_size=LARGEST_FRAME,
+                ws_per_message_deflate=False,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

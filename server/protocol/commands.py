@@ -178,7 +178,7 @@ class JobList(Command):
 
     result = results.JobsData
     command: Literal["job.list"]
-    states: list[JobState] | None = None
+    states: list[JobState] = Field(default_factory=list)
     label: Name | None = None
     owner: Name | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
@@ -194,14 +194,13 @@ class JobCancel(Command):
 
 
 class JobMove(Command):
-    """Give a job that waits another priority, or another place: in front of all, or before another job."""
+    """Give a job that waits another priority, or take it before all others of its priority."""
 
     result = results.JobData
     command: Literal["job.move"]
     job: Name
     priority: Priority | None = None
     front: bool = False
-    before: Name | None = None
 
 
 class QueueGet(Command):
@@ -209,6 +208,14 @@ class QueueGet(Command):
 
     result = results.QueueData
     command: Literal["queue.get"]
+
+
+class QueueReorder(Command):
+    """Let jobs that wait take, in this order, the places that they hold now."""
+
+    result = results.QueueData
+    command: Literal["queue.reorder"]
+    jobs: Names
 
 
 class QueuePause(Command):
@@ -247,13 +254,14 @@ class Unsubscribe(Command):
 
 COMMANDS: tuple[type[Command], ...] = (
     Ping, SessionOpen, SessionGet, SessionEdit, SessionPlan, SessionRun, SessionCancel, SessionLive, SessionClose,
-    ValueGet, JobSubmit, JobGet, JobList, JobCancel, JobMove, QueueGet, QueuePause, QueueResume, Subscribe, Unsubscribe,
+    ValueGet, JobSubmit, JobGet, JobList, JobCancel, JobMove, QueueGet, QueueReorder, QueuePause, QueueResume,
+    Subscribe, Unsubscribe,
 )  # fmt: skip
 
 AnyCommand = Annotated[
     Ping | SessionOpen | SessionGet | SessionEdit | SessionPlan | SessionRun | SessionCancel | SessionLive
-    | SessionClose | ValueGet | JobSubmit | JobGet | JobList | JobCancel | JobMove | QueueGet | QueuePause
-    | QueueResume | Subscribe | Unsubscribe,
+    | SessionClose | ValueGet | JobSubmit | JobGet | JobList | JobCancel | JobMove | QueueGet | QueueReorder
+    | QueuePause | QueueResume | Subscribe | Unsubscribe,
     Field(discriminator="command"),
 ]  # fmt: skip
 

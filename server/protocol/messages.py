@@ -6,6 +6,7 @@ from pydantic import Field
 
 from server.protocol.model import Json, Part, RequestId
 from server.protocol.parts import ErrorData, NodeData
+from server.protocol.results import JobData
 
 FactKind = Literal[
     "queued", "moved", "began", "requeued", "succeeded", "failed", "cancelled",
@@ -64,6 +65,7 @@ class Fact(Part):
     event: Literal["fact"] = "fact"
     seq: int
     job: str | None
+    node: str | None = None
     time: float
     kind: FactKind
     body: Json
@@ -124,10 +126,11 @@ class SessionRefused(Part):
 
 
 class Pruned(Part):
-    """Facts are gone that this client has not had. Ask for the jobs, and subscribe anew after ``seq``."""
+    """Facts up to ``seq`` are gone that were asked for. ``jobs`` is what runs and waits instead; facts go on after."""
 
     event: Literal["pruned"] = "pruned"
     seq: int
+    jobs: tuple[JobData, ...]
 
 
 Message = (

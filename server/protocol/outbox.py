@@ -7,10 +7,11 @@ takes the place of one that still waits. When more bytes wait than ``most_bytes`
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 from server.protocol.codec import Frame
 
+Name = tuple[str, ...]
 MOST_BYTES = 32 * 2**20
 MOST_SECONDS = 30.0
 
@@ -29,7 +30,7 @@ class Outbox:
         self._most_seconds = most_seconds
         self._clock = clock
         self._facts: deque[tuple[Frame, float]] = deque()
-        self._latest: OrderedDict[Hashable, Frame] = OrderedDict()
+        self._latest: OrderedDict[Name, Frame] = OrderedDict()
         self._oldest: float | None = None
 
     def put(self, frame: Frame) -> None:
@@ -37,15 +38,16 @@ class Outbox:
         self._facts.append((frame, self._clock()))
         self.nbytes += len(frame)
 
-    def put_latest(self, name: Hashable, frame: Frame) -> None:
+    def put_latest(self, name: Name, frame: Frame) -> None:
         """Add what only matters as long as there is nothing newer of that name."""
-        self.drop(name)
+        self.nbytes -= len(self._latest.pop(name, ""))
         self._latest[name] = frame
         self.nbytes += len(frame)
 
-    def drop(self, name: Hashable) -> None:
-        """Take back what waits under a name."""
-        self.nbytes -= len(self._latest.pop(name, ""))
+    def drop(self, over: Callable[[Name], bool]) -> None:
+        """Take back what waits under names that are over."""
+        for name in [name for name in self._latest if over(name)]:
+            self.nbytes -= len(self._latest.pop(name))
 
     def take(self) -> Frame | None:
         """Return the next frame to send."""

@@ -78,7 +78,7 @@ class ValueData(Part):
 
 
 class JobData(Part):
-    """A job as it stands. Times are Unix seconds; ``seq`` is the number of its newest fact.
+    """A job as it stands. Times are Unix seconds.
 
     ``outputs`` has, per output node, ``{"files": [...], "notes": {...}}``: of a running job those that are there.
     """
@@ -101,7 +101,6 @@ class JobData(Part):
     faults: tuple[FaultData, ...] = ()
     outputs: Json = Field(default_factory=dict)
     error: ErrorData | None = None
-    seq: int = 0
 
 
 class JobsData(Part):
@@ -122,12 +121,6 @@ class QueueData(Part):
 
 
 class Subscribed(Part):
-    """From where the facts go on.
-
-    ``pruned`` says that some were asked for that are gone: ``jobs`` is what stands instead, and facts go on
-    after ``seq``.
-    """
+    """Facts with higher numbers than ``seq`` follow."""
 
     seq: int
-    pruned: bool = False
-    jobs: tuple[JobData, ...] = ()

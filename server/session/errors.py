@@ -2,6 +2,7 @@
 
 LoomisError
 ├── NoSession          there is no such session, or it is over
+├── TooManySessions    the server has no room for another
 ├── BadEdit            an edit makes no sense for the graph; nothing was changed
 ├── Conflict           the graph was changed in the meantime
 └── NotRemembered      a value was asked for that is not computed, or is gone
@@ -12,6 +13,10 @@ from engine.errors import LoomisError
 
 class NoSession(LoomisError):
     code = "no_session"
+
+
+class TooManySessions(LoomisError):
+    code = "too_many_sessions"
 
 
 class BadEdit(LoomisError):

@@ -37,6 +37,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A graph that is ready to take the place of the one before."""
+
+    prompt: Prompt
+    states: dict[str, NodeState]
+    added: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Aim:
     """What a run is for: the nodes that are wanted and everything that they need, as it is written in the graph."""
 
@@ -60,10 +69,14 @@ class Session:
         self.states = self._look(self.prompt)
 
     def edit(self, edits: Iterable[Edit], base: int | None = None) -> Change:
-        """Do a batch of edits. ``base`` is the revision that they were made for, where that matters.
+        """Do a batch of edits. Raises what ``draft`` raises; nothing was changed then."""
+        return self.take(self.draft(edits, base))
+
+    def draft(self, edits: Iterable[Edit], base: int | None = None) -> Draft:
+        """Return what a batch of edits would lead to. ``base`` is the revision that they were made for, if it matters.
 
         Raises:
-            BadEdit, WorkflowError: one of them makes no sense; nothing was changed.
+            BadEdit, WorkflowError: one of them makes no sense.
             Conflict: the graph has another revision by now.
         """
         if base is not None and base != self.revision:
@@ -74,15 +87,22 @@ class Session:
                 hint="Take in what has changed and send the edit again.",
             )
         editing = edited(self.prompt, edits, self._engine)
-        states = self._look(editing.prompt)
+        return Draft(editing.prompt, self._look(editing.prompt), tuple(editing.added))
+
+    def take(self, draft: Draft) -> Change:
+        """Let a draft be the graph."""
         self.revision += 1
-        self.prompt, self.saved = editing.prompt, None
-        return self._changed(states, tuple(editing.added))
+        self.prompt, self.saved = draft.prompt, None
+        return self.changed(draft.states, draft.added)
 
     def look(self) -> Change:
         """Look at the memo and the files again, as something was computed or put into a folder."""
+        return self.changed(self.survey())
+
+    def survey(self) -> dict[str, NodeState]:
+        """Return the states of the graph as they are now."""
         self._engine.memo.refresh()
-        return self._changed(self._look(self.prompt))
+        return self._look(self.prompt)
 
     def _look(self, prompt: Prompt) -> dict[str, NodeState]:
         if len(prompt) > MOST_NODES:
@@ -98,7 +118,8 @@ class Session:
     def _graph(self, prompt: Prompt) -> Graph:
         return read_graph(prompt) if prompt else Graph({})
 
-    def _changed(self, states: dict[str, NodeState], added: tuple[str, ...] = ()) -> Change:
+    def changed(self, states: dict[str, NodeState], added: tuple[str, ...] = ()) -> Change:
+        """Let these be the states, and return those that are other than before."""
         before, self.states = self.states, states
         other = {id: state for id, state in states.items() if before.get(id) != state}
         return Change(self.revision, other, tuple(before.keys() - states.keys()), added)
@@ -137,8 +158,8 @@ class Session:
         """Return what a run would do. Raises what ``Engine.check`` raises."""
         return self._engine.plan(dict(self.prompt), targets=names, partial=partial)
 
-    def digest(self, node: str, output: int | str, index: int = 0) -> bytes:
-        """Return the digest of a value on an output; ``index`` is its place on the wire.
+    def digest(self, node: str, output: int | str, index: int = 0) -> tuple[bytes, int]:
+        """Return the digest of a value on an output, and how many are there; ``index`` is its place on the wire.
 
         Raises:
             WorkflowError: there is no such node, output or place.
@@ -163,4 +184,4 @@ class Session:
                 expected={name: len(digests) for name, digests in zip(names, state.outputs, strict=False)},
                 hint="Name an output, and a value that is on it.",
             )
-        return wire[index]
+        return wire[index], len(wire)

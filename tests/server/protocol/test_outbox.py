@@ -23,7 +23,7 @@ def drain(outbox: Outbox) -> list[Frame]:
 
 def test_facts_come_in_order_and_before_what_can_be_replaced() -> None:
     outbox = Outbox()
-    outbox.put_latest("p", "progress")
+    outbox.put_latest(("p",), "progress")
     outbox.put("1")
     outbox.put("2")
 
@@ -42,11 +42,11 @@ def test_only_the_newest_of_a_name_is_sent() -> None:
 
 def test_what_is_over_can_be_dropped() -> None:
     outbox = Outbox()
-    outbox.put_latest("p", "progress")
-    outbox.drop("p")
-    outbox.drop("q")
+    outbox.put_latest(("p",), "progress")
+    outbox.put_latest(("q",), "other")
+    outbox.drop(lambda name: name == ("p",))
 
-    assert drain(outbox) == [] and outbox.nbytes == 0
+    assert drain(outbox) == ["other"] and outbox.nbytes == 0
 
 
 def test_too_many_bytes_are_too_slow() -> None:
@@ -60,7 +60,7 @@ def test_too_many_bytes_are_too_slow() -> None:
 def test_previews_that_are_replaced_never_add_up() -> None:
     outbox = Outbox(most_bytes=10)
     for _ in range(1000):
-        outbox.put_latest("p", b"x" * 10)
+        outbox.put_latest(("p",), b"x" * 10)
 
     assert not outbox.too_slow()
 
@@ -82,7 +82,7 @@ def test_a_frame_that_waits_too_long_is_too_slow() -> None:
 def test_a_preview_on_its_way_for_too_long_is_too_slow() -> None:
     clock = Clock()
     outbox = Outbox(most_seconds=30, clock=clock)
-    outbox.put_latest("p", b"x")
+    outbox.put_latest(("p",), b"x")
     clock.now = 50
     assert outbox.take() == b"x" and not outbox.too_slow()
     clock.now = 81
@@ -98,7 +98,7 @@ def test_no_fact_is_lost_and_bytes_are_counted(steps: list[tuple[str, bool, bool
             put.append(f"fact {number}")
             outbox.put(put[-1])
         else:
-            outbox.put_latest(name, f"{name} {number}")
+            outbox.put_latest((name,), f"{name} {number}")
         if take:
             sent.append(outbox.take())
     sent += drain(outbox)

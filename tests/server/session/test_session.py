@@ -122,8 +122,8 @@ def test_the_digest_of_a_value(runner: Engine, session: Session) -> None:
     runner.run(GRAPH, targets=["o", "r"])
     session.look()
 
-    assert session.digest("2", 1) == session.digest("Divide", "remainder") == pack(1).digest
-    assert session.digest("r", 0, 2) == pack(2).digest
+    assert session.digest("2", 1) == session.digest("Divide", "remainder") == (pack(1).digest, 1)
+    assert session.digest("r", 0, 2) == (pack(2).digest, 3)
     for node, output, index in (("2", 2, 0), ("2", "rest", 0), ("r", 0, 3), ("o", 0, 0), ("9", 0, 0)):
         with pytest.raises(WorkflowError):
             session.digest(node, output, index)

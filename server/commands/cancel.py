@@ -1,0 +1,33 @@
+"""``loomis cancel``."""
+
+import json
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from server.command import command
+from server.commands.arguments import Json
+from server.commands.server_options import SERVER
+from server.settings import Options
+
+
+@partial(command, settings=SERVER)
+def cancel(
+    options: Options,
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs.")],
+    as_json: Json = False,
+) -> None:
+    """Cancel jobs of a server. One that waits is cancelled at once, one that runs at its next step.
+
+    What was finished stays remembered. A job that has ended stays as it is.
+
+    Examples:
+      loomis cancel 7c9e6679-7425-40de-944b-e07fc1f90ae7
+    """
+    from server.client.opening import open_client  # not needed for --help
+
+    with open_client(options) as client:
+        for id in jobs:
+            job = client.cancel(id)
+            typer.echo(json.dumps(job.model_dump()) if as_json else f"{job.id} {job.state}")

@@ -1,0 +1,191 @@
+"""A session at work: its graph, its runs, live mode."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import LoomisError
+from engine.plan import Plan
+from server.jobs.records import ENDED, Submission
+from server.jobs.service import Jobs
+from server.protocol.edits import Edit
+from server.protocol.messages import SessionRefused, SessionStarted
+from server.protocol.parts import ErrorData
+from server.session.live import Live, Start, Stop
+from server.session.session import Aim, Change, Session
+
+MOST_KEPT = 100
+"""Runs that have ended and are still known as this session's."""
+
+LIVE_PRIORITY = 50
+"""Live runs go before others: somebody waits for each of them."""
+
+Said = SessionStarted | SessionRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A job of a session: what it is for, and the revision that it is of."""
+
+    aim: Aim
+    revision: int
+
+
+class Desk:
+    """One session, watched by one connection at a time. ``tell`` takes what live mode has to say to it.
+
+    Whatever looks at the graph as a whole does so in a thread: a large graph must not hold up the others. What comes of
+    it takes effect between two events of the loop.
+    """
+
+    def __init__(self, session: Session, jobs: Jobs) -> None:
+        self.session = session
+        self.runs: dict[str, Run] = {}
+        self.under_way: set[str] = set()
+        self.tell: Callable[[Said], None] | None = None
+        self.left_at = time.monotonic()
+        self._jobs = jobs
+        self._live = Live()
+        self._live_targets: Sequence[str] | None = None
+        self.is_live = False
+        self._lock = asyncio.Lock()
+        self._current: dict[str, tuple[int, bool]] = {}
+
+    async def edit(self, edits: Iterable[Edit], base: int | None) -> Change:
+        """Change the graph; in live mode, have it run."""
+        async with self._lock:
+            change = self.session.take(await asyncio.to_thread(self.session.draft, edits, base))
+            if self.is_live:
+                await self._have_run()
+            return change
+
+    async def look(self) -> Change:
+        """See what changed in the memo."""
+        async with self._lock:
+            return self.session.changed(await asyncio.to_thread(self.session.survey))
+
+    async def plan(self, targets: Sequence[str] | None, partial: bool) -> tuple[int, Plan]:
+        """Return what a run would do, and the revision that it is of."""
+        async with self._lock:
+            plan = await asyncio.to_thread(self.session.plan, targets, partial=partial)
+            return self.session.revision, plan
+
+    async def run(
+        self, names: Sequence[str] | None, *, partial: bool, priority: int, extra: Mapping[str, Any]
+    ) -> tuple[str, int]:
+        """Submit a run; return its job and the revision that it is of."""
+        async with self._lock:
+            targets = self.session.targets(names)
+            start = Start(str(uuid.uuid4()), self.session.aim(targets), self.session.revision)
+            await self._submit(start, partial=partial, priority=priority, extra=extra)
+            return start.job, start.revision
+
+    async def cancel(self) -> None:
+        """Cancel what is under way."""
+        async with self._lock:
+            self._live.rest()
+            for job in self.under_way:
+                await self._jobs.cancel(job)
+
+    async def set_live(self, on: bool, names: Sequence[str] | None) -> None:
+        """Turn live mode on or off."""
+        async with self._lock:
+            self.session.targets(names)
+            self.is_live, self._live_targets = on, names
+            if on:
+                await self._have_run()
+            else:
+                await self._do(self._live.rest())
+
+    async def _have_run(self) -> None:
+        """Have the targets of live mode run that are valid."""
+        try:
+            targets = self.session.targets(self._live_targets, partial=True)
+        except LoomisError as error:  # a target was removed
+            self._refuse(error)
+            targets = ()
+        if targets:
+            aim = self.session.aim(targets)
+            await self._do(self._live.want(aim, self.session.revision, str(uuid.uuid4())))
+        else:
+            await self._do(self._live.rest())
+
+    async def _do(self, step: Start | Stop | None) -> None:
+        """Do what live mode says. A run that can't be submitted has ended."""
+        while step is not None:
+            if isinstance(step, Stop):
+                await self._jobs.cancel(step.job)
+                return
+            self._say(SessionStarted(session=self.session.id, revision=step.revision, job=step.job))
+            try:
+                await self._submit(step, partial=False, priority=LIVE_PRIORITY, extra={})
+                return
+            except LoomisError as error:
+                self._refuse(error)
+                step = self._live.ended(step.job)
+
+    def _refuse(self, error: LoomisError) -> None:
+        told = ErrorData.of(error)
+        self._say(SessionRefused(session=self.session.id, revision=self.session.revision, error=told))
+
+    def _say(self, said: Said) -> None:
+        if self.tell:
+            self.tell(said)
+
+    async def _submit(self, start: Start, *, partial: bool, priority: int, extra: Mapping[str, Any]) -> None:
+        session = self.session
+        self.runs[start.job] = Run(start.aim, start.revision)
+        self.under_way.add(start.job)
+        workflow = {"workflow": session.saved} if session.saved is not None else {}
+        try:
+            await self._jobs.submit(
+                Submission(
+                    session.prompt,
+                    start.job,
+                    targets=start.aim.targets,
+                    partial=partial,
+                    priority=priority,
+                    labels=("session",),
+                    extra={**workflow, **extra},
+                    annotations={"session": session.id, "revision": start.revision},
+                )
+            )
+        except BaseException:
+            self.under_way.remove(start.job)
+            raise
+
+    def is_current(self, job: str) -> bool:
+        """Whether the graph still means what this run was started for."""
+        revision, current = self._current.get(job, (0, False))
+        if revision != self.session.revision:
+            aim = self.runs[job].aim
+            current = self.session.aim(aim.targets) == aim
+            self._current[job] = self.session.revision, current
+        return current
+
+    async def ended(self, job: str) -> None:
+        """Hear that a run has ended; start the next one, if there is one to start."""
+        async with self._lock:
+            self.under_way.discard(job)
+            for old in [job for job in self.runs if job not in self.under_way][:-MOST_KEPT]:
+                del self.runs[old]
+                self._current.pop(old, None)
+            await self._do(self._live.ended(job))
+
+    async def take(self, tell: Callable[[Said], None]) -> None:
+        """Be watched by a connection, after it was another's or nobody's: catch up with what happened meanwhile."""
+        self.tell = tell
+        for job in list(self.under_way):
+            known = self._jobs.find(job)
+            if known is None or known.state in ENDED:
+                await self.ended(job)
+        await self.look()
+
+    async def leave(self) -> None:
+        """Be watched by nobody: live mode ends, other runs go on."""
+        self.tell = None
+        self.left_at = time.monotonic()
+        await self.set_live(False, None)

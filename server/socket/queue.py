@@ -1,0 +1,62 @@
+"""Commands on jobs and their queue."""
+
+from server.jobs.records import Submission
+from server.jobs.service import Jobs
+from server.jobs.store import Wanted
+from server.protocol import commands, results
+from server.socket.facts import job_message
+
+
+async def submit(jobs: Jobs, command: commands.JobSubmit) -> results.JobData:
+    """Submit a job."""
+    job = await jobs.submit(
+        Submission(
+            command.workflow,
+            command.job,
+            command.parameters,
+            None if command.targets is None else tuple(command.targets),
+            command.partial,
+            command.priority,
+            front=command.front,
+            timeout=command.timeout,
+            labels=tuple(command.labels),
+            owner=command.owner,
+            client=command.client,
+            extra=command.extra,
+        )
+    )
+    return job_message(job)
+
+
+async def page(jobs: Jobs, command: commands.JobList) -> results.JobsData:
+    """Return a page of jobs."""
+    seq = jobs.seq
+    found = await jobs.page(
+        Wanted(
+            tuple(command.states),
+            owner=command.owner,
+            label=command.label,
+            limit=command.limit,
+            offset=command.offset,
+        )
+    )
+    return results.JobsData(jobs=tuple(map(job_message, found.jobs)), total=found.total, seq=seq)
+
+
+def queue(jobs: Jobs) -> results.QueueData:
+    """Return what waits and runs."""
+    counts = jobs.counts()
+    order = tuple(job.id for job in jobs.queue())
+    return results.QueueData(queued=counts.queued, running=counts.running, paused=counts.paused, order=order)
+
+
+async def pause(jobs: Jobs, paused: bool) -> results.QueueData:
+    """Pause the queue or let it go on."""
+    await (jobs.pause() if paused else jobs.resume())
+    return queue(jobs)
+
+
+async def reorder(jobs: Jobs, command: commands.QueueReorder) -> results.QueueData:
+    """Give jobs that wait another order."""
+    await jobs.reorder(command.jobs)
+    return queue(jobs)

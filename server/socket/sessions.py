@@ -1,0 +1,152 @@
+"""Commands on sessions and values, for one connection."""
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from engine import Engine
+from engine.errors import WorkflowError
+from engine.plan import Plan
+from server.protocol import commands, results
+from server.protocol.model import Part
+from server.protocol.parts import DiagnosticData, nodes_data
+from server.session.errors import NoSession
+from server.session.values import show
+from server.socket.desk import Desk, Said
+from server.socket.desks import Desks
+from server.socket.listening import Listening
+
+
+class Answer(NamedTuple):
+    """What a command gave: the result and, for a value, its bytes."""
+
+    result: Part
+    data: bytes | None = None
+
+
+class Sessions:
+    """The sessions that one connection watches. ``tell`` takes what live mode has to say."""
+
+    def __init__(self, engine: Engine, desks: Desks, listening: Listening, tell: Callable[[Said], None]) -> None:
+        self._engine = engine
+        self._desks = desks
+        self._listening = listening
+        self._watched = listening.sessions
+        self._tell = tell
+
+    async def open(self, command: commands.SessionOpen) -> Answer:
+        if command.workflow is not None and command.data is not None:
+            raise WorkflowError(
+                "There are two workflows in the command.",
+                expected="workflow or data",
+                hint="Send JSON as workflow, a file as data, or neither for an empty graph.",
+            )
+        source = command.workflow if command.workflow is not None else command.data
+        desk = await self._desks.open(lambda: None if source is None else self._engine.load(source, seed=command.seed))
+        desk.tell = self._tell
+        self._watched[desk.session.id] = desk
+        return Answer(self._data(desk))
+
+    async def get(self, command: commands.SessionGet) -> Answer:
+        desk = self._desks.find(command.session)
+        if desk.tell is not None and command.session not in self._watched:
+            raise NoSession(
+                "The session is open in another connection.", got=command.session, hint="Close that one first."
+            )
+        self._watched[command.session] = desk
+        await desk.take(self._tell)
+        self._listening.look(command.session)
+        return Answer(self._data(desk))
+
+    def _data(self, desk: Desk) -> results.SessionData:
+        session = desk.session
+        return results.SessionData(
+            session=session.id,
+            revision=session.revision,
+            graph=dict(session.prompt),
+            nodes=nodes_data(session.states),
+            diagnostics=tuple(map(DiagnosticData.of, session.diagnostics)),
+            live=desk.is_live,
+            runs=tuple(results.RunData(job=job, revision=desk.runs[job].revision) for job in desk.under_way),
+        )
+
+    def _desk(self, id: str) -> Desk:
+        """Return a session that this connection watches."""
+        if id not in self._watched:
+            self._desks.find(id)
+            raise NoSession("This connection does not watch the session.", got=id, hint="Send session.get first.")
+        return self._watched[id]
+
+    async def edit(self, command: commands.SessionEdit) -> Answer:
+        desk = self._desk(command.session)
+        change = await desk.edit(command.edits, command.base)
+        self._listening.drop_stale(desk)
+        return Answer(
+            results.Edited(
+                revision=change.revision, nodes=nodes_data(change.states), removed=change.removed, added=change.added
+            )
+        )
+
+    async def plan(self, command: commands.SessionPlan) -> Answer:
+        desk = self._desk(command.session)
+        revision, plan = await desk.plan(command.targets, command.partial)
+        return Answer(results.PlanData(revision=revision, steps=_steps(plan, desk), seconds=plan.seconds))
+
+    async def run(self, command: commands.SessionRun) -> Answer:
+        job, revision = await self._desk(command.session).run(
+            command.targets, partial=command.partial, priority=command.priority, extra=command.extra
+        )
+        return Answer(results.RunData(job=job, revision=revision))
+
+    async def cancel(self, command: commands.SessionCancel) -> Answer:
+        await self._desk(command.session).cancel()
+        return Answer(results.Done())
+
+    async def live(self, command: commands.SessionLive) -> Answer:
+        await self._desk(command.session).set_live(command.on, command.targets)
+        return Answer(results.Done())
+
+    async def close(self, command: commands.SessionClose) -> Answer:
+        desk = self._desk(command.session)
+        await desk.set_live(False, None)
+        await desk.cancel()
+        del self._watched[command.session]
+        self._desks.close(command.session)
+        return Answer(results.Done())
+
+    async def leave(self) -> None:
+        """Let go of all sessions; they are kept for a while."""
+        for desk in self._watched.values():
+            await desk.leave()
+
+    async def value(self, command: commands.ValueGet) -> Answer:
+        revision = values = None
+        if command.digest is not None:
+            digest = bytes.fromhex(command.digest)
+        elif command.session is not None and command.node is not None:
+            session = self._desk(command.session).session
+            digest, values = session.digest(command.node, command.output, command.value)
+            revision = session.revision
+        else:
+            raise WorkflowError(
+                "The command names no value.", expected="session and node, or digest", hint="Name one of them."
+            )
+        form, item, size = command.format, command.item, command.size
+        shown = await asyncio.to_thread(show, self._engine.store, digest, form, item=item, size=size)
+        told = results.ValueData(
+            digest=digest.hex(),
+            format=shown.format,
+            revision=revision,
+            values=values,
+            items=shown.items,
+            value=shown.value,
+        )
+        return Answer(told, shown.data)
+
+
+def _steps(plan: Plan, desk: Desk) -> dict[str, results.StepData]:
+    types = desk.session.prompt
+    return {
+        id: results.StepData(type=types[id]["class_type"], state=step.state, why=step.why, seconds=step.seconds)
+        for id, step in plan.steps.items()
+    }

@@ -1,0 +1,238 @@
+"""Editors over loopback: open, edit, plan, run, values, live mode."""
+
+import asyncio
+import json
+import random
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+from tests.server.socket.online import Message, online
+from tests.server.words import after, n, shown
+
+SAVED = {
+    "version": 0.4,
+    "nodes": [
+        {"id": 1, "type": "Number", "widgets_values": [4], "outputs": [{"name": "INT", "type": "INT", "links": [1]}]},
+        {"id": 2, "type": "Show", "inputs": [{"name": "value", "type": "*", "link": 1}]},
+    ],
+    "links": [[1, 1, 0, 2, 0, "INT"]],
+}
+"""A workflow as the editor saves it."""
+
+
+def png(workflow: dict[str, Any]) -> bytes:
+    """Return a picture of one pixel that carries a workflow."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    text = b"prompt\0" + json.dumps(workflow).encode()
+    body = zlib.compress(b"\0\0")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"tEXt", text) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    )
+
+
+def put(value: int) -> list[dict[str, Any]]:
+    return [{"op": "set", "node": "1", "input": "value", "value": value}]
+
+
+def states(nodes: dict[str, Message]) -> dict[str, str]:
+    return {id: node["state"] for id, node in nodes.items()}
+
+
+def test_a_session_opens_on_any_format(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            for workflow in (shown(4), SAVED):
+                opened = await client.result("session.open", workflow=workflow)
+                assert states(opened["nodes"]) == {"1": "runs", "2": "depends"}
+                assert opened["graph"]["1"]["inputs"] == {"value": 4}
+            assert (await client.result("session.open"))["graph"] == {}
+            head = json.dumps({"id": 99, "command": "session.open"}).encode()
+            await client.connection.send(struct.pack(">I", len(head)) + head + png(shown(7)))
+            reply = await client.until(lambda message: message.get("id") == 99)
+            assert reply["result"]["graph"]["1"]["inputs"] == {"value": 7}
+            assert (await client.ask("session.open", workflow={"a": 1}))["error"]["code"] == "workflow"
+
+    asyncio.run(main())
+
+
+def test_edit_plan_run_and_look_at_values(tmp_path: Path) -> None:
+    graph = shown(4) | {"3": n("Add", a=("1", 0), b=1)}
+
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            opened = await client.result("session.open", workflow=graph)
+            on = {"session": opened["session"]}
+            plan = await client.result("session.plan", **on, targets=["3"])
+            assert states(plan["steps"]) == {"1": "runs", "3": "depends"}
+            run = await client.result("session.run", **on, targets=["3"])
+            end = await client.ended(run["job"])
+            assert (end["session"], end["revision"], end["current"]) == (opened["session"], 1, True)
+            await client.all_remembered("1", "3")
+
+            value = await client.result("value.get", **on, node="3")
+            assert (value["format"], value["value"], value["revision"]) == ("json", 5, 1)
+            assert value["digest"] == client.nodes["3"]["outputs"][0][0]
+            assert (await client.result("value.get", digest=value["digest"]))["value"] == 5
+
+            edited = await client.result("session.edit", **on, edits=put(5), base=1)
+            assert (edited["revision"], states(edited["nodes"])) == (2, {"1": "runs", "2": "depends", "3": "depends"})
+            assert (await client.ask("session.edit", **on, edits=put(6), base=1))["error"]["code"] == "conflict"
+            assert (await client.ask("value.get", **on, node="3"))["error"]["code"] == "not_remembered"
+            bad = await client.ask("session.edit", **on, edits=[*put(6), {"op": "remove", "node": "9"}])
+            assert bad["error"]["code"] == "bad_edit"
+            found = await client.result("session.get", **on)
+            assert (found["revision"], found["graph"]["1"]["inputs"]["value"]) == (2, 5)
+
+            wrong = await client.result("session.edit", **on, edits=put("many"))
+            assert states(wrong["nodes"]) == {"1": "invalid", "2": "invalid", "3": "invalid"}
+            refused = await client.ask("session.run", **on)
+            assert refused["error"]["faults"][0]["node"] == "1"
+            assert await client.result("session.close", **on) == {}
+            assert (await client.ask("session.get", **on))["error"]["code"] == "no_session"
+
+    asyncio.run(main())
+
+
+def test_a_session_belongs_to_one_connection_at_a_time(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as second:
+            async with server.client() as first:
+                session = (await first.result("session.open", workflow=shown(1)))["session"]
+                for command in ("session.get", "session.plan"):
+                    assert (await second.ask(command, session=session))["error"]["code"] == "no_session"
+            while (reply := await second.ask("session.get", session=session))["event"] == "error":
+                await asyncio.sleep(0.01)
+            assert reply["result"]["revision"] == 1
+
+    asyncio.run(main())
+
+
+def test_cancel_stops_what_a_session_runs(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            graph = after(Steps={"value": 1, "count": 1000, "seconds": 0.01})
+            on = {"session": (await client.result("session.open", workflow=graph))["session"]}
+            run = await client.result("session.run", **on)
+            await client.until(lambda message: message["event"] == "preview")
+            assert client.seen[-1]["data"] == b"\xff\xd8 a picture"
+            await client.result("session.cancel", **on)
+            assert (await client.ended(run["job"]))["kind"] == "cancelled"
+
+    asyncio.run(main())
+
+
+def test_facts_of_a_session_come_once_to_who_subscribed_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            on = {"session": (await client.result("session.open", workflow=shown(1)))["session"]}
+            await client.ended((await client.result("session.run", **on))["job"])
+            await client.result("subscribe")
+            await client.result("session.edit", **on, edits=put(2))
+            await client.ended((await client.result("session.run", **on))["job"])
+            await client.result("unsubscribe")
+            await client.result("session.edit", **on, edits=put(3))
+            await client.ended((await client.result("session.run", **on))["job"])
+            facts = client.told("fact")
+            assert client.facts() == list(range(1, facts[-1]["seq"] + 1))
+            assert {fact["session"] for fact in facts} == {on["session"]}
+
+    asyncio.run(main())
+
+
+def slow(value: int) -> dict[str, Any]:
+    return {
+        "1": n("Number", value=value),
+        "2": n("Steps", value=("1", 0), count=5, seconds=0.004),
+        "3": n("Show", value=("2", 0)),
+    }
+
+
+def test_live_mode_runs_the_newest_graph_and_shows_nothing_stale_as_current(tmp_path: Path) -> None:
+    chance = random.Random(2)
+
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            on = {"session": (await client.result("session.open", workflow=slow(0)))["session"]}
+            await client.result("session.live", **on, on=True)
+            value = 0
+            values = {1: 0}
+            for _ in range(25):
+                value = chance.randrange(8)
+                values[(await client.result("session.edit", **on, edits=put(value)))["revision"]] = value
+                await asyncio.sleep(chance.random() * 0.06)
+            await client.until(
+                lambda message: (
+                    message.get("kind") == "saved"
+                    and message["current"]
+                    and message["body"]["notes"]["text"] == [str(value)]
+                )
+            )
+            check(client.seen, values)
+
+    asyncio.run(main())
+
+
+def check(seen: list[Message], values: dict[int, int]) -> None:
+    """See that what was said to be current was, as of the last edit that was answered before."""
+    shown_, revision, superseded = 0, 1, False
+    for message in seen:
+        if message["event"] == "reply" and "revision" in message["result"]:
+            revision = message["result"]["revision"]
+        elif message["event"] in ("progress", "preview"):
+            assert values[message["revision"]] == values[revision]
+        elif message["event"] == "fact" and message["kind"] == "saved":
+            assert message["current"] == (values[message["revision"]] == values[revision])
+            assert message["body"]["notes"]["text"] == [str(values[message["revision"]])]
+            shown_ += message["current"]
+        superseded = superseded or message.get("kind") == "cancelled"
+    assert shown_ and superseded
+
+
+def test_live_mode_lets_a_run_go_on_that_an_edit_does_not_touch(tmp_path: Path) -> None:
+    graph = slow(1) | {"9": n("Number", value=1)}
+
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            on = {"session": (await client.result("session.open", workflow=graph))["session"]}
+            await client.result("session.live", **on, on=True)
+            (started,) = client.told("session.started")
+            await client.result("session.edit", **on, edits=[{"op": "set", "node": "9", "input": "value", "value": 2}])
+            end = await client.ended(started["job"])
+            assert (end["kind"], end["revision"], end["current"]) == ("succeeded", 1, True)
+            assert client.told("session.started") == [started]
+
+    asyncio.run(main())
+
+
+def test_live_mode_waits_while_the_graph_is_invalid(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            on = {"session": (await client.result("session.open", workflow=shown("many")))["session"]}  # type: ignore[arg-type]
+            await client.result("session.live", **on, on=True)
+            await client.result("session.edit", **on, edits=put(3))
+            (started,) = client.told("session.started")
+            assert started["revision"] == 2
+            assert (await client.ended(started["job"]))["kind"] == "succeeded"
+            await client.result("session.edit", **on, edits=[{"op": "remove", "node": "2"}])
+            assert (await client.result("session.get", **on))["live"] is True
+
+    asyncio.run(main())
+
+
+def test_live_mode_of_a_target_that_is_gone_says_so(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            on = {"session": (await client.result("session.open", workflow=shown(1)))["session"]}
+            assert (await client.ask("session.live", **on, on=True, targets=["7"]))["event"] == "error"
+            await client.result("session.live", **on, on=True, targets=["2"])
+            await client.result("session.edit", **on, edits=[{"op": "remove", "node": "2"}])
+            (refused,) = client.told("session.refused")
+            assert (refused["revision"], refused["error"]["code"]) == (2, "workflow")
+
+    asyncio.run(main())
