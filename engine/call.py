@@ -1,7 +1,9 @@
 """Call one node function: arguments in, digests and values out."""
 
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +74,9 @@ def invoke(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
     began = _own_seconds()
     try:
         check_linked(node.spec, call.inputs, given)
-        outcome = _outcome(node, call, node.spec.function(**given))
+        with _no_gradients():
+            result = node.spec.function(**given)
+        outcome = _outcome(node, call, result)
     except (Exception, SystemExit) as error:
         raise located(error, node) from error
     outcome.seconds = _own_seconds() - began
@@ -81,8 +85,9 @@ def invoke(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
 
 
 async def invoke_async(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
-    """Call an ``async def`` node function."""
+    """Call an ``async def`` node function in the thread of the event loop, where torch keeps no history from now on."""
     began = _own_seconds()
+    getattr(sys.modules.get("torch"), "set_grad_enabled", bool)(False)
     try:
         check_linked(node.spec, call.inputs, given)
         result: Awaitable[Any] = node.spec.function(**given)
@@ -92,6 +97,12 @@ async def invoke_async(node: BoundNode, call: CallInputs, given: dict[str, Any])
     outcome.seconds = _own_seconds() - began
     outcome.exact = node.spec.context is None or given[node.spec.context].exact
     return outcome
+
+
+def _no_gradients() -> AbstractContextManager[Any]:
+    """Return a context in which torch, where it is loaded, keeps no history: what lies on a wire has none."""
+    context: AbstractContextManager[Any] = getattr(sys.modules.get("torch"), "no_grad", nullcontext)()
+    return context
 
 
 def _own_seconds() -> float:

@@ -1,8 +1,8 @@
 """What happens on a lane: the calls of a node that are not remembered, one after the other."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine import events
@@ -61,7 +61,7 @@ class Work:
         completion = Completion()
         try:
             self._ask(task, missing, completion)
-            for index in () if completion.done else missing:
+            for index in () if completion.done else self._each_once(task, missing, completion):
                 if self.stopped():
                     return self.cancelled(task)
                 given, before = self._given(task, index)
@@ -81,7 +81,7 @@ class Work:
         completion = Completion()
         try:
             self._ask(task, missing, completion)
-            for index in () if completion.done else missing:
+            for index in () if completion.done else self._each_once(task, missing, completion):
                 given, before = self._given(task, index)
                 try:
                     outcome = await invoke_async(task.node, task.calls[index], given)
@@ -91,6 +91,19 @@ class Work:
         except Exception as failure:
             self._failed(failure, task, completion)
         return completion
+
+    def _each_once(self, task: Task, missing: Sequence[int], completion: Completion) -> Iterator[int]:
+        """Yield the calls to make. Of several with one key the first is made, and the others have what it gave."""
+        first: dict[bytes, int] = {}
+        for index in missing:
+            made = first.setdefault(task.calls[index].key, index)
+            if made == index:
+                yield index
+                continue
+            outcome, row = completion.done[made]
+            completion.done[index] = (replace(outcome, seconds=0.0), row)
+            if made in completion.placed:
+                completion.placed[index] = completion.placed[made]
 
     def cancelled(self, task: Task) -> Completion:
         """Return the report of a node that was stopped at an await."""
