@@ -7,7 +7,9 @@ from before comes from the background (`engine.digests`).
 """
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -62,7 +64,7 @@ class FileTable:
             return None
         *record, used = found[0]
         if used < self._clock() - USED_SECONDS:
-            with self._index.transaction() as db:
+            with suppress(sqlite3.Error), self._index.transaction() as db:
                 db.execute("UPDATE files SET used = ? WHERE path = ?", (self._clock(), path))
         return FileRecord(*record)
 

@@ -16,6 +16,9 @@ from engine.errors import StoreError
 
 BUSY_SECONDS = 30.0
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+DISK_ERRORS = (OSError, sqlite3.Error, TypeError, ValueError)
+"""A damaged index may give anything where numbers or bytes should be, so the last two belong here."""
+
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged file raises; the second comes from a message that quotes its bytes."""
 

@@ -93,7 +93,7 @@ class Memo:
 
     def _on_disk(self, key: bytes, index: int, kind: Place) -> bool:
         folder = self.places.place(kind).resolve()
-        name = self.store.reserved(key, index, str(folder))
+        name = self.store.names.reserved(key, index, str(folder))
         return name is not None and name.stamp is not None and name.stamp.fits(folder / name.path)
 
     def remember(

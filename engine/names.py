@@ -5,14 +5,17 @@ never get the same name. A name is stamped with size, time and digest of our byt
 with another stamp is somebody else's: it is left alone, and ours gets another name.
 """
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from blake3 import blake3
 
 from engine.bounds import USED_SECONDS, trim
-from engine.index import Index
+from engine.index import DISK_ERRORS, Index
 
 MAX_NAMES = 200_000
 
@@ -51,7 +54,52 @@ FIND = "SELECT path, size, mtime_ns, digest, used FROM names WHERE key = ? AND s
 
 
 class Names:
-    """The table of reserved names: (key, slot, folder) -> path. In one folder each path belongs to one of them.
+    """The reserved names: (key, slot, folder) -> path. In one folder each path belongs to one of them.
+
+    When the index can't be written, ``failed`` is told and names are kept in memory.
+    """
+
+    def __init__(self, index: Index, clock: Callable[[], float], failed: Callable[[Exception], None]) -> None:
+        self._table = NameTable(index, clock)
+        self._clock = clock
+        self._failed = failed
+
+    @cached_property
+    def _spare(self) -> "NameTable":
+        return NameTable(Index(None), self._clock)
+
+    def reserved(self, key: bytes, slot: int, folder: str) -> Name | None:
+        """Return the name that was reserved before."""
+        try:
+            found = self._table.reserved(key, slot, folder)
+        except DISK_ERRORS as error:
+            self._failed(error)
+            found = None
+        return found or ("_spare" in self.__dict__ and self._spare.reserved(key, slot, folder)) or None
+
+    def reserve(self, key: bytes, slot: int, folder: str, make: Callable[[int], str], taken: str | None = None) -> Name:
+        """Return the name of an output file, the same each time; ``make(0), make(1), ...`` offer new ones.
+
+        One that is ``taken`` by a file that is not ours is given up for another.
+        """
+        try:
+            return self._table.reserve(key, slot, folder, make, taken)
+        except sqlite3.Error as error:
+            self._failed(error)
+            return self._spare.reserve(key, slot, folder, make, taken)
+
+    def stamp(self, key: bytes, slot: int, folder: str, stamp: Stamp) -> None:
+        """Note what is about to be written under a reserved name."""
+        try:
+            self._table.stamp(key, slot, folder, stamp)
+        except DISK_ERRORS as error:
+            self._failed(error)
+        if "_spare" in self.__dict__:
+            self._spare.stamp(key, slot, folder, stamp)
+
+
+class NameTable:
+    """The table of names in an index.
 
     At most ``MAX_NAMES`` are kept; those go first whose file is gone, then those that were used longest ago.
     """
@@ -67,7 +115,8 @@ class Names:
             return None
         *name, used = found[0]
         if used < self._clock() - USED_SECONDS:
-            self._write("UPDATE names SET used = ? WHERE key = ? AND slot = ? AND folder = ?", key, slot, folder)
+            with suppress(sqlite3.Error):
+                self._write("UPDATE names SET used = ? WHERE key = ? AND slot = ? AND folder = ?", key, slot, folder)
         return _name(*name)
 
     def reserve(self, key: bytes, slot: int, folder: str, make: Callable[[int], str], taken: str | None = None) -> Name:

@@ -72,7 +72,7 @@ class Outputs:
             path = folder / name
             if not here:
                 data = outcome.files[index].data if outcome else self.memo.value(digest)
-                write(path, self._spliced(data, suffix, node, index), partial(self.memo.store.stamp, *where))
+                write(path, self._spliced(data, suffix, node, index), partial(self.memo.store.names.stamp, *where))
                 written = True
             subfolder = Path(name).parent.as_posix()
             files.append(
@@ -93,15 +93,15 @@ class Outputs:
 
     def _name(self, where: tuple[bytes, int, str], numbers: Callable[[], Callable[[int], str]]) -> tuple[str, bool]:
         """Return the name of a file and whether it is there. A name under which a strange file lies is given up."""
-        store = self.memo.store
-        name = store.reserved(*where) or store.reserve(*where, numbers())
+        names = self.memo.store.names
+        name = names.reserved(*where) or names.reserve(*where, numbers())
         while True:
             path = Path(where[2], name.path)
             if name.stamp and name.stamp.fits(path):
                 return name.path, True
             if not path.exists() or (path.is_file() and not path.stat().st_size):
                 return name.path, False
-            name = store.reserve(*where, numbers(), taken=name.path)
+            name = names.reserve(*where, numbers(), taken=name.path)
 
 
 def filler(index: int, width: int, height: int) -> Callable[[str], str]:

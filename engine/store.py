@@ -13,12 +13,10 @@ remembering pauses with one warning; nothing is raised and no result is lost.
 """
 
 import logging
-import sqlite3
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -29,19 +27,16 @@ from engine.digests import Digester
 from engine.disk import Disk, Entry
 from engine.errors import StoreError
 from engine.fingerprints import FileRecord, FileTable
-from engine.index import Index, is_damage
+from engine.index import DISK_ERRORS, Index, is_damage
 from engine.leases import Leases
 from engine.memory import Cached, Memory
-from engine.names import Name, Names, Stamp
+from engine.names import Names
 from engine.rows import Row, row_to_bytes
-from engine.upkeep import Stats, Verification
+from engine.upkeep import Costs, Stats, Verification
 from engine.values import MalformedValue, Packed, unpack
 from engine.writer import Writer
 
 T = TypeVar("T")
-
-DISK_ERRORS = (OSError, sqlite3.Error, TypeError, ValueError)
-"""A damaged index may give anything where numbers or bytes should be, so the last two belong here."""
 
 ROWS_IN_MEMORY = 65_536
 LONG = 0.05
@@ -67,19 +62,11 @@ class Missing(Enum):
 MISSING: Final = Missing.MISSING
 
 
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """How many seconds recent results of a node type took: the 10th, 50th and 90th percentile."""
-
-    low: float
-    median: float
-    high: float
-
-
 class Store:
     """Rows and values under two budgets of bytes. Without a folder it forgets everything when it is closed.
 
-    Every method may be called from any thread. ``warn`` gets one sentence when the disk can't be used.
+    Every method may be called from any thread. ``names`` are those of output files. ``warn`` gets one sentence when the
+    disk can't be used.
     """
 
     def __init__(
@@ -104,8 +91,7 @@ class Store:
         self._disk = self._open(folder, disk_bytes)
         self._index = self._disk.index if self._disk else Index(None)
         self._leases = Leases(self._index, clock)
-        self._names = Names(self._index, clock)
-        self._spare_names = self._names if self._disk is None else Names(Index(None), clock)
+        self.names = Names(self._index, clock, self._pause)
         self._files = FileTable(self._index, clock)
         self._digester = Digester(self._keep_whole)
         self._next_beat = 0.0
@@ -332,7 +318,7 @@ class Store:
         last = len(samples) - 1
         return Costs(*(samples[round(last * share)] for share in (0.1, 0.5, 0.9)))
 
-    # --- leases, names, files ---
+    # --- leases and files ---
 
     def lease(self, keys: Collection[bytes], owner: str, seconds: float) -> bool:
         """Take the right to compute keys, all or none, renewed until released. False where another has one of them."""
@@ -349,28 +335,6 @@ class Store:
         if interval is not None and now >= self._next_beat:
             self._shared(self._leases.renew, None)
             self._next_beat = now + interval / 2
-
-    def reserve(self, key: bytes, slot: int, folder: str, make: Callable[[int], str], taken: str | None = None) -> Name:
-        """Return the name of an output file, the same each time; ``make(0), make(1), ...`` offer new ones.
-
-        One that is ``taken`` by a file that is not ours is given up for another.
-        """
-        try:
-            return self._names.reserve(key, slot, folder, make, taken)
-        except sqlite3.Error as error:
-            self._pause(error)
-            return self._spare_names.reserve(key, slot, folder, make, taken)
-
-    def reserved(self, key: bytes, slot: int, folder: str) -> Name | None:
-        """Return the name that `reserve` gave before."""
-        found = self._shared(lambda: self._names.reserved(key, slot, folder), None)
-        return found or self._spare_names.reserved(key, slot, folder)
-
-    def stamp(self, key: bytes, slot: int, folder: str, stamp: Stamp) -> None:
-        """Note what is about to be written under a reserved name."""
-        self._shared(lambda: self._names.stamp(key, slot, folder, stamp), None)
-        if self._spare_names is not self._names:
-            self._spare_names.stamp(key, slot, folder, stamp)
 
     def known_file(self, path: str) -> FileRecord | None:
         """Return what is known of a file. What is not known of all its bytes is found out in the background."""

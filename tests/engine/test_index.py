@@ -6,7 +6,7 @@ from engine import index as index_module
 from engine.errors import StoreError
 from engine.fingerprints import FileRecord, FileTable
 from engine.index import Index
-from engine.names import Name, Names
+from engine.names import Name, NameTable
 
 
 def add_row(index, key, size=10):
@@ -118,7 +118,7 @@ def test_a_store_of_the_first_version_keeps_its_names_and_files(tmp_path, monkey
             db.execute("INSERT INTO files VALUES ('/a', 1, 2, 3, 's', NULL, 'f')")
         index.close()
     index = Index(tmp_path / "index.db", on_begin=lambda: pytest.fail("began anew"))
-    assert Names(index, lambda: 0.0).reserved(b"\0", 0, "/out") == Name("a.png")
+    assert NameTable(index, lambda: 0.0).reserved(b"\0", 0, "/out") == Name("a.png")
     assert FileTable(index, lambda: 0.0).known_file("/a") == FileRecord("/a", 1, 2, 3, "s", None, "f")
     index.close()
 

@@ -108,12 +108,12 @@ def test_files_are_whole_while_they_can_be_written_again_or_are_there(memo: Memo
     assert row.files == ((pack(artifact.data).digest, "a", ".txt", "output", "images", 0, 0),)
     assert not memo.has(pack(artifact.data).digest) and not memo.whole(b"k", row)
     folder = (tmp_path / "output").resolve()
-    memo.store.reserve(b"k", 0, str(folder), lambda attempt: "a_00001_.txt")
+    memo.store.names.reserve(b"k", 0, str(folder), lambda attempt: "a_00001_.txt")
     assert not memo.whole(b"k", row)
     folder.mkdir()
     (folder / "a_00001_.txt").write_bytes(b"somebody's")
     assert not memo.whole(b"k", row)
-    memo.store.stamp(b"k", 0, str(folder), Stamp.of(folder / "a_00001_.txt", b"somebody's"))
+    memo.store.names.stamp(b"k", 0, str(folder), Stamp.of(folder / "a_00001_.txt", b"somebody's"))
     assert memo.whole(b"k", row) and memo.whole(b"k", Row())
 
 

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from engine.index import Index
-from engine.names import Names, Stamp
+from engine.names import Names, NameTable, Stamp
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def clock():
 @pytest.fixture
 def names(tmp_path, clock):
     index = Index(tmp_path / "index.db")
-    yield Names(index, lambda: clock[0])
+    yield NameTable(index, lambda: clock[0])
     index.close()
 
 
@@ -83,3 +83,17 @@ def test_a_name_that_is_used_is_not_the_oldest(names, clock):
     clock[0] += 1e6
     names.reserved(b"key", 0, "/out")
     assert names._index.read("SELECT used FROM names") == [(clock[0],)]
+
+
+def test_where_the_index_can_not_be_written_names_are_kept_in_memory(tmp_path, clock):
+    index, failed = Index(tmp_path / "index.db"), []
+    names = Names(index, lambda: clock[0], failed.append)
+    old = names.reserve(b"old", 0, "/out", numbered)
+    index._writer.execute("PRAGMA query_only = TRUE")
+    clock[0] += 1e6
+    assert names.reserved(b"old", 0, "/out") == old and failed == []
+    new = names.reserve(b"new", 0, "/out", lambda attempt: f"{attempt}.png")
+    names.stamp(b"new", 0, "/out", Stamp(1, 2, b"d"))
+    assert names.reserved(b"new", 0, "/out") == (new.path, (1, 2, b"d")) and len(failed) == 2
+    index.close()
+    assert names.reserved(b"old", 0, "/out") is None and len(failed) == 3

@@ -141,7 +141,7 @@ def test_a_file_of_somebody_else_is_neither_reported_nor_overwritten(memo: Memo,
 def test_a_file_that_appears_under_a_reserved_name_before_ours_is_left(memo: Memo, tmp_path: Path):
     folder = tmp_path / "output"
     folder.mkdir()
-    memo.store.reserve(b"k", 0, str(folder), lambda attempt: "a_00001_.txt")
+    memo.store.names.reserve(b"k", 0, str(folder), lambda attempt: "a_00001_.txt")
     (folder / "a_00001_.txt").write_bytes(b"mine")
     assert place(memo, b"k", Artifact(b"data", "a", ".txt"))[1]["filename"] == "a_00002_.txt"
     assert (folder / "a_00001_.txt").read_bytes() == b"mine"

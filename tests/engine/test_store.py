@@ -104,7 +104,7 @@ def test_without_a_folder_it_remembers_in_memory(open_store):
     store.flush()
     assert store.row(b"key") is row and store.get(digest(LARGE)) is LARGE
     assert store.costs("T") == Costs(1.0, 1.0, 1.0)
-    assert store.reserve(b"key", 0, "/out", str) == ("0", None) == store.reserved(b"key", 0, "/out")
+    assert store.names.reserve(b"key", 0, "/out", str) == ("0", None) == store.names.reserved(b"key", 0, "/out")
     assert store.lease(b"key", "one", 10) and not store.lease(b"key", "other", 10)
     assert store.verify().clean and store.stats().rows == 1
 
@@ -351,7 +351,7 @@ def test_a_full_index_costs_remembering_and_nothing_else(open_store, clock):
         put(store, value.encode()[:8], value)
         store.flush()
     assert all(store.get(digest(value)) == value for value in values)
-    assert store.reserve(b"key", 0, "/out" * 2000, str).path == "0"
+    assert store.names.reserve(b"key", 0, "/out" * 2000, str).path == "0"
     assert len(warnings) == 1 and "full" in warnings[0]
     store._index._writer.execute("PRAGMA max_page_count = 1000000")
     clock.now += 100
@@ -424,7 +424,7 @@ WORKER = """
                 value = np.random.default_rng(number).bytes(65_536)
                 packed = pack(value)
                 row = Row(((packed.digest,),), cost=0.1)
-                store.reserve(key, 0, "/out", lambda attempt: f"{attempt}.png")
+                store.names.reserve(key, 0, "/out", lambda attempt: f"{attempt}.png")
                 store.put(key, row, {packed.digest: Cached(value, packed)}, type="T")
             print(number, flush=True)
             assert store.stats().nbytes <= limit
@@ -456,7 +456,7 @@ def test_two_processes_fill_one_store(open_store, tmp_path):
     check_results(store, 200)
     report = store.verify()
     assert report.clean and report.checked == 200
-    names = {store.reserved(number.to_bytes(4), 0, "/out") for number in range(200)}
+    names = {store.names.reserved(number.to_bytes(4), 0, "/out") for number in range(200)}
     assert len(names) == 200
 
 
@@ -499,7 +499,7 @@ def kill_at(folder, open_store, number):
     finish(start(folder))
     store = open_store(folder, memory=0)
     check_results(store, 200)
-    assert len({store.reserved(each.to_bytes(4), 0, "/out") for each in range(200)}) == 200
+    assert len({store.names.reserved(each.to_bytes(4), 0, "/out") for each in range(200)}) == 200
     assert store.verify().clean
     store.close()
     return len(rows)
@@ -587,5 +587,7 @@ def test_the_writer_renews_leases(open_store, tmp_path):
 
 def test_the_same_name_for_every_process(open_store):
     first, second = open_store(), open_store()
-    assert first.reserve(b"key", 0, "/out", str) == ("0", None) == second.reserved(b"key", 0, "/out")
-    assert second.reserve(b"other", 0, "/out", str) == ("1", None) == second.reserve(b"other", 0, "/out", str)
+    assert first.names.reserve(b"key", 0, "/out", str) == ("0", None) == second.names.reserved(b"key", 0, "/out")
+    assert (
+        second.names.reserve(b"other", 0, "/out", str) == ("1", None) == second.names.reserve(b"other", 0, "/out", str)
+    )
