@@ -53,10 +53,11 @@ class Claims:
 
     def _came_meanwhile(self, task: Task, missing: Sequence[int]) -> bool:
         """Whether another run made one of these calls after it was looked for and before its flight was taken."""
-        return any(
-            (row := self._memo.row_at_hand(task.calls[index].key)) is not None and row != task.rows[index]
-            for index in missing
-        )
+        for index in missing:
+            row = self._memo.row_at_hand(task.calls[index].key)
+            if row is not None and row != task.rows[index]:
+                return True
+        return False
 
     def _is_long(self, task: Task) -> bool:
         seconds = self._memo.seconds(task.node.spec.type)
