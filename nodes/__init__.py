@@ -19,6 +19,8 @@ MODULES = (
     "merge",
     "save_models",
     "model_options",
+    "model_patches",
+    "model_guidance",
     "text",
     "text_sdxl",
     "conditioning",

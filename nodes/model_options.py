@@ -1,11 +1,11 @@
 """Change how a model is used without changing its weights."""
 
-from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from engine.errors import InputError
 from engine.node import Field, Widget, node
 from nodes.inputs import Fraction
+from nodes.model_patches import with_option
 from nodes.recipes import (
     Conditioning,
     ContinuousSampling,
@@ -23,7 +23,7 @@ def model_sampling_discrete(
     model: Model, *, sampling: Literal["eps", "v_prediction", "lcm", "x0", "img_to_img"], zsnr: bool = False
 ) -> Model:
     """Say what a model predicts, if its file does not; with zsnr its noisiest level holds no picture at all."""
-    return _with(model, DiscreteSampling(sampling, zsnr))
+    return with_option(model, DiscreteSampling(sampling, zsnr))
 
 
 @node("ModelSamplingContinuousEDM", category="advanced/model")
@@ -49,13 +49,13 @@ def model_sampling_continuous_edm(
             got=f"{sigma_min} to {sigma_max}",
             expected="0 < sigma_min < sigma_max",
         )
-    return _with(model, ContinuousSampling(sampling, sigma_max, sigma_min))
+    return with_option(model, ContinuousSampling(sampling, sigma_max, sigma_min))
 
 
 @node("RescaleCFG", category="advanced/model")
 def rescale_cfg(model: Model, multiplier: Fraction = 0.7) -> Model:
     """Keep strong guidance from burning a picture out: pull its contrast back to that of the positive prompt."""
-    return _with(model, RescaledGuidance(multiplier))
+    return with_option(model, RescaledGuidance(multiplier))
 
 
 @node(
@@ -71,8 +71,4 @@ def perp_neg(
     neg_scale: Annotated[float, Field(ge=0.0, le=100.0), Widget(step=0.01)] = 1.0,
 ) -> Model:
     """Let guidance keep away from what the negative prompt does not share with the positive one."""
-    return _with(model, PerpendicularGuidance(empty_conditioning, neg_scale))
-
-
-def _with(model: Model, option: Any) -> Model:
-    return replace(model, options=(*model.options, option))
+    return with_option(model, PerpendicularGuidance(empty_conditioning, neg_scale))

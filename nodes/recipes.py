@@ -52,7 +52,15 @@ class Merge:
     shares: tuple[tuple[str, float, float], ...]
 
 
-WeightPatch: TypeAlias = "LoraPatch | Rounded | Merge"
+@wire("Scaled")
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """Weights multiplied. ``factors`` has regular expressions that find a part of their names, each with a factor."""
+
+    factors: tuple[tuple[str, float], ...]
+
+
+WeightPatch: TypeAlias = "LoraPatch | Rounded | Merge | Scaled"
 """What changes weights. Patches are applied in order, in float32."""
 
 

@@ -4,9 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from nodes.recipes import Guider, PerpendicularGuidance, RescaledGuidance
-from nodes.sampling.guidance import Guidance, Part, classifier_free, dual, perpendicular, rescaled
+from nodes.models.hooks import HOOKS, middle
+from nodes.network_options import GuidanceChange, PerturbedAttention, SelfAttention
+from nodes.recipes import Guider, Model, PerpendicularGuidance, RescaledGuidance
+from nodes.sampling.corrections import Corrected, Correction, blurred_attention, perturbed, with_inputs
+from nodes.sampling.guidance import Guidance, Part, Scaled, classifier_free, dual, perpendicular, rescaled
+from nodes.sampling.guidance_changes import changes
 from nodes.sampling.prediction import Predictor
+from nodes.sampling.seam import GuidedDenoiser
 
 
 def resolved(guider: Guider) -> Guider:
@@ -21,13 +26,38 @@ def resolved(guider: Guider) -> Guider:
 def guidance(guider: Guider, predict: Predictor, sides: Sequence[Sequence[Part]]) -> Guidance:
     """Return the denoiser of a guider, from a predictor and a sequence of parts for each of its sides."""
     positive, negative, *others = (*sides, ())[: max(2, len(sides))]
-    pulled, settings = guider.model.option(RescaledGuidance), guider.settings
-    between = partial(rescaled, multiplier=pulled.multiplier) if pulled else classifier_free
+    settings = guider.settings
+    between = _between(guider.model)
     match guider.rule:
         case "classifier_free":
-            rule = between(settings["scale"]) if pulled else None
+            rule = None if between is classifier_free else between(settings["scale"])
             return Guidance(predict, positive, negative, settings["scale"], rule)
         case "dual":
             return Guidance(predict, positive, negative, rule=dual(**settings, inner=between), others=others)
         case "perpendicular":
             return Guidance(predict, positive, negative, rule=perpendicular(**settings), others=others)
+
+
+def _between(model: Model) -> Scaled:
+    """Return guidance between two sides as the options of a model have it."""
+    pulled = model.option(RescaledGuidance)
+    inner: Scaled = partial(rescaled, multiplier=pulled.multiplier) if pulled else classifier_free
+    named = [(option.name, option.settings) for option in model.options if isinstance(option, GuidanceChange)]
+    return changes(named).around(inner) if named else inner
+
+
+def corrected(guider: Guider, guided: Guidance) -> GuidedDenoiser:
+    """Return a denoiser under what options of its model add to guidance, in their order."""
+    corrections: list[Correction] = []
+    needs_uncond = False
+    for option in guider.model.options:
+        match option:
+            case PerturbedAttention(scale=scale) if scale:
+                hindered = with_inputs(guided.positive, **{HOOKS: (middle.not_attending,)})
+                corrections.append(perturbed(guided.predict, hindered, scale))
+            case SelfAttention(scale=scale, blur=blur) if scale and guided.negative:
+                needs_uncond, attended = True, middle.Attended()
+                guided = replace(guided, negative=with_inputs(guided.negative, **{HOOKS: (attended,)}))
+                soft = partial(middle.blurred, sigma=blur)
+                corrections.append(blurred_attention(guided.predict, guided.negative, attended.noted, soft, scale))
+    return Corrected(guided, corrections, needs_uncond) if corrections else guided

@@ -15,6 +15,7 @@ from engine.errors import ModelError
 from nodes.models import control
 from nodes.models.beside import beside
 from nodes.models.families.checkpoint import Inputs
+from nodes.models.hooks import HOOKS, hooked
 from nodes.models.region import region
 from nodes.models.unet import Unet, vector
 from nodes.recipes import Cond, Conditioning
@@ -76,6 +77,7 @@ def network(unet: Unet) -> Network:
         residuals = control.residuals(x, timestep, inputs, added)
         if CONCAT in inputs:
             x = torch.cat([x, inputs[CONCAT].to(x)], dim=1)
-        return unet(x, timestep, inputs[CONTEXT], {**added, **residuals})
+        with hooked(unet.module, inputs.get(HOOKS, ()), x, timestep):
+            return unet(x, timestep, inputs[CONTEXT], {**added, **residuals})
 
     return call

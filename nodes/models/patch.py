@@ -1,5 +1,6 @@
 """What recipes do to weights, ready to be applied while a network is put together, tensor by tensor."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -42,6 +43,22 @@ class Rounding:
     def applied(self, weight: Tensor, parameter: str) -> Tensor:
         largest = torch.finfo(self.dtype).max
         return weight.clamp(-largest, largest).to(self.dtype).float()
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Weights multiplied by the factor of the first expression that finds a part of their name."""
+
+    factors: Sequence[tuple[str, float]]
+
+    def touches(self, parameter: str) -> bool:
+        return self._factor(parameter) != 1.0
+
+    def applied(self, weight: Tensor, parameter: str) -> Tensor:
+        return weight * self._factor(parameter)
+
+    def _factor(self, parameter: str) -> float:
+        return next((factor for pattern, factor in self.factors if re.search(pattern, parameter)), 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """Weights in torch's own format: a zip or a stream around a pickle, of which only tensors are ever made."""
 
+import json
 import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ NAMES: Mapping[torch.dtype, str] = {getattr(torch, name): key for key, (name, _)
 
 def open_pickled(path: Path) -> Weights:
     """Open weights saved by torch. Raises ModelError where the pickle holds code, FileError where it is broken."""
-    tensors = _tensors(_load(path))
+    loaded = _load(path)
+    tensors = _tensors(loaded)
     if not tensors:
         raise FileError(
             f"{path.name} holds no tensors", got="a pickle of something else", expected=EXPECTED, hint=AGAIN
         )
     infos = {name: TensorInfo(NAMES[tensor.dtype], tuple(tensor.shape)) for name, tensor in tensors.items()}
-    return Weights(path, {}, infos, tensors.__getitem__)
+    return Weights(path, _facts(loaded), infos, tensors.__getitem__)
 
 
 def _load(path: Path) -> Any:
@@ -72,20 +74,32 @@ def _refused(path: Path, error: pickle.UnpicklingError) -> ModelError | FileErro
 
 
 def _tensors(value: Any) -> dict[str, Tensor]:
-    """Return the tensors of a loaded pickle by name; those one level down are named ``outer.inner``."""
+    """Return the tensors of a loaded pickle by name; those further down are named ``outer.inner``, or by place."""
     while isinstance(value, Mapping) and (inner := _wrapped(value)) is not None:
         value = inner
     if isinstance(value, Tensor):
         return {"tensor": value.detach()}
-    if not isinstance(value, Mapping):
-        return {}
-    found: dict[str, Tensor] = {}
-    for key, item in value.items():
-        if isinstance(item, Tensor):
-            found[str(key)] = item.detach()
-        elif isinstance(item, Mapping):
-            found |= {f"{key}.{name}": tensor.detach() for name, tensor in item.items() if isinstance(tensor, Tensor)}
+    found = dict(_named(value, "", DEPTH))
     return {name: tensor for name, tensor in found.items() if tensor.dtype in NAMES}
+
+
+DEPTH = 3
+"""How far down tensors are looked for: hypernetworks have pairs of networks by width."""
+
+
+def _named(value: Any, prefix: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, item in items:
+        if isinstance(item, Tensor):
+            yield f"{prefix}{key}", item.detach()
+        elif depth > 1:
+            yield from _named(item, f"{prefix}{key}.", depth - 1)
+
+
+def _facts(value: Any) -> dict[str, str]:
+    """Return what a pickle says besides tensors, as JSON by name: numbers, texts and switches at its top."""
+    items = value.items() if isinstance(value, Mapping) else ()
+    return {str(key): json.dumps(item) for key, item in items if isinstance(item, str | int | float | bool)}
 
 
 def _wrapped(value: Mapping[Any, Any]) -> Mapping[Any, Any] | None:

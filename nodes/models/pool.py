@@ -11,11 +11,12 @@ from torch import Tensor
 
 from engine.errors import ModelError
 from nodes.models import families, lora
+from nodes.models import hypernetwork as hypernetworks
 from nodes.models.assemble import Source, filled
 from nodes.models.controlnet import Controlnet
 from nodes.models.families import controlnet, sdxl
 from nodes.models.families.checkpoint import Checkpoint, Network, TextEncoder
-from nodes.models.patch import Mixing, Patch, Rounding, mixing
+from nodes.models.patch import Mixing, Patch, Rounding, Scaling, mixing
 from nodes.models.placement import Sizes, needed_bytes, placed, sizes
 from nodes.models.precision import Casts, Precision, policy
 from nodes.models.residents import Parts, Residents
@@ -25,7 +26,19 @@ from nodes.models.upscaler import Upscaler, build_upscaler
 from nodes.models.vae import Autoencoder
 from nodes.models.weights import Weights, open_weights
 from nodes.models.working import unet_bytes
-from nodes.recipes import Clip, ControlNet, FileRef, LoraPatch, Merge, Model, Rounded, UpscaleModel, Vae, WeightPatch
+from nodes.recipes import (
+    Clip,
+    ControlNet,
+    FileRef,
+    LoraPatch,
+    Merge,
+    Model,
+    Rounded,
+    Scaled,
+    UpscaleModel,
+    Vae,
+    WeightPatch,
+)
 
 Recipe = Model | Clip | Vae | ControlNet
 
@@ -187,6 +200,17 @@ class Pool:
         build = partial(build_upscaler, weights, self.device)
         return self.residents.get(model, needed, build, lambda found: Parts([found.module]))
 
+    def hypernetwork(self, file: FileRef) -> hypernetworks.Nets:
+        """Return a hypernetwork, in the dtype of the diffusion network."""
+        weights, dtype = self.weights(file), self.policy.unet[-1]
+        needed = sum(info.numbers * dtype.itemsize for info in weights.infos.values())
+        build = partial(hypernetworks.hypernetwork, weights, self.device, dtype)
+        return self.residents.get(file, needed, build, lambda nets: Parts(nets.modules))
+
+    def check_hypernetwork(self, file: FileRef, model: Model) -> None:
+        """Raise ModelError where a file is no hypernetwork, or one for another family. Reads headers only."""
+        hypernetworks.fit(self.weights(file), self.weights(model.file), self.network(model))
+
     def embedding(self, file: FileRef) -> tuple[Tensor, ...]:
         """Return the tables (rows, width) of a textual inversion, one for each encoder, float32, on the CPU."""
         return embedding(self.weights(file))
@@ -265,6 +289,8 @@ class Pool:
                 return lora.Patch(weights, lora.fit(weights, *base), patch.strength)
             case Rounded():
                 return Rounding(getattr(torch, patch.dtype))
+            case Scaled():
+                return Scaling(patch.factors)
             case Merge():
                 others, other = self._counterpart(patch.other, part)
                 network = other if isinstance(other, Network) else other.network

@@ -12,12 +12,14 @@ from engine.errors import InputError
 from nodes.models import control, spaces
 from nodes.models.families.checkpoint import LatentFormat
 from nodes.models.frugal import FrugalNetwork
-from nodes.models.guider import guidance, resolved
+from nodes.models.guider import corrected, guidance, resolved
+from nodes.models.network_hooks import laid, network_hooks
 from nodes.models.parametrization import Parametrization, parametrization
 from nodes.models.parts import Work, parts
 from nodes.models.pool import Pool
 from nodes.models.preview import preview
 from nodes.models.service import pool
+from nodes.network_options import SoftMask
 from nodes.recipes import Guider, Latent, NoiseSource, Sampler
 from nodes.sampling import inpaint, noise
 from nodes.sampling.guidance import paired
@@ -63,7 +65,7 @@ def sample(
 
     with models.residents.together():
         background = _background(solver, source.seed, drawn)
-        denoise = _denoiser(ctx, models, guider, model, start, _mask(latent, start), background)
+        denoise = _denoiser(ctx, models, guider, model, start, _mask(latent, start), background, sigmas)
         if len(sigmas) > 1:
             fresh = noise.noise_for(solver.noise, source.seed, x, sigmas, rule, model.process)
             x = partial(solver.run, **sampler.settings)(denoise, x, sigmas, fresh, on_step)
@@ -121,6 +123,7 @@ def _denoiser(
     start: Tensor,
     mask: Tensor | None,
     background: Tensor,
+    sigmas: Tensor,
 ) -> GuidedDenoiser:
     one = models.working(guider.model, len(guider.sides), start[0, 0].numel())
     unet = models.unet(guider.model, one)
@@ -129,8 +132,12 @@ def _denoiser(
         control.steered(parts(side, work, is_negative=place > 0), side, models, guider.model, work.levels)
         for place, side in enumerate(control.spread(guider.sides))
     ]
+    hooks = network_hooks(guider.model, models, work.levels)
     network = FrugalNetwork(models, guider.model, unet, ctx.warn)
-    guided = guidance(guider, control.ranged(model.predictor(network)), paired(*sides))
+    predict = laid(control.ranged(model.predictor(network)), hooks)
+    guided = corrected(guider, guidance(guider, predict, paired(*sides)))
     if mask is None:
         return guided
-    return inpaint.Inpaint(guided, mask, start, background, model.process)
+    soft = guider.model.option(SoftMask)
+    mask_at = inpaint.differential(work.levels, sigmas[0], sigmas[-1], soft.strength) if soft else None
+    return inpaint.Inpaint(guided, mask, start, background, model.process, mask_at)

@@ -244,15 +244,24 @@ class Guidance:
     rule: Rule | None = None
     others: Sequence[Sequence[Part]] = ()
 
+    @property
+    def is_single(self) -> bool:
+        """Whether only the positive side is evaluated, but for solvers that ask for both."""
+        return not self.negative or (self.rule is None and math.isclose(self.scale, 1.0))
+
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        if not self.negative or (self.rule is None and math.isclose(self.scale, 1.0)):
+        if self.is_single:
             return blended(self.predict, [self.positive], x, sigma)[0]
         return self.both(x, sigma).denoised
 
     def both(self, x: Tensor, sigma: Tensor) -> Guided:
+        return self.sides(x, sigma)[0]
+
+    def sides(self, x: Tensor, sigma: Tensor) -> tuple[Guided, Tensor]:
+        """What guidance made of a prediction, and the conditional prediction that went into it."""
         if not self.negative:
             alone = self(x, sigma)
-            return Guided(alone, alone)
+            return Guided(alone, alone), alone
         cond, uncond, *others = blended(self.predict, [self.positive, self.negative, *self.others], x, sigma)
         rule = self.rule or classifier_free(self.scale)
-        return Guided(rule(Sides(x, sigma, cond, uncond, others)), uncond)
+        return Guided(rule(Sides(x, sigma, cond, uncond, others)), uncond), cond

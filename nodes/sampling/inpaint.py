@@ -1,9 +1,12 @@
 """Sampling under a mask: what lies outside stays the latent that came in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from nodes.sampling.noise_levels import NoiseLevels
 from nodes.sampling.process import VE, Process
 from nodes.sampling.regions import resized_mask
 from nodes.sampling.seam import Guided, GuidedDenoiser
@@ -24,6 +27,7 @@ class Inpaint:
 
     Before each call the outside is set to the latent under noise of the current level; ``noise`` is the starting noise
     (or ``background_noise`` for solvers with ``fresh_background``). The unconditional prediction is not blended.
+    ``mask_at`` makes of the mask and the current level what counts there.
     """
 
     denoise: GuidedDenoiser
@@ -31,17 +35,44 @@ class Inpaint:
     latent: Tensor
     noise: Tensor
     process: Process = VE
+    mask_at: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        return self._kept(self.denoise(self._laid(x, sigma), sigma))
+        mask = self._mask(sigma)
+        return self._kept(self.denoise(self._laid(x, sigma, mask), sigma), mask)
 
     def both(self, x: Tensor, sigma: Tensor) -> Guided:
-        guided = self.denoise.both(self._laid(x, sigma), sigma)
-        return Guided(self._kept(guided.denoised), guided.uncond)
+        mask = self._mask(sigma)
+        guided = self.denoise.both(self._laid(x, sigma, mask), sigma)
+        return guided._replace(denoised=self._kept(guided.denoised, mask))
 
-    def _laid(self, x: Tensor, sigma: Tensor) -> Tensor:
+    def _mask(self, sigma: Tensor) -> Tensor:
+        return self.mask_at(self.mask, sigma) if self.mask_at else self.mask
+
+    def _laid(self, x: Tensor, sigma: Tensor, mask: Tensor) -> Tensor:
         background = self.process.alpha(sigma) * self.latent + self.noise * sigma
-        return x * self.mask + background * (1 - self.mask)
+        return x * mask + background * (1 - mask)
 
-    def _kept(self, denoised: Tensor) -> Tensor:
-        return denoised * self.mask + self.latent * (1 - self.mask)
+    def _kept(self, denoised: Tensor, mask: Tensor) -> Tensor:
+        return denoised * mask + self.latent * (1 - mask)
+
+
+def differential(
+    levels: NoiseLevels, first: Tensor, last: Tensor, strength: float
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return what makes a grey mask black and white: a place is sampled once the timestep falls to its brightness.
+
+    Timesteps count from that of ``first`` (1) to that of ``last``, or of the smallest level (0). ``strength`` 0 keeps
+    the mask as it is; black is never sampled. Levin and Fried (2023), arXiv 2306.00950.
+
+    Not compared with the reference.
+    """
+    begin = levels.timestep(first)
+    end = levels.timestep(torch.maximum(last, levels.table[0].to(last)))
+
+    def mask_at(mask: Tensor, sigma: Tensor) -> Tensor:
+        done = (levels.timestep(sigma) - end) / (begin - end).clamp(min=1e-6)
+        counts = (mask >= done.to(mask)) & (mask > 0)
+        return strength * counts.to(mask) + (1 - strength) * mask
+
+    return mask_at
