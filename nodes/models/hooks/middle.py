@@ -23,21 +23,22 @@ def not_attending(module: Any, call: Call) -> Iterator[RemovableHandle]:
 
 
 class Attended:
-    """A hook that notes how much each place of the middle is attended to, by all places and the mean head.
-
-    ``map`` is (batch, 1, height, width); a place that gets its even share has 1.
-    """
+    """A hook that notes how much each place of the middle is attended to, by all places and the mean head."""
 
     def __init__(self) -> None:
-        self.map: Tensor | None = None
+        self.maps: list[Tensor] = []
 
     def noted(self) -> Tensor:
-        """Return the map of the last call. Raises ModelError where the network has no attention in its middle."""
-        if self.map is None:
+        """Return (batch, 1, height, width) of the calls since the last one asked; a place with an even share has 1.
+
+        Raises ModelError where the network has no attention in its middle.
+        """
+        if not self.maps:
             raise ModelError(
                 "The network has no self-attention in its middle.", hint="Leave SelfAttentionGuidance out."
             )
-        return self.map
+        found, self.maps = torch.cat(self.maps), []
+        return found
 
     def __call__(self, module: Any, call: Call) -> Iterator[RemovableHandle]:
         sizes = call.sizes(len(module.down_blocks))
