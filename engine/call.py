@@ -1,9 +1,7 @@
 """Call one node function: arguments in, digests and values out."""
 
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,9 +72,7 @@ def invoke(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
     began = _own_seconds()
     try:
         check_linked(node.spec, call.inputs, given)
-        with _no_gradients():
-            result = node.spec.function(**given)
-        outcome = _outcome(node, call, result)
+        outcome = _outcome(node, call, node.spec.function(**given))
     except (Exception, SystemExit) as error:
         raise located(error, node) from error
     outcome.seconds = _own_seconds() - began
@@ -85,9 +81,8 @@ def invoke(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
 
 
 async def invoke_async(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
-    """Call an ``async def`` node function in the thread of the event loop, where torch keeps no history from now on."""
+    """Call an ``async def`` node function."""
     began = _own_seconds()
-    getattr(sys.modules.get("torch"), "set_grad_enabled", bool)(False)
     try:
         check_linked(node.spec, call.inputs, given)
         result: Awaitable[Any] = node.spec.function(**given)
@@ -97,12 +92,6 @@ async def invoke_async(node: BoundNode, call: CallInputs, given: dict[str, Any])
     outcome.seconds = _own_seconds() - began
     outcome.exact = node.spec.context is None or given[node.spec.context].exact
     return outcome
-
-
-def _no_gradients() -> AbstractContextManager[Any]:
-    """Return a context in which torch, where it is loaded, keeps no history: what lies on a wire has none."""
-    context: AbstractContextManager[Any] = getattr(sys.modules.get("torch"), "no_grad", nullcontext)()
-    return context
 
 
 def _own_seconds() -> float:

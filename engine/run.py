@@ -24,6 +24,7 @@ from engine.expansion import Expansion
 from engine.flights import Flights
 from engine.formats.diagnostics import Diagnostic
 from engine.garbage import collected_later, seldom_collected
+from engine.gradients import given_back
 from engine.lanes import Lanes
 from engine.memo import Memo
 from engine.node import Registry
@@ -106,7 +107,8 @@ class Run:
             self.emit(events.Warned, message=remark.text, node=remark.node)
         try:
             try:
-                self._loop()
+                with given_back():
+                    self._loop()
             finally:
                 self._end()
             self._check_done()

@@ -10,6 +10,7 @@ from engine.call import Outcome, arguments, asks, invoke, invoke_async
 from engine.context import Context, Environment
 from engine.errors import Cancelled, LoomisError
 from engine.failures import located
+from engine.gradients import record_none
 from engine.inplace import ChangedInput, changed, copied, versions
 from engine.keys import CallInputs, calls, static_part
 from engine.memo import Lost, Memo
@@ -59,6 +60,7 @@ class Work:
     def do(self, task: Task, missing: Sequence[int]) -> Completion:
         """Make the calls of a node whose function is not async."""
         completion = Completion()
+        record_none()
         try:
             self._ask(task, missing, completion)
             for index in () if completion.done else self._each_once(task, missing, completion):
@@ -79,6 +81,7 @@ class Work:
     async def do_async(self, task: Task, missing: Sequence[int]) -> Completion:
         """Make the calls of an ``async def`` node."""
         completion = Completion()
+        record_none()
         try:
             self._ask(task, missing, completion)
             for index in () if completion.done else self._each_once(task, missing, completion):

@@ -400,22 +400,3 @@ def test_a_view_keeps_no_more_than_is_counted(make: Any, cut: Any, kept: int):
         counted = e.store.stats().memory_nbytes
         assert sum(map(memory_of, found if isinstance(found, list) else [found])) == kept
         assert kept - 8_000 <= counted <= kept + 100
-
-
-@pytest.mark.parametrize("is_async", [False, True])
-def test_what_lies_on_a_wire_has_no_history(is_async: bool):
-    words = Vocabulary()
-    weight = torch.ones(3, requires_grad=True)
-
-    @words.registry.node("Scale")
-    def scale(by: float) -> Anything:
-        return weight * by
-
-    @words.registry.node("ScaleAsync")
-    async def scale_async(by: float) -> Anything:
-        return weight * by
-
-    with engine(words) as e:
-        node = "ScaleAsync" if is_async else "Scale"
-        (found,) = e.run({"1": n(node, by=2.0)}, targets=["1"], values=["1"]).values["1"][0]
-    assert not found.requires_grad and found.tolist() == [2, 2, 2] and torch.is_grad_enabled()
