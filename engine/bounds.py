@@ -1,5 +1,7 @@
 """Bounds of the tables that remember files: what is gone from the disk is forgotten first, then what is oldest."""
 
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -20,11 +22,11 @@ def trim(index: Index, table: Literal["names", "files"], path: str, most: int, r
     """
     if rowid % EVERY:
         return
-    ((count,),) = index.read(f"SELECT count(*) FROM {table}")
+    count = sum(number for (number,) in index.read(f"SELECT count(*) FROM {table}"))  # a damaged index has no rows
     if count <= most:
         return
     excess = count - int(most * LOW_WATER)
     oldest = index.read(f"SELECT rowid, {path} FROM {table} ORDER BY used LIMIT ?", (max(excess, count // 2),))
     doomed = sorted(oldest, key=lambda entry: Path(entry[1]).exists())[:excess]
-    with index.transaction() as db:
+    with suppress(sqlite3.Error), index.transaction() as db:  # what can't be forgotten now is forgotten later
         db.executemany(f"DELETE FROM {table} WHERE rowid = ?", [(id,) for id, _ in doomed])

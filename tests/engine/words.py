@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -202,6 +202,3 @@ def expanding(graph: dict[str, Any], *result: Any, into: Vocabulary | None = Non
         return Expanded(graph, result)
 
     return words
-
-
-Listener = Callable[[Event], None]
