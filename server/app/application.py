@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from engine.errors import LoomisError
-from server.app import health, jobs, nodes, openapi, system
+from server.app import health, jobs, metrics, nodes, openapi, system
 from server.app.answers import error_answer, http_answer, mistake_answer
 from server.app.services import Services
 from server.files import routes as files
@@ -18,6 +18,7 @@ ROUTES = [
     *files.ROUTES,
     *health.ROUTES,
     *system.ROUTES,
+    *metrics.ROUTES,
     *openapi.ROUTES,
     *page.ROUTES,
     *endpoint.ROUTES,

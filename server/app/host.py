@@ -17,6 +17,7 @@ from engine.errors import SettingError
 from nodes.machine import all_devices, torch_version
 from server.app.application import application
 from server.app.services import Services
+from server.app.tally import Tally, observe
 from server.jobs.lock import FolderLock
 from server.jobs.service import Jobs
 from server.jobs.store import Retention
@@ -60,9 +61,12 @@ async def serving(options: Options, carriers: list[Carrier], engine: Engine) -> 
     jobs = Jobs(engine, options.data.absolute() / "jobs" / "jobs.sqlite", retention)
     dispatcher = Dispatcher(jobs, carriers, options.grace_seconds)
     dispatcher.start()
+    tally = Tally()
+    observing = asyncio.create_task(observe(jobs, tally))
     try:
-        yield Services(engine, jobs, dispatcher)
+        yield Services(engine, jobs, dispatcher, tally)
     finally:
+        observing.cancel()
         await dispatcher.park(options.park_seconds)
         await dispatcher.close()
         await jobs.close()

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from server.app import bodies, health, jobs, nodes, results, system
+from server.app import bodies, health, jobs, metrics, nodes, results, system
 from server.app.answers import answer
 from server.files import routes as files
 
@@ -60,6 +60,7 @@ SHAPES: dict[Any, Shape] = {
     ),
     system.workers: Shape(results.WorkersAnswer),
     system.system: Shape(results.SystemAnswer),
+    metrics.metrics: Shape(fails=(404,)),
     health.health: Shape(results.HealthAnswer, also=(503,)),
     health.ready: Shape(results.ReadyAnswer, also=(503,)),
 }

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from engine import Engine
+from server.app.tally import Tally
 from server.jobs.service import Jobs
 from server.workers.dispatcher import Dispatcher
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The engine that checks and plans, the jobs, and who runs them."""
+    """The engine that checks and plans, the jobs, who runs them, and what was counted of them."""
 
     engine: Engine
     jobs: Jobs
     dispatcher: Dispatcher
+    tally: Tally
 
 
 def services(connection: HTTPConnection) -> Services:
