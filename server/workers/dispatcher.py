@@ -115,7 +115,8 @@ class Dispatcher:
 
     def _kill(self, worker: WorkerState, id: str) -> None:
         if worker.running == id:
-            log.warning("%s is killed: job %s did not stop within %g s", worker.name, id, self._grace)
+            about = {"worker": worker.name, "job": id}
+            log.warning("worker killed: its job did not stop within %g s", self._grace, extra=about)
             worker.stopped = id
             worker.carrier.kill()
 
@@ -186,13 +187,14 @@ class Dispatcher:
         self._jobs.live.release(held)
         self._heard.set()
         if running is None:
-            log.warning("%s died: %s %s", worker.name, death.message, death.tail)
+            log.warning("worker died: %s %s", death.message, death.tail, extra={"worker": worker.name})
         elif running == stopped:
             self._jobs.end(running, "cancelled")
         elif self._jobs.live.is_stuck(running):
             self._jobs.end(running, "failed", death.as_dict())
         else:
-            log.warning("%s died while job %s ran: %s %s", worker.name, running, death.message, death.tail)
+            about = {"worker": worker.name, "job": running}
+            log.warning("worker died as a job ran: %s %s", death.message, death.tail, extra=about)
             self._jobs.live.requeue(running, death.message, died=True)
         self.wake()
 
