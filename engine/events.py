@@ -16,7 +16,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What is remembered, what runs and why, what depends; expected seconds as a range."""
+    """What is remembered, what runs and why, what depends; expected seconds as a range.
+
+    ``expected`` has the ranges of the nodes whose types ran before.
+    """
 
     seq: int
     job: str
@@ -24,6 +27,7 @@ class Planned:
     runs: Mapping[str, str]
     depends: tuple[str, ...]
     seconds: tuple[float, float]
+    expected: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

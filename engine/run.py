@@ -142,6 +142,7 @@ class Run:
             runs={id: plan.steps[id].why for id in plan.nodes("runs")},
             depends=plan.nodes("depends"),
             seconds=plan.seconds,
+            expected={id: step.seconds for id, step in plan.steps.items() if step.seconds[1]},
         )
         return plan
 

@@ -88,23 +88,27 @@ async def serve(
     small = options.model_copy(update={"memory_gb": CONTROL_GB})
     with FolderLock(options.data.absolute(), address), open_engine(small, find_vocabulary(vocabulary)) as engine:
         async with serving(options, carriers, engine) as services:
-            config = uvicorn.Config(
-                guarded(application(services), replace(access, port=listening.getsockname()[1])),
-                http=bounded(AutoHTTPProtocol, access.limits),
-                ws=SocketProtocol,
-                ws_max_size=LARGEST_FRAME,
-                ws_per_message_deflate=False,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=5,
-            )
-            server = Uvicorn(config)
+            server = Uvicorn(configured(services, replace(access, port=listening.getsockname()[1])))
             end_by_signal(server)
             listening.listen(BACKLOG)
             announce(address)
             await server.serve(sockets=[listening])
+
+
+def configured(services: Services, access: Access) -> uvicorn.Config:
+    """Return how uvicorn serves the application behind its guard."""
+    return uvicorn.Config(
+        guarded(application(services), access),
+        http=bounded(AutoHTTPProtocol, access.limits),
+        ws=SocketProtocol,
+        ws_max_size=LARGEST_FRAME,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
 
 
 def bind(host: str, port: int) -> socket.socket:

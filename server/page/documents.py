@@ -10,14 +10,15 @@ from pathlib import Path
 from starlette.responses import Response
 
 STATIC = Path(__file__).parent / "static"
+NOTE = "<!--note-->"
 INLINE = re.compile(r"<(script|style)\b[^>]*>(.*?)</\1>", re.DOTALL)
 
 
-def document(name: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an HTML file of the page."""
+def document(name: str, status: int = 200, headers: Mapping[str, str] | None = None, note: str = "") -> Response:
+    """Return an HTML file of the page, with a ``note`` (HTML) where it has room for one."""
     text, policy = _document(name)
     own = {"content-security-policy": policy, "cache-control": "no-cache"}
-    return Response(text, status, {**own, **(headers or {})}, "text/html")
+    return Response(text.replace(NOTE, note), status, {**own, **(headers or {})}, "text/html")
 
 
 @cache

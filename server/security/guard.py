@@ -20,7 +20,7 @@ from server.security.rules import Asked, Refusal, guesses_a_token, refusal
 HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "SAMEORIGIN",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with none at all, browsers send "Origin: null" with forms
     "cross-origin-opener-policy": "same-origin",
 }
 log = logging.getLogger("loomis.http")

@@ -12,9 +12,12 @@ from server.security.credentials import COOKIE_SECONDS, cookie_name, cookie_valu
 LARGEST_FORM = 4096
 
 
-def ask_for_token(status: int) -> Response:
-    """Return the page with the form."""
-    return document("login.html", status, {"www-authenticate": "Bearer"} if status == 401 else {})
+WRONG = '<p role="alert">That is not the token.</p>'
+
+
+def ask_for_token(status: int, note: str = "") -> Response:
+    """Return the page with the form, and a note on it."""
+    return document("login.html", status, {"www-authenticate": "Bearer"} if status == 401 else {}, note)
 
 
 async def login(request: Request, access: Access) -> Response:
@@ -23,10 +26,10 @@ async def login(request: Request, access: Access) -> Response:
     async for chunk in request.stream():
         form += chunk
         if len(form) > LARGEST_FORM:
-            return ask_for_token(413)
+            return ask_for_token(413, WRONG)
     token = parse_qs(form.decode("latin-1")).get("token", [""])[0].strip()
     if not is_token(access, token):
-        return ask_for_token(401)
+        return ask_for_token(401, WRONG)
     response = RedirectResponse("./", status_code=303)
     response.set_cookie(
         cookie_name(access),

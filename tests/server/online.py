@@ -3,19 +3,15 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
-
-from server.app.application import application
+from server.app.host import Uvicorn, bind, configured
 from server.app.services import Services
 from server.security.access import Access
-from server.security.connections import bounded
-from server.security.guard import guarded
 from tests.server.words import served
 
 
@@ -23,9 +19,13 @@ from tests.server.words import served
 class Online:
     """A server that runs: where, with what, and the loop that it runs on."""
 
-    url: str
+    port: int
     services: Services
     loop: asyncio.AbstractEventLoop
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def do(self, coroutine: Any) -> Any:
         """Run a coroutine where the server runs, and return what it gives."""
@@ -33,37 +33,39 @@ class Online:
 
 
 @contextmanager
-def online(folder: Path, access: Access | None = None, **more: Any) -> Iterator[Online]:
+def online(folder: Path, access: Access | None = None, port: int = 0, **more: Any) -> Iterator[Online]:
     """Serve the words of the tests while the block lasts."""
-    access = access or Access()
-    ready = threading.Event()
-    found: list[Any] = []
-
-    async def serve() -> None:
-        async with served(folder, **more) as services:
-            config = uvicorn.Config(
-                guarded(application(services), access), port=0, http=bounded(AutoHTTPProtocol, access.limits),
-                ws="websockets-sansio", lifespan="off", log_config=None, access_log=False,
-            )  # fmt: skip
-            server = uvicorn.Server(config)
-            running = asyncio.create_task(server.serve())
-            while not server.started:
-                await asyncio.sleep(0.01)
-            port = server.servers[0].sockets[0].getsockname()[1]
-            ended = asyncio.Event()
-            found.extend([Online(f"http://127.0.0.1:{port}", services, asyncio.get_running_loop()), ended])
-            ready.set()
-            await ended.wait()
-            server.should_exit = True
-            await running
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    started: Future[tuple[Online, asyncio.Event]] = Future()
+    thread = threading.Thread(target=asyncio.run, args=[_serve(started, folder, access or Access(), port, more)])
     thread.start()
-    assert ready.wait(30)
-    here, ended = found
+    here, ended = started.result(30)
     try:
         yield here
     finally:
         here.loop.call_soon_threadsafe(ended.set)
         thread.join(30)
         assert not thread.is_alive()
+
+
+async def _serve(
+    started: "Future[tuple[Online, asyncio.Event]]", folder: Path, access: Access, port: int, more: dict[str, Any]
+) -> None:
+    try:
+        async with served(folder, **more) as services:
+            listening = bind("127.0.0.1", port)
+            config = configured(services, access)
+            config.timeout_graceful_shutdown = 1
+            server = Uvicorn(config)
+            running = asyncio.create_task(server.serve(sockets=[listening]))
+            while not server.started:
+                await asyncio.sleep(0.01)
+            ended = asyncio.Event()
+            here = Online(listening.getsockname()[1], services, asyncio.get_running_loop())
+            started.set_result((here, ended))
+            await ended.wait()
+            server.should_exit = True
+            await running
+    except BaseException as error:
+        if not started.done():
+            started.set_exception(error)
+        raise

@@ -6,8 +6,11 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
+
+from PIL import Image
 
 from engine import Registry
 from engine.context import Context
@@ -44,6 +47,12 @@ def vocabulary() -> Registry:
     @node("Save", output_node=True)
     def save(value: Anything, prefix: Annotated[str, OptionalInput()] = "text") -> Shown[None]:
         return Shown(None, files=(Artifact(str(value).encode(), prefix, ".txt"),))
+
+    @node("Picture", output_node=True)
+    def picture(colour: str) -> Shown[None]:
+        file = BytesIO()
+        Image.new("RGB", (64, 64), colour).save(file, "PNG")
+        return Shown(None, files=(Artifact(file.getvalue(), "picture", ".png", width=64, height=64),))
 
     @node("Log")
     def log(value: int, path: str, seconds: Annotated[float, OptionalInput()] = 0.0) -> int:

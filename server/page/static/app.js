@@ -72,24 +72,37 @@ function hearPreview(story, { data }) {
   story.preview = URL.createObjectURL(new Blob([data]));
 }
 
-/** Facts come many at a time; the lists are asked for at most a few times a second. */
-let refreshing = null;
-function refreshSoon() {
-  refreshing ??= setTimeout(() => refresh().catch((error) => console.warn(error)).finally(() => (refreshing = null)), 200);
+/** Facts come many at a time; the lists are asked for at most a few times a second, and again for what came meanwhile. */
+let refreshing = false;
+let stale = false;
+async function refreshSoon() {
+  stale = true;
+  if (refreshing) return;
+  refreshing = true;
+  while (stale) {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    stale = false;
+    await refresh().catch((error) => console.warn(error));
+  }
+  refreshing = false;
 }
 
 async function refresh() {
   const list = (states, limit) => socket.ask("job.list", { states, limit });
   const [queue, running, past] = await Promise.all([socket.ask("queue.get"), list(["running"], 20), list(ENDED, state.wanted)]);
-  const first = new Set(queue.order.slice(0, QUEUE_SHOWN + queue.running));
-  const waiting = queue.queued ? (await list(["queued"], 1000)).jobs.filter((job) => first.has(job.id)) : [];
-  const place = new Map(queue.order.map((id, index) => [id, index]));
-  state.queued = waiting.sort((a, b) => place.get(a.id) - place.get(b.id)).slice(0, QUEUE_SHOWN);
+  state.queued = await jobsOf(queue.order.slice(queue.running, queue.running + QUEUE_SHOWN));
   state.counts = queue;
   announceEnded(past.jobs);
   Object.assign(state, { past: past.jobs, pastTotal: past.total });
   await follow(running.jobs);
   drawSoon();
+}
+
+/** Return jobs by their ids; those that are shown already are not asked for again, and those that are gone are left out. */
+async function jobsOf(ids) {
+  const known = new Map(state.queued.map((job) => [job.id, job]));
+  const found = await Promise.all(ids.map((job) => known.get(job) ?? socket.ask("job.get", { job }).catch(() => null)));
+  return found.filter(Boolean);
 }
 
 /** Keep a story of each job that runs. What was told before this page listened is read first. */

@@ -41,7 +41,7 @@ def test_every_answer_has_the_headers_of_security():
     with client() as here:
         for answer in (here.get("/"), here.get("/nowhere"), here.get("/", headers={"host": "evil.example"})):
             assert answer.headers["x-content-type-options"] == "nosniff"
-            assert answer.headers["referrer-policy"] == "no-referrer"
+            assert answer.headers["referrer-policy"] == "same-origin"
             assert answer.headers["cross-origin-resource-policy"] == "same-origin"
 
 

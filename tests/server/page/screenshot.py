@@ -1,0 +1,70 @@
+"""``python -m tests.server.page.screenshot`` makes the picture of the page that the README shows.
+
+It starts the real server in a folder of its own, has it make portraits, and looks while the last one is sampled.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[3]
+PROMPTS = (
+    "portrait of a woman with red hair, blue background",
+    "an astronaut with dark skin, yellow background",
+    "an old man with gray hair, green background",
+    "portrait of a woman with curly hair and dark skin, teal background",
+    "a man with blond hair, pink background",
+    "an astronaut with light skin, orange background",
+    "portrait of a man with a beard, purple background",
+)
+
+
+def submit(address: str, prompt: str, seed: int) -> None:
+    workflow = json.loads((ROOT / "workflows" / "portrait.json").read_text())
+    parameters = {"Positive.text": prompt, "KSampler.seed": seed, "KSampler.steps": 30}
+    body = {"workflow": workflow, "parameters": parameters, "labels": [prompt.partition(",")[0]]}
+    urllib.request.urlopen(f"{address}/api/v1/jobs", json.dumps(body).encode()).read()
+
+
+def look(page: Page, address: str, scheme: str, file: Path) -> None:
+    """Wait until the page has a history and a preview of what runs, and take its picture."""
+    page.emulate_media(color_scheme=scheme)
+    page.goto(address)
+    page.locator("#history .shot img").nth(3).wait_for(timeout=300_000)
+    page.locator("#now .preview img:visible").wait_for(timeout=300_000)
+    page.wait_for_function("Number(document.querySelector('#now progress')?.value) > 0.4", timeout=300_000)
+    page.screenshot(path=file)
+
+
+def main() -> None:
+    folder = Path(tempfile.mkdtemp())
+    line = [sys.executable, "-m", "server", "serve", "--port", "0", "--data", str(folder / "data")]
+    with subprocess.Popen(
+        [*line, "--out", str(folder / "out"), "--log", "human"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as server:
+        try:
+            assert server.stdout
+            address = server.stdout.readline().removeprefix("Serving at ").strip()
+            with sync_playwright() as driver:
+                browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+                page = browser.new_page(viewport={"width": 1180, "height": 860}, device_scale_factor=1.5)
+                for seed, prompt in enumerate(PROMPTS):
+                    submit(address, prompt, seed + 1)
+                look(page, address, "light", ROOT / "docs" / "images" / "page.png")
+                for seed, prompt in enumerate(PROMPTS):
+                    submit(address, prompt, seed + 20)
+                look(page, address, "dark", ROOT / "docs" / "images" / "page-dark.png")
+                browser.close()
+        finally:
+            server.terminate()
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
