@@ -134,7 +134,8 @@ def test_the_queue_is_steered(server: Online, page: playwright.Page):
 
 def test_resources_are_shown(server: Online, page: playwright.Page):
     page.goto(server.url)
-    playwright.expect(page.locator("#resources")).to_contain_text(re.compile(r"Memory\s*[\d.]+ [MG]B of .*Store.*of 20 GB"))
+    told = re.compile(r"Memory\s*[\d.]+ [MG]B of .*Store.*of 20 GB")
+    playwright.expect(page.locator("#resources")).to_contain_text(told)
     playwright.expect(page.locator("#resources")).to_contain_text("cpu-0")
 
 
