@@ -5,6 +5,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -17,7 +18,7 @@ from server.client.session import Session
 from server.protocol import commands, results
 from server.protocol.codec import FORMS, read_message, write_command
 from server.protocol.commands import Command
-from server.protocol.messages import ENDS, Fact, Heartbeat, Message, Pruned, Refused, Reply
+from server.protocol.messages import ENDS, Fact, Heartbeat, Hello, Message, Pruned, Refused, Reply
 from server.protocol.model import Part
 
 SUBPROTOCOL = "loomis.v1.msgpack"
@@ -42,20 +43,23 @@ class Client:
         self._form = FORMS[SUBPROTOCOL]
         self._ids = itertools.count(1)
         self._events: deque[Message] = deque()
+        self._open = ExitStack()
         self._socket = self._connect()
 
     def _connect(self) -> ClientConnection:
         address = self.url.replace("http", "ws", 1) + PATH
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         try:
-            return connect(
-                address,
-                subprotocols=[Subprotocol(SUBPROTOCOL)],
-                additional_headers=headers,
-                open_timeout=CONNECT_SECONDS,
-                max_size=None,
-                compression=None,
-                proxy=None,
+            return self._open.enter_context(
+                connect(
+                    address,
+                    subprotocols=[Subprotocol(SUBPROTOCOL)],
+                    additional_headers=headers,
+                    open_timeout=CONNECT_SECONDS,
+                    max_size=None,
+                    compression=None,
+                    proxy=None,
+                )
             )
         except InvalidStatus as error:
             status = error.response.status_code
@@ -73,7 +77,7 @@ class Client:
 
     def close(self) -> None:
         """End the connection."""
-        self._socket.close()
+        self._open.close()
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +111,7 @@ class Client:
         """Return the next event; None when there was none for ``timeout`` seconds."""
         while True:
             message = self._events.popleft() if self._events else self._receive(timeout)
-            if not isinstance(message, Heartbeat):
+            if not isinstance(message, Heartbeat | Hello):
                 return message
 
     def _send(self, frame: str | bytes) -> None:
@@ -229,6 +233,7 @@ class Client:
     def _reconnect(self) -> None:
         """Connect anew. Raises Unreachable when the server does not come back."""
         self._events.clear()
+        self._open.close()
         for attempt in range(TRIES):
             time.sleep(0.1 * 2**attempt)
             try:

@@ -19,10 +19,12 @@ Json = dict[str, Any]
 class Part(BaseModel):
     """A part of a message from the server. Clients ignore fields that they don't know."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, defer_build=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class Asked(BaseModel):
     """A part of a message from a client. Unknown fields are refused, so that a slip of the pen is heard."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)

@@ -1,9 +1,11 @@
 """The schema says what the models take and give, and is the one that is committed."""
 
 from pathlib import Path
+from typing import get_args
 
 from server.protocol.commands import COMMANDS, command_name
-from server.protocol.messages import MESSAGES
+from server.protocol.edits import Edit
+from server.protocol.messages import MESSAGES, FactKind
 from server.protocol.schema import protocol_schema, schema_text
 
 ROOT = Path(__file__).parents[3]
@@ -28,3 +30,12 @@ def test_commands_refuse_what_they_do_not_know_and_everything_is_described() -> 
     for entry in schema["commands"].values():
         assert schema["$defs"][entry["$ref"].removeprefix("#/$defs/")]["additionalProperties"] is False
     assert [name for name, entry in schema["$defs"].items() if not entry.get("description")] == []
+
+
+def test_the_documentation_names_every_command_edit_and_fact() -> None:
+    text = (ROOT / "docs/protocol.md").read_text()
+    names = [command_name(kind) for kind in COMMANDS]
+    names += [kind.model_fields["op"].annotation.__args__[0] for kind in get_args(get_args(Edit)[0])]
+    names += get_args(FactKind)
+
+    assert [name for name in names if f"`{name}`" not in text] == []

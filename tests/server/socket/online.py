@@ -35,6 +35,11 @@ class Server:
             while self._serving.server_state.connections:
                 await asyncio.sleep(0.01)
 
+    def cut_off(self) -> None:
+        """Cut every connection."""
+        for connection in list(self._serving.server_state.connections):
+            connection.transport.abort()
+
     @asynccontextmanager
     async def client(self, **options: Any) -> AsyncIterator["Client"]:
         async with connect(self.url, max_size=None, **options) as connection:

@@ -1,0 +1,138 @@
+"""The Python client against a real server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.errors import JobConflict, LoomisError, NoSuchJob, ValidationError
+from server.client import Client, Unreachable
+from server.client.client import Client as Connection
+from server.protocol.edits import SetInput
+from server.protocol.messages import Fact, Preview
+from server.session.errors import BadEdit
+from tests.server.socket.background import Background, in_background
+from tests.server.words import after, shown
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
+    with in_background(tmp_path_factory.mktemp("server")) as background:
+        yield background
+
+
+@pytest.fixture
+def client(server: Background) -> Iterator[Client]:
+    with Client(server.url) as made:
+        yield made
+
+
+def kinds(client: Client, *jobs: str) -> list[str]:
+    return [message.kind for message in client.watch(*jobs) if isinstance(message, Fact)]
+
+
+def test_submit_watch_and_look(client: Client) -> None:
+    job = client.submit(shown(1), {"Number.value": 5}, labels=["mine"])
+    facts = kinds(client, job.id)
+
+    assert (facts[0], facts[-1]) == ("queued", "succeeded")
+    assert client.job(job.id).outputs["2"]["notes"] == {"text": ["5"]}
+    assert [each.id for each in client.jobs(label="mine").jobs] == [job.id]
+    assert client.jobs(["failed"]).total == 0
+
+
+def test_the_same_id_is_the_same_job(client: Client) -> None:
+    first = client.submit(shown(2), job="my own")
+    assert client.submit(shown(2), job="my own").created == first.created
+    with pytest.raises(JobConflict):
+        client.submit(shown(3), job="my own")
+
+
+def test_steer_the_queue(client: Client) -> None:
+    assert client.pause().paused
+    ids = [client.submit(shown(value)).id for value in (10, 11, 12)]
+    assert client.reorder(ids[::-1]).order == tuple(ids[::-1])
+    assert client.cancel(ids[0]).state == "cancelled"
+    assert not client.resume().paused
+    assert kinds(client, *ids).count("succeeded") == 2
+
+
+def test_what_the_server_says_is_wrong_is_an_exception_of_its_kind(client: Client) -> None:
+    with pytest.raises(NoSuchJob, match="no job"):
+        client.job("none")
+    with pytest.raises(ValidationError) as invalid:
+        client.submit(after(Add={"a": "many", "b": 1}))
+    assert invalid.value.faults[0].input == "a"
+    with pytest.raises(NoSuchJob):
+        next(client.watch("none"))
+
+
+def test_a_session(client: Client) -> None:
+    session = client.open(shown(4))
+    assert session.nodes["2"].state == "depends"
+    run = session.run()
+    assert kinds(client, run.job)[-1] == "succeeded"
+    while session.nodes["1"].state != "remembered":
+        session = client.session(session.id)
+    told, data = session.value("1")
+    assert (told.value, told.revision, data) == (4, 1, None)
+
+    edited = session.edit(SetInput(op="set", node="1", input="value", value=6))
+    assert (session.revision, edited.nodes["1"].state, session.nodes["1"].state) == (2, "runs", "runs")
+    assert session.plan().steps["1"].why == "value changed"
+    with pytest.raises(BadEdit):
+        session.edit(SetInput(op="set", node="9", input="value", value=6))
+    session.live()
+    while not (isinstance(event := client.event(20), Fact) and event.kind == "succeeded"):
+        assert event is not None
+    assert event.revision == 2
+    session.cancel()
+    session.close()
+
+
+def test_previews_come_as_bytes(client: Client) -> None:
+    job = client.submit(after(Steps={"value": 1, "count": 50, "seconds": 0.01}))
+    previews = [message.data for message in client.watch(job.id, previews=True) if isinstance(message, Preview)]
+
+    assert previews and set(previews) == {b"\xff\xd8 a picture"}
+
+
+def test_watching_goes_on_over_a_lost_connection(server: Background, client: Client) -> None:
+    job = client.submit(after(Steps={"value": 2, "count": 100, "seconds": 0.01}))
+    seqs, whole = [], []
+    for message in client.watch(job.id):
+        if isinstance(message, Fact):
+            seqs.append(message.seq)
+            if message.kind in ("began", "node_started"):
+                server.cut_off()
+    with Client(server.url) as other:
+        whole = [message.seq for message in other.watch(job.id) if isinstance(message, Fact)]
+
+    assert seqs == whole
+
+
+def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Unreachable) as caught:
+        Client("http://127.0.0.1:9")
+
+    assert "loomis serve" in str(caught.value.hint)
+    assert isinstance(caught.value, LoomisError)
+
+
+def test_a_server_that_goes_away_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.client.client.TRIES", 1)
+    with in_background(tmp_path) as background:
+        client = Connection(background.url)
+        watching = client.watch(client.submit(shown(1)).id)
+        next(watching)
+    with pytest.raises(Unreachable):
+        client.queue()
+    client.close()
+
+
+def test_the_example_of_the_documentation_works(server: Background, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[3] / "docs/protocol.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    exec(code.replace("http://127.0.0.1:8188", server.url), {})
+
+    assert capsys.readouterr().out == "2 invalid\n"
