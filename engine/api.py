@@ -170,6 +170,7 @@ class Engine:
         targets: Collection[str] | None = None,
         partial: bool = False,
         values: Collection[str] = (),
+        keep: Collection[str] = (),
         on_event: Callable[[Event], None] | None = None,
         cancel: threading.Event | None = None,
         pause: threading.Event | None = None,
@@ -182,7 +183,8 @@ class Engine:
 
         ``parameters`` replaces inputs (``{"KSampler.seed": 7}``) and sets what the file declares (``{"seed": 7}``);
         ``targets`` runs only what these nodes need; ``partial`` leaves out what is not valid; ``values`` names nodes
-        whose outputs are wanted as values;
+        whose outputs are wanted as values, ``keep`` those whose outputs are to be in the store afterwards, however
+        cheap they are;
         ``on_event`` gets every event as it happens, from any thread; setting ``cancel`` stops the run, setting
         ``pause`` stops it when the nodes that run are done; ``extra`` goes into the files beside the prompt, as does
         the document that the editor saved (``{"workflow": ...}``); ``notes`` go into their provenance; ``output`` is
@@ -194,8 +196,8 @@ class Engine:
         """
         began = time.perf_counter()
         loaded = self.load(workflow)
-        bound = self.check(loaded, parameters, targets=targets, values=values, partial=partial)
-        wanted = {name: id for name in values if (id := find_node(bound.graph, name)) in bound.targets}
+        bound = self.check(loaded, parameters, targets=targets, values=(*values, *keep), partial=partial)
+        wanted = {name: id for name in (*values, *keep) if (id := find_node(bound.graph, name)) in bound.targets}
         if any(bound.nodes[id].spec.output_node for id in bound.targets):
             check_writable(output or self.folders.output)
         self.memo.refresh()
@@ -232,7 +234,9 @@ class Engine:
             id: Output(tuple(file for each in placed for file in each.files), run.told.notes[id])
             for id, placed in run.told.placed.items()
         }
-        found = {name: run.values(id) for name, id in wanted.items()}
+        for name in wanted.keys() & keep:
+            run.keep(wanted[name])
+        found = {name: run.values(wanted[name]) for name in values if name in wanted}
         return Result(run.job, outputs, found, time.perf_counter() - began, bound.faults, loaded.diagnostics)
 
     def close(self) -> None:

@@ -140,6 +140,20 @@ class Disk:
                     if not db.execute("UPDATE objects SET writer = NULL WHERE digest = ?", (digest,)).rowcount:
                         self.objects.drop(digest)
 
+    def keep(self, digest: bytes, packed: Packed, type: str, cost: float) -> None:
+        """Store one value, even if it is cheaper to compute than to read."""
+        entry = Entry(b"", type, Row(cost=cost), b"", ((digest, packed),))
+        if not self._begin_file(digest, packed, entry):
+            return
+        try:
+            self.objects.write(digest, packed)
+        except OSError:
+            self.drop(digest)
+            raise
+        with self.index.transaction() as db:
+            if not db.execute("UPDATE objects SET writer = NULL WHERE digest = ?", (digest,)).rowcount:
+                self.objects.drop(digest)
+
     def _needs_file(self, entry: Entry, packed: Packed) -> bool:
         return packed.nbytes > INLINE_BYTES and worth_a_file(packed, entry.row.cost)
 

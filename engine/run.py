@@ -94,6 +94,13 @@ class Run:
         outputs = self._tasks.by_id[node].outputs or ()
         return tuple([self._work.value(digest) for digest in digests] for digests in outputs)
 
+    def keep(self, node: str) -> None:
+        """Have the outputs of a wanted node in the store, however cheap they are."""
+        task = self._tasks.by_id[node]
+        for row in filter(None, task.rows):
+            for digest in (digest for wire in row.outputs for digest in wire):
+                self._memo.store.keep(digest, task.node.spec.type, row.cost)
+
     def execute(self) -> None:
         """Run until every wanted node is done.
 

@@ -259,6 +259,12 @@ class Store:
             waiting = {digest: values[digest] for digest, _ in storable}
             self._writer.add(Entry(key, type, row, body, storable), waiting, urgent=at_once or row.cost > LONG)
 
+    def keep(self, digest: bytes, type: str, cost: float) -> None:
+        """Have a value on disk that is here, even if it is cheaper to compute than to read."""
+        self.flush()
+        if (packed := self.packed(digest)) is not None:
+            self._guarded(lambda disk: None if disk.has(digest) else disk.keep(digest, packed, type, cost), None)
+
     def _commit(self, batch: Sequence[Entry]) -> None:
         """Write a group. Called by the writer thread."""
         if self._clock() < self._paused_until:

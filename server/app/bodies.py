@@ -29,6 +29,7 @@ class SubmitBody(Body):
     parameters: dict[str, Any] = Field(default_factory=dict)
     targets: tuple[str, ...] | None = None
     partial: bool = False
+    keep: tuple[str, ...] = ()
     priority: Priority = 0
     front: bool = False
     timeout: Annotated[float, Field(gt=0, le=10**7, allow_inf_nan=False)] | None = None

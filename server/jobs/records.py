@@ -18,10 +18,10 @@ class Submission:
     """A job as it is asked for.
 
     ``workflow`` is kept as sent. ``id`` is chosen by the client or made here: the same id with the same content is the
-    same job. ``parameters``, ``targets`` and ``partial`` are those of ``Engine.run``. ``priority`` is higher first,
-    -100 to 100; within one priority the lowest ``number`` runs first (default: one more than any before), and ``front``
-    goes before all that are queued. ``timeout`` is in seconds from now. ``extra`` goes into the files beside the
-    prompt; ``annotations`` are kept with the job and mean nothing here. ``client`` is whose sockets hear of it,
+    same job. ``parameters``, ``targets``, ``partial`` and ``keep`` are those of ``Engine.run``. ``priority`` is higher
+    first, -100 to 100; within one priority the lowest ``number`` runs first (default: one more than any before), and
+    ``front`` goes before all that are queued. ``timeout`` is in seconds from now. ``extra`` goes into the files beside
+    the prompt; ``annotations`` are kept with the job and mean nothing here. ``client`` is whose sockets hear of it,
     ``owner`` whose job it is.
     """
 
@@ -30,6 +30,7 @@ class Submission:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     targets: tuple[str, ...] | None = None
     partial: bool = False
+    keep: tuple[str, ...] = ()
     priority: int = 0
     number: float | None = None
     front: bool = False

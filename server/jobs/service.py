@@ -117,7 +117,11 @@ class Jobs:
     async def _check(self, submission: Submission) -> BoundGraph:
         def check() -> BoundGraph:
             return self.engine.check(
-                submission.workflow, submission.parameters, targets=submission.targets, partial=submission.partial
+                submission.workflow,
+                submission.parameters,
+                targets=submission.targets,
+                values=submission.keep,
+                partial=submission.partial,
             )
 
         nodes = submission.workflow.get("nodes", submission.workflow)

@@ -21,6 +21,7 @@ def encode(submission: Submission) -> bytes:
             "parameters": submission.parameters,
             "targets": submission.targets,
             "partial": submission.partial,
+            "keep": submission.keep,
             "extra": {name: value for name, value in submission.extra.items() if name not in SECRETS},
             "annotations": submission.annotations,
         }

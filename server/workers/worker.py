@@ -113,6 +113,7 @@ class Worker:
                 asked["parameters"],
                 targets=asked["targets"],
                 partial=asked["partial"],
+                keep=asked["keep"],
                 on_event=lambda event: self._tell(order.job, event),
                 cancel=self._cancel,
                 pause=self._pause,

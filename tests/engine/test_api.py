@@ -15,6 +15,7 @@ from engine.events import Event, NodeFinished, NodeStarted, Started, Warned
 from engine.formats import read
 from engine.node import Artifact, Field, Shown
 from engine.outputs import with_png_text
+from engine.values import pack
 from tests.engine.words import Vocabulary, engine, n, ran, recorded, remembered
 
 GRAPH = {
@@ -130,6 +131,23 @@ def test_cancel_while_a_node_computes_in_this_thread():
         with pytest.raises(Cancelled):
             e.run({"1": n("Spin", seconds=20.0), "2": n("Half", a=("1", 0))}, values=["2"], cancel=cancel)
         assert time.monotonic() - began < 10 and words.calls == []
+
+
+def test_keep_has_cheap_values_on_disk_afterwards(tmp_path: Path):
+    words = Vocabulary()
+
+    @words.registry.node("Copy")
+    def copy(text: str) -> str:
+        return text
+
+    graph = {"1": n("Copy", text="x" * 100_000), "2": n("Show", value=("1", 0))}
+    digest = pack("x" * 100_000).digest
+    for options in ({}, {"keep": ["1"]}, {"keep": ["1"]}):
+        with engine(words, tmp_path) as e:
+            e.run(graph, **options)
+        with engine(words, tmp_path) as e:
+            assert e.store.has(digest) is bool(options)
+    assert words.called("Show") == ["x" * 100_000]
 
 
 def test_pause_lets_the_node_that_runs_end_and_starts_no_other():

@@ -28,8 +28,8 @@ class ServerProcess:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "tests.server.serving", str(self.folder), json.dumps(self._settings)]
-        quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=quiet, text=True)
+        with (self.folder / "server.log").open("a") as log:
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout
         with self._process.stdout as said:
             self.port = int(said.readline().rpartition(":")[2])
