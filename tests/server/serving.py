@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from server.app.host import serve
+from server.security.access import Access
 from tests.server.words import VOCABULARY, options
 
 ROOT = Path(__file__).parent.parent.parent
@@ -97,4 +98,4 @@ def kill(pid: int) -> None:
 
 if __name__ == "__main__":
     chosen = options(Path(sys.argv[1]), port=0, **json.loads(sys.argv[2]))
-    asyncio.run(serve(chosen, VOCABULARY, announce=lambda address: print(address, flush=True)))
+    asyncio.run(serve(chosen, Access(), VOCABULARY, announce=lambda address: print(address, flush=True)))
