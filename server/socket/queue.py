@@ -16,7 +16,7 @@ async def submit(jobs: Jobs, command: commands.JobSubmit) -> results.JobData:
             command.parameters,
             None if command.targets is None else tuple(command.targets),
             command.partial,
-            command.priority,
+            priority=command.priority,
             front=command.front,
             timeout=command.timeout,
             labels=tuple(command.labels),
