@@ -51,7 +51,7 @@ class Server:
         return int(pid)
 
     def wait_until_idle(self) -> None:
-        while (health := self.call("GET", "/health"))["queued"] + health["running"]:
+        while self.call("GET", "/api/v1/jobs?state=queued,running&limit=1")["total"]:
             time.sleep(0.005)
 
 

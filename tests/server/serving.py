@@ -56,7 +56,7 @@ class ServerProcess:
         return int(self.wait_for(lambda: self.call("GET", "/api/v1/workers")["workers"][0]["pid"]))
 
     def wait_until_idle(self) -> None:
-        self.wait_for(lambda: not (health := self.call("GET", "/health"))["queued"] + health["running"])
+        self.wait_for(lambda: not self.call("GET", "/api/v1/queue")["jobs"])
 
     def wait_for(self, check: Any, seconds: float = 120.0) -> Any:
         end = time.monotonic() + seconds
