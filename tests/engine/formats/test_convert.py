@@ -1,8 +1,11 @@
 """Conversion is total: whatever the document, there is a graph and a bounded list of remarks."""
 
 import copy
+import time
+import tracemalloc
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -117,10 +120,80 @@ def check_sound(document):
     assert len(result.diagnostics) <= 1_001
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=UNHURRIED)
 @given(mutated())
 def test_mutated_documents_convert_without_an_exception(document):
     check_sound(document)
+
+
+SECONDS, BYTES = 5.0, 64 * 2**20
+"""What the conversion of one mutated document may take, far above what any took: 0.2 s of CPU time and 3 MB."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_twenty_thousand_mutated_documents_convert_in_bounded_time_and_memory():
+    worst = [0.0, 0]
+
+    @settings(max_examples=20_000, deadline=None, database=None, suppress_health_check=UNHURRIED)
+    @given(mutated())
+    def convert_one(document):
+        tracemalloc.reset_peak()
+        began, before = time.process_time(), tracemalloc.get_traced_memory()[0]
+        check_sound(document)
+        worst[0] = max(worst[0], time.process_time() - began)
+        worst[1] = max(worst[1], tracemalloc.get_traced_memory()[1] - before)
+
+    tracemalloc.start()
+    try:
+        convert_one()
+    finally:
+        tracemalloc.stop()
+    print(f"worst: {worst[0]:.3f} s of CPU time, {worst[1]} bytes")
+    assert worst[0] < SECONDS and worst[1] < BYTES
+
+
+def cycle(length):
+    """A chain of reroutes whose end feeds its start, and a sampler that hangs on it."""
+    nodes = [node(place, "Reroute", None, [("", "*", place)], ["*"]) for place in range(1, length + 1)]
+    links = [[place, (place - 2) % length + 1, 0, place, 0, "*"] for place in range(1, length + 1)]
+    sampler = node(length + 1, "Sample", [5, "fixed", 20, 8, "euler"], [("model", "MODEL", length + 1)], ["LATENT"])
+    return saved([*nodes, sampler], [*links, [length + 1, length, 0, length + 1, 0, "MODEL"]])
+
+
+def nested(depth):
+    """Subgraphs that hold each other; the last holds the first again."""
+    inner = [
+        subgraph(f"s{place}", [node(1, f"s{(place + 1) % depth}", None, [], ["LATENT"])], [(1, 1, 0, -20, 0, "LATENT")],
+                 [], [("LATENT", "LATENT", [1])])
+        for place in range(depth)
+    ]  # fmt: skip
+    return saved([node(1, "s0", None, [], ["LATENT"])], definitions={"subgraphs": inner})
+
+
+def fanned(width, depth):
+    """Subgraphs that hold several of the next: they would unfold to ``width`` to the power of ``depth`` nodes."""
+    inner = [
+        subgraph(f"s{place}", [node(each, f"s{place + 1}", None, [], []) for each in range(width)], [], [], [])
+        for place in range(depth)
+    ]
+    return saved([node(1, "s0", None, [], [])], definitions={"subgraphs": inner})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [cycle(1), cycle(3_000), nested(1), nested(500), fanned(50, 20), saved([node(10**70, "Sample", [1])]),
+     saved([node("x" * 10**6, "Sample", [1])]), saved([node(1, "Sample", [DEEP])])],
+    ids=["self", "cycle", "itself", "nested", "fanned", "huge id", "long id", "deep"],
+)  # fmt: skip
+def test_what_goes_in_circles_or_grows_without_end_is_told(document):
+    began = time.process_time()
+    check_sound(document)
+    assert convert(document, CATALOGUE, seed=1, now=NOON).diagnostics
+    assert time.process_time() - began < 2 * SECONDS
 
 
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))

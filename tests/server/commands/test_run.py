@@ -164,3 +164,25 @@ def test_models_that_are_not_here_can_be_replaced(loomis, here):
         ran = loomis("run", "w.json", *option)
         assert (ran.code, ran.err.splitlines()[0]) == (0, warning)
         assert loomis("plan", "w.json", *option).code == loomis("check", "w.json", *option).code == 0
+
+
+def test_json_lines_run_one_after_the_other_whatever_becomes_of_each(loomis, workflow):
+    lines = [
+        json.dumps(WORKFLOW),
+        json.dumps({"file": workflow, "set": {"Text.value": "a hare"}}),
+        "no json",
+        json.dumps({"workflow": WORKFLOW, "set": {"value": 7}}),
+        json.dumps({"file": "none.json"}),
+        json.dumps({"file": 3}),
+        "",
+        json.dumps({"file": workflow, "set": {"Txt.value": "a"}}),
+        json.dumps({"file": workflow}),
+    ]
+    ran = loomis("run", "-", "-q", input="\n".join(lines))
+    assert (ran.code, ran.out) == (3, "a fox\na hare\n7\na fox\n")
+    told = [line for line in ran.err.splitlines() if line.startswith("error: ")]
+    assert [line.split(": ")[1][:22] for line in told] == [
+        "Line 3 is no JSON obje", "none.json can't be ope", "Line 6 names no workfl", "No node is called 'Txt",
+    ]  # fmt: skip
+    (*_, last) = loomis("run", "-", "--json", input=lines[1]).lines
+    assert last["result"]["notes"] == {"2": {"text": ["a hare"]}}
