@@ -34,6 +34,7 @@ class Claims:
         self._look_again = look_again
         self._post = post
         self._due: dict[Task, float] = {}
+        self._taken: dict[Task, list[bytes]] = {}
 
     def take(self, task: Task, missing: Sequence[int]) -> bool:
         """Claim a task's calls. False when somebody computes one of them already: the task is looked at again then."""
@@ -48,6 +49,7 @@ class Claims:
             self.parked.add(task)
             self._due[task] = time.monotonic() + LEASED_POLL_SECONDS
         else:
+            self._taken[task] = keys
             return True
         return False
 
@@ -64,8 +66,8 @@ class Claims:
         return task.node.spec.resource == "gpu" or (seconds is not None and seconds[1] > LONG_SECONDS)
 
     def release(self, task: Task) -> None:
-        """Let others have a task's keys."""
-        keys = [call.key for call in task.calls]
+        """Let others have the keys that a task took. Those of its other calls may be somebody else's."""
+        keys = self._taken.pop(task)
         self._memo.release(keys)
         self._flights.land(keys)
 

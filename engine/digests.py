@@ -22,9 +22,13 @@ LOWEST = 19
 
 
 class Digester:
-    """Computes what ``FileRecord.whole`` lacks; ``keep`` gets each record with the digest."""
+    """Computes what ``FileRecord.whole`` lacks; ``keep`` gets each record with the digest.
 
-    def __init__(self, keep: Callable[[FileRecord, str], None]) -> None:
+    ``known`` returns the record that a path has now: another process may have been here.
+    """
+
+    def __init__(self, known: Callable[[str], FileRecord | None], keep: Callable[[FileRecord, str], None]) -> None:
+        self._known = known
         self._keep = keep
         self._seen: set[FileRecord] = set()
         self._queue: deque[FileRecord] = deque()
@@ -55,7 +59,8 @@ class Digester:
         if sys.platform == "linux":  # where the priority of a thread is its own
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST)
         while not self._stop.wait(DELAY) and (record := self._next()) is not None:
-            whole = self._digest(record)
+            now = self._known(record.path)
+            whole = self._digest(record) if now == record else None
             if whole is not None:
                 self._keep(record, whole)
 

@@ -249,14 +249,14 @@ class Run:
     def _done(self, task: Task, completion: Completion) -> None:
         """Back in the loop: take what a lane made."""
         self._claims.release(task)
+        for name in completion.changed:
+            self._tasks.keep_or_make(task.node.links[name].node)
         if completion.error:
             self._fail(completion.error)
             return
         if completion.lost:
             self._tasks.todo.append(task)
             return
-        for name in completion.changed:
-            self._tasks.keep_or_make(task.node.links[name].node)
         rows = task.rows = list(task.rows)
         for index, (outcome, row) in completion.done.items():
             rows[index] = row

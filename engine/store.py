@@ -93,7 +93,7 @@ class Store:
         self._leases = Leases(self._index, clock)
         self.names = Names(self._index, clock, self._pause)
         self._files = FileTable(self._index, clock)
-        self._digester = Digester(self._keep_whole)
+        self._digester = Digester(self.known_file, self._keep_whole)
         self._next_beat = 0.0
         self._writer = Writer(
             self._commit, max(memory_bytes, SMALLEST_QUEUE), self._beat, self._leases.heartbeat, self._pause

@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from engine.binding import BoundNode
+from engine.claims import Claims
 from engine.errors import Cancelled, LoomisError, NodeFailure
+from engine.flights import Flights
+from engine.folders import Folders
+from engine.keys import CallInputs
+from engine.memo import Memo
 from engine.objects import Objects
+from engine.rows import Row
+from engine.store import Store
+from engine.task import Task
 from engine.types import Anything
 from engine.values import Packed
 from tests.engine.words import Vocabulary, engine, n
@@ -179,3 +188,18 @@ def test_a_large_write_does_not_delay_the_next_node(tmp_path: Path, monkeypatch:
         assert e.run(graph).outputs["3"].notes == {"text": ["200000"]}
         e.store.flush()
         assert len(written) == 1 and e.store._index.read("SELECT count(*) FROM leases") == [(0,)]
+
+
+def test_a_task_lets_go_of_the_keys_that_it_took_and_of_no_others():
+    flights, again = Flights(), []
+    with Store(None, memory_bytes=10**6, disk_bytes=0) as store:
+        claims = Claims(Memo(store, Folders()), flights, again.append, lambda message: message())
+        task = Task(BoundNode("1", Vocabulary().registry["Half"], {}, {}))
+        task.calls, task.rows = [CallInputs(b"remembered", {}), CallInputs(b"missing", {})], [Row(), None]
+        assert flights.take([b"remembered"], lambda: None)  # somebody makes that one again
+        assert claims.take(task, [1]) and not flights.take([b"missing"], lambda: None)
+        claims.release(task)
+        assert flights.take([b"missing"], lambda: None) and not flights.take([b"remembered"], lambda: None)
+        assert not claims.take(task, [1]) and claims.parked == {task} and again == []
+        flights.land([b"missing"])
+        assert claims.parked == set() and again == [task]

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +82,9 @@ def test_closing_stops_within_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(digests, "chunks", endless)
     kept: list[str] = []
-    digester = Digester(lambda record, whole: kept.append(whole))
-    digester.want(FileRecord(str(path), 1, 2, 3, "s", None, "s"))
+    record = FileRecord(str(path), 1, 2, 3, "s", None, "s")
+    digester = Digester(lambda path: record, lambda record, whole: kept.append(whole))
+    digester.want(record)
     assert begun.wait(10)
     digester.close()
     assert kept == [] and not [thread for thread in threading.enumerate() if thread.name == "loomis-digests"]
@@ -94,11 +96,15 @@ def test_a_file_that_is_gone_or_changed_meanwhile_gets_none(tmp_path: Path):
     there = tmp_path / "there"
     there.write_bytes(b"other")
     kept: list[str] = []
-    digester = Digester(lambda record, whole: kept.append(record.path))
-    for path in (tmp_path / "gone", there, tmp_path):
-        digester.want(FileRecord(str(path), 5, 2, 3, "s", None, "s"))
     state = there.stat()
-    digester.want(FileRecord(str(there), 5, state.st_mtime_ns, state.st_ino, "s", None, "s"))
+    stands = (5, state.st_mtime_ns, state.st_ino)
+    wanted = [FileRecord(str(path), 5, 2, 3, "s", None, "s") for path in (tmp_path / "gone", there, tmp_path)]
+    done = FileRecord(str(there), *stands, "by another process", None, "s")
+    wanted += [done, FileRecord(str(there), *stands, "s", None, "s")]
+    records = iter([*wanted[:3], replace(done, whole="known"), wanted[4]])
+    digester = Digester(lambda path: next(records), lambda record, whole: kept.append(record.path))
+    for record in wanted:
+        digester.want(record)
     until(lambda: kept == [str(there)])
     digester.close()
 
@@ -109,8 +115,12 @@ def test_the_thread_has_the_lowest_priority(tmp_path: Path):
     path.write_bytes(b"a")
     state = path.stat()
     found: list[int] = []
-    digester = Digester(lambda record, whole: found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
-    digester.want(FileRecord(str(path), 1, state.st_mtime_ns, state.st_ino, "s", None, "s"))
+    record = FileRecord(str(path), 1, state.st_mtime_ns, state.st_ino, "s", None, "s")
+    digester = Digester(
+        lambda path: record,
+        lambda record, whole: found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())),
+    )
+    digester.want(record)
     until(lambda: found == [19])
     digester.close()
     assert os.getpriority(os.PRIO_PROCESS, 0) < 19
