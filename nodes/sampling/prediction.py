@@ -8,6 +8,7 @@ A ``Predictor`` is the same network seen as ``predict(x, sigma, inputs) -> x0``.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor
 
 from nodes.sampling.noise_levels import NoiseLevels
@@ -19,7 +20,8 @@ Predictor: TypeAlias = Callable[[Tensor, Tensor, Inputs], Tensor]
 
 
 def _timesteps(levels: NoiseLevels, sigma: Tensor, x: Tensor) -> Tensor:
-    return levels.timestep(sigma).expand(x.shape[0]).to(x.device)
+    """Return the timestep for each of x. It is made on the device: a copy would wait until all work there is done."""
+    return torch.full((x.shape[0],), levels.timestep(sigma).item(), dtype=torch.float32, device=x.device)
 
 
 def _unit_scaled(network: Network, levels: NoiseLevels, x: Tensor, sigma: Tensor, inputs: Inputs) -> Tensor:
@@ -72,7 +74,7 @@ def consistency(network: Network, levels: NoiseLevels) -> Predictor:
     clean = eps(network, levels)
 
     def predict(x: Tensor, sigma: Tensor, inputs: Inputs) -> Tensor:
-        s = levels.timestep(sigma).to(x.device) * LCM_TIME
+        s = levels.timestep(sigma) * LCM_TIME
         c_skip, c_out = LCM_DATA**2 / (s**2 + LCM_DATA**2), s / (s**2 + LCM_DATA**2) ** 0.5
         return c_out * clean(x, sigma, inputs) + c_skip * x
 

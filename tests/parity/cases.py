@@ -92,13 +92,22 @@ def inputs() -> Path:
 def make_models(case: Case) -> None:
     """See that the models of a case are in ``MODELS``, with the bytes that the manifest gives."""
     for row in case.models:
-        path = MODELS / row["file"]
-        if not (path.is_file() and path.stat().st_size == row["bytes"]):
-            _generate(path, row["args"])
-        marker = path.with_name(f"{path.name}.{row['sha256'][:16]}.checked")
-        if not marker.exists() or marker.stat().st_mtime < path.stat().st_mtime:
-            assert _sha256(path) == row["sha256"], f"{path} is not what the manifest says; delete it"
-            marker.touch()
+        _make(row)
+
+
+def make_model(file: str) -> None:
+    """See that a model of the manifest is in ``MODELS``, by its path there."""
+    _make(next(row for row in _manifest() if row["file"] == file))
+
+
+def _make(row: Mapping[str, Any]) -> None:
+    path = MODELS / row["file"]
+    if not (path.is_file() and path.stat().st_size == row["bytes"]):
+        _generate(path, row["args"])
+    marker = path.with_name(f"{path.name}.{row['sha256'][:16]}.checked")
+    if not marker.exists() or marker.stat().st_mtime < path.stat().st_mtime:
+        assert _sha256(path) == row["sha256"], f"{path} is not what the manifest says; delete it"
+        marker.touch()
 
 
 def _generate(path: Path, arguments: str) -> None:
