@@ -37,7 +37,8 @@ class Source:
             tensor = patched(tensor.float(), name, self.patches)
         for dtype in self.casts:
             tensor = tensor.to(dtype)
-        return tensor
+        is_convolution = tensor.ndim == 4 and self.device.type == "cuda"  # elsewhere they are laid out anew anyway
+        return tensor.contiguous(memory_format=torch.channels_last) if is_convolution else tensor
 
 
 def empty(source: Source) -> nn.Module:

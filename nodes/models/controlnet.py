@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nodes.models.streaming import Stream
+from nodes.models.unet import laid_out
 from nodes.pixels.resize import resize
 
 
@@ -33,6 +34,11 @@ class Controlnet:
         height, width = (side * self.factor for side in x.shape[-2:])
         hint = resize(picture, width, height, "nearest-exact", "center")
         skips, middle = self.module(
-            x.to(dtype), timestep, context.to(dtype), hint.to(dtype), return_dict=False, **(added or {})
+            laid_out(x.to(dtype)),
+            timestep,
+            context.to(dtype),
+            laid_out(hint.to(dtype)),
+            return_dict=False,
+            **(added or {}),
         )
         return skips, middle

@@ -1,6 +1,9 @@
-"""A rough picture of a latent on its way."""
+"""Rough pictures of a latent on its way."""
 
 import io
+from collections.abc import Callable
+from functools import cache
+from time import perf_counter
 
 import torch
 from PIL import Image
@@ -9,6 +12,12 @@ from torch import Tensor
 from nodes.models.families.checkpoint import LatentFormat
 
 PREVIEW_PIXELS = 256
+
+SHARE = 0.03
+"""The most that previews take of the time of a run."""
+
+PAUSE = 0.1
+"""Seconds between two previews at least."""
 
 
 def preview(denoised: Tensor, form: LatentFormat) -> bytes:
@@ -22,3 +31,27 @@ def preview(denoised: Tensor, form: LatentFormat) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
+
+
+class Previews:
+    """The previews of a run: made only when somebody looks, and then so seldom that they take ``SHARE`` of its time."""
+
+    def __init__(self, form: LatentFormat, clock: Callable[[], float] = perf_counter) -> None:
+        self._form = form
+        self._clock = clock
+        self._due = clock()
+
+    def of(self, denoised: Tensor) -> Callable[[], bytes] | None:
+        """Return what makes a preview, once for all who look; None while it is too early for one."""
+        if self._clock() < self._due:
+            return None
+
+        @cache
+        def made() -> bytes:
+            began = self._clock()
+            picture = preview(denoised, self._form)
+            ended = self._clock()
+            self._due = ended + max(PAUSE, (ended - began) * (1 / SHARE - 1))
+            return picture
+
+        return made

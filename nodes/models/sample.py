@@ -17,7 +17,7 @@ from nodes.models.network_hooks import laid, network_hooks
 from nodes.models.parametrization import Parametrization, parametrization
 from nodes.models.parts import Work, parts
 from nodes.models.pool import Pool
-from nodes.models.preview import preview
+from nodes.models.preview import Previews
 from nodes.models.service import pool
 from nodes.network_options import SoftMask
 from nodes.recipes import Guider, Latent, NoiseSource, Sampler
@@ -56,12 +56,12 @@ def sample(
     solver = SOLVERS[sampler.solver]
     rule = cast(noise.AncestralNoise, ctx.settings.ancestral_noise)
     x = noise.start(start, drawn, sigmas[0], model.levels, model.process)
-    last = x
+    last, previews = x, Previews(form)
 
     def on_step(step: int, denoised: Tensor) -> None:
         nonlocal last
         last = denoised
-        ctx.progress(step + 1, len(sigmas) - 1, lambda: preview(denoised, form))
+        ctx.progress(step + 1, len(sigmas) - 1, previews.of(denoised))
 
     with models.residents.together():
         background = _background(solver, source.seed, drawn)

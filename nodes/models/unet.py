@@ -34,9 +34,17 @@ class Unet:
         (B, tokens, width). ``added`` goes to the module as it is, by name (``added_cond_kwargs``, residuals ...).
         """
         dtype = next(self.module.parameters()).dtype
-        out = self.module(x.to(dtype), timestep, context.to(dtype), return_dict=False, **(added or {}))
+        out = self.module(laid_out(x.to(dtype)), timestep, context.to(dtype), return_dict=False, **(added or {}))
         prediction: Tensor = out[0]
-        return prediction.float()
+        return prediction.float().contiguous()
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """Return pictures (B, channels, h, w) with the channels of a cell side by side in memory: convolutions like that.
+
+    What a network makes of them on the way is laid out in the same way. Others are returned as they are.
+    """
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
 def vector(inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.errors import InputError
 from nodes.models.families.checkpoint import LatentFormat
+from nodes.models.unet import laid_out
 from nodes.pixels import tiles
 from nodes.pixels.tiles import Report
 
@@ -57,11 +58,11 @@ class Autoencoder:
 
     def _encoded(self, x: Tensor) -> Tensor:
         mean: Tensor = self.module.encode(self._ready(x)).latent_dist.mean
-        return mean.float().cpu()
+        return mean.float().cpu().contiguous()
 
     def _decoded(self, z: Tensor) -> Tensor:
         y: Tensor = self.module.decode(self._ready(z), return_dict=False)[0]
-        return y.float().cpu()
+        return y.float().cpu().contiguous()
 
     def _check(self, samples: Tensor) -> None:
         if samples.ndim != 4 or samples.shape[1] != self.latent.channels:
@@ -73,7 +74,7 @@ class Autoencoder:
 
     def _ready(self, tensor: Tensor) -> Tensor:
         like = next(self.module.parameters())
-        return tensor.to(like.device, like.dtype)
+        return laid_out(tensor.to(like.device, like.dtype))
 
 
 def crop(pixels: Tensor, factor: int) -> Tensor:

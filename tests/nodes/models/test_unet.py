@@ -11,7 +11,9 @@ def test_the_prediction_is_that_of_the_module() -> None:
     module = tiny.modules()[0]
     unet = Unet(module, "eps", LATENT)
     x, timestep, context = torch.randn(2, 4, 8, 8), torch.tensor([999.0, 10.0]), torch.randn(2, 77, 32)
-    assert torch.equal(unet(x, timestep, context), module(x, timestep, context).sample)
+    found, plain = unet(x, timestep, context), module(x, timestep, context).sample
+    torch.testing.assert_close(found, plain, rtol=1e-5, atol=1e-5)
+    assert found.is_contiguous() and torch.equal(found, unet(x, timestep, context))
     assert unet.device == torch.device("cpu")
 
 

@@ -5,10 +5,15 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from nodes.sampling.guidance import Guidance, Part
+from nodes.sampling.inpaint import Inpaint
 from nodes.sampling.noise import Noise, noise_for
 from nodes.sampling.noise_levels import stable_diffusion
+from nodes.sampling.prediction import eps
 from nodes.sampling.process import FLOW
+from nodes.sampling.regions import EVERYWHERE, Area, Region
 from nodes.sampling.schedules import karras_sigmas
 from nodes.sampling.seam import Guided, ignore_step
 from nodes.sampling.solvers import SOLVERS
@@ -325,3 +330,30 @@ def test_sa_solver_of_simple_order_2_differs_by_less_and_less(eta, corrector_ord
         return (exact - simple).abs().item()
 
     assert 0 < difference(80) < difference(20)
+
+
+class NoCopies(TorchDispatchMode):
+    """Refuses copies from one device to another: they would make the host wait."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if func in (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default):
+            devices = {tensor.device.type for tensor in (*args[:2], result) if torch.is_tensor(tensor)}
+            assert len(devices) == 1, "a copy between devices"
+        return result
+
+
+@pytest.mark.parametrize("name", [name for name in SOLVERS if name != "dpm_adaptive"])
+def test_no_step_waits_for_the_device(name):
+    """On a device without memory nothing can be read back: whatever a step needs to know, it knows on the host.
+
+    dpm_adaptive measures its error, which has to be read.
+    """
+    x, mask = torch.empty(1, 4, 16, 16, device="meta"), torch.ones(1, 16, 16, device="meta")
+    left, right = Region(area=Area(16, 8, 0, 0)), Region(mask=mask, strength=0.5, last_sigma=1.0)
+    parts = [Part({"context": torch.empty(1, 77, 8, device="meta")}, region) for region in (left, right, EVERYWHERE)]
+    network = eps(lambda x, timestep, inputs: torch.empty_like(x), stable_diffusion())
+    denoise = Inpaint(Guidance(network, parts, parts[2:], 7.0), mask[:, None], x, x)
+    noise = Noise(lambda sigma, sigma_next: torch.empty_like(x))
+    with NoCopies():
+        assert SOLVERS[name].run(denoise, x, karras_sigmas(6, 0.03, 14.6), noise).is_meta
