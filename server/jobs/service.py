@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine import Engine
-from engine.errors import JobConflict, JobError, NoSuchJob
+from engine.errors import JobConflict, JobError, NoSuchJob, WorkflowError
+from engine.expander import MOST_NODES
 from engine.validate import BoundGraph
 from server.jobs.feed import Feed, Filter, Subscription
 from server.jobs.live import LiveJobs, Over, place_text
@@ -124,8 +125,16 @@ class Jobs:
                 partial=submission.partial,
             )
 
-        nodes = submission.workflow.get("nodes", submission.workflow)
-        return check() if len(nodes) <= FEW_NODES else await asyncio.to_thread(check)
+        saved = submission.workflow.get("nodes")
+        count = len(saved) if isinstance(saved, list) else len(submission.workflow)
+        if count > MOST_NODES:
+            raise WorkflowError(
+                "The workflow has too many nodes.",
+                got=count,
+                expected=f"at most {MOST_NODES}",
+                hint="Make several workflows of it.",
+            )
+        return check() if count <= FEW_NODES else await asyncio.to_thread(check)
 
     def _numbered(self, submission: Submission) -> float:
         if submission.number is not None:

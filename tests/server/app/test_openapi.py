@@ -1,12 +1,15 @@
 """The description of the API is true: it is what is committed, it covers every route, and the routes keep it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -54,6 +57,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Online]:
 @pytest.fixture(scope="module")
 def description(server: Online) -> Any:
     return schemathesis.openapi.from_url(f"{server.url}/api/v1/openapi.json")
+
+
+@pytest.fixture(scope="module")
+def http(server: Online) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=server.url, timeout=20) as client:
+        yield client
 
 
 PATHS = openapi(ROUTES)["paths"]
@@ -104,3 +113,42 @@ def test_the_server_is_well_after_all_that(server: Online) -> None:
     jobs = server.services.jobs
     server.do(jobs.resume())
     assert server.do(ran(jobs, shown(3))).state == "succeeded"
+
+
+KEYS = st.sampled_from(
+    ["1", "2", "nodes", "links", "inputs", "class_type", "_meta", "title", "value", "definitions", "subgraphs",
+     "version", "type", "id", "widgets_values", "extra", "groups"]
+)  # fmt: skip
+VALUES = st.sampled_from(["Number", "Show", "1", ["1", 0], ["2", -1], 0, 5, 2**70, -1.5, None, True, "", "\0"])
+JSON = st.recursive(VALUES, lambda parts: st.lists(parts, max_size=4) | st.dictionaries(KEYS, parts, max_size=5))
+SAVED = st.fixed_dictionaries({"nodes": JSON}, optional={"links": JSON, "version": VALUES, "definitions": JSON})
+NODES = st.fixed_dictionaries(
+    {
+        "class_type": st.sampled_from(["Number", "Add", "Show", "Save"]) | VALUES,
+        "inputs": st.dictionaries(KEYS, VALUES),
+    },
+    optional={"_meta": JSON},
+)
+WORKFLOWS = SAVED | st.dictionaries(st.sampled_from("123"), NODES, max_size=3) | st.dictionaries(KEYS, JSON, max_size=6)
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(WORKFLOWS, st.just({}) | st.dictionaries(KEYS, JSON, max_size=2))
+@example({"nodes": 0}, {})
+@example({"nodes": None}, {"1": [[[]]]})
+@example({"nodes": {"a": 1}, "links": 5}, {})
+@example({"nodes": [None, 5, {"id": []}], "definitions": {"subgraphs": [1]}}, {})
+def test_any_workflow_is_taken_or_refused(
+    http: httpx2.Client, workflow: dict[str, Any], parameters: dict[str, Any]
+) -> None:
+    body = json.dumps({"workflow": workflow, "parameters": parameters}).encode()
+    answer = http.post("/api/v1/jobs", content=body)
+    assert answer.status_code in (201, 422), answer.text
+    assert answer.status_code == 201 or answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("depth", [100, 10_000, 1_000_000])
+def test_json_that_is_nested_deep_is_refused(http: httpx2.Client, depth: int) -> None:
+    body = b'{"workflow": {"1": ' + b"[" * depth + b"]" * depth + b"}}"
+    answer = http.post("/api/v1/jobs", content=body)
+    assert answer.status_code == 422

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import JobConflict, JobError, NoSuchJob, ValidationError
+from engine.errors import JobConflict, JobError, NoSuchJob, ValidationError, WorkflowError
 from server.jobs.records import JobEvent, Progress, Submission
 from server.jobs.service import Jobs
 from server.jobs.store import Wanted
@@ -53,6 +53,13 @@ async def test_a_workflow_that_is_not_valid_is_refused_and_nothing_changes(tmp_p
             await services.jobs.submit(Submission({"1": n("Nothing")}))
         assert services.jobs.seq == 0
         assert (await services.jobs.page()).total == 0
+
+
+async def test_a_workflow_of_too_many_nodes_is_refused(tmp_path: Path):
+    async with served(tmp_path) as services:
+        with pytest.raises(WorkflowError, match="too many nodes"):
+            await services.jobs.submit(Submission({str(id): {} for id in range(100_001)}))
+        assert waiting(services.jobs) == []
 
 
 async def test_a_partial_job_says_what_it_left_out(tmp_path: Path):
