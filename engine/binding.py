@@ -57,6 +57,8 @@ def bind(
                 continue
             wrapped = isinstance(value, dict) and "__value__" in value
             literals[name] = cast(value["__value__"] if wrapped else value, port, choices)
+            if port.mentions and isinstance(literals[name], str):
+                choices.check_mentions(literals[name], port.mentions)
             if name in spec.validate:
                 _custom(spec.validate[name], port, literals[name])
         except BadInput as bad:

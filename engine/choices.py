@@ -1,12 +1,13 @@
 """The choices of an input: what is there, what a wrong one is told, and which is nearest."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 from engine.errors import Fault, FileError, shortened
 from engine.folders import Folders
 from engine.graph import Node
-from engine.schema import Files, InputFile, Port
+from engine.schema import Files, InputFile, Mentions, Port
 
 
 class BadInput(Exception):
@@ -60,6 +61,25 @@ class Choices:
             near or (", ".join(options) if options else "an empty list: no such file was found"),
             self._advice(source, near),
         )
+
+    def check_mentions(self, text: str, mentions: Mentions) -> None:
+        """Raise BadInput with the nearest name where a text names a file that is not there."""
+        source = Files(mentions.folder)
+        for name in re.findall(mentions.pattern, text):
+            try:
+                found = self.folders.named(mentions.folder, name)
+            except FileError as error:
+                raise BadInput("value_not_in_list", error.message, name, error.expected, error.hint) from None
+            if found is None:
+                stems = {option.rsplit(".", 1)[0]: option for option in self.names(source)}
+                near = nearest(name, stems)
+                raise BadInput(
+                    "value_not_in_list",
+                    f"it names {shortened(name, 80)!r} of {mentions.folder}, which is not there.",
+                    name,
+                    near or (", ".join(stems) if stems else "an empty list: no such file was found"),
+                    self._advice(source, near),
+                )
 
     def _exists(self, value: str, source: Files | InputFile | None) -> bool:
         if isinstance(source, Files):

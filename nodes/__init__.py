@@ -37,6 +37,7 @@ MODULES = (
     "guiders",
     "vae",
     "inpaint",
+    "vision",
     "image",
     "image_adjust",
     "image_batch",

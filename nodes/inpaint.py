@@ -10,10 +10,13 @@ from nodes.lazy import lazy
 from nodes.recipes import Conditioning, Latent, Vae
 
 if TYPE_CHECKING:
+    import torch
+
     from nodes.models import pictures
     from nodes.pixels import masks, resize
     from nodes.sampling import regions
 else:
+    torch = lazy("torch")
     pictures = lazy("nodes.models.pictures")
     masks = lazy("nodes.pixels.masks")
     resize = lazy("nodes.pixels.resize")
@@ -69,6 +72,25 @@ def inpaint_model_conditioning(
         return Conditioning(tuple(entries))
 
     latent = Latent(autoencoder.encode(pixels), mask if noise_mask else None, space=autoencoder.latent.space)
+    return Prepared(given(positive), given(negative), latent)
+
+
+@node("InstructPixToPixConditioning", category="conditioning/instructpix2pix", resource="gpu", numeric=True)
+def instruct_pix_to_pix_conditioning(
+    ctx: Context, positive: Conditioning, negative: Conditioning, vae: Vae, pixels: Image
+) -> Prepared:
+    """Show an editing model the picture that a prompt is to change; the latent is empty and of its size.
+
+    Brooks et al. (2022), arXiv 2211.09800. Not compared with the reference.
+    """
+    autoencoder = pictures.Pictures(ctx, vae)
+    shown = autoencoder.encode(pixels)
+
+    def given(conditioning: Conditioning) -> Conditioning:
+        options = {"concat_latent_image": shown}
+        return Conditioning(tuple(replace(c, options={**c.options, **options}) for c in conditioning.entries))
+
+    latent = Latent(torch.zeros_like(shown), space=autoencoder.latent.space)
     return Prepared(given(positive), given(negative), latent)
 
 

@@ -142,6 +142,36 @@ class UpscaleModel:
     file: FileRef
 
 
+@wire("CLIP_VISION")
+@dataclass(frozen=True, slots=True)
+class ClipVision:
+    """An image encoder."""
+
+    file: FileRef
+
+
+@wire("CLIP_VISION_OUTPUT")
+@dataclass(frozen=True, slots=True)
+class ClipVisionOutput:
+    """What an image encoder made of pictures, float32 on the CPU.
+
+    ``embeds`` (batch, width of the projection) stands for each picture as a whole; ``last`` and ``penultimate`` (batch,
+    1 + patches, width) are its last two hidden states, without a final norm.
+    """
+
+    embeds: Tensor
+    last: Tensor
+    penultimate: Tensor
+
+
+@wire("STYLE_MODEL")
+@dataclass(frozen=True, slots=True)
+class StyleModel:
+    """A network that turns what an image encoder saw into tokens of a prompt."""
+
+    file: FileRef
+
+
 @wire("CONTROL_NET")
 @dataclass(frozen=True, slots=True)
 class ControlNet:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 else:
     encode = lazy("nodes.models.encode")
 
-EMBEDDING = r"(?:^|(?<=\s))embedding:([^\s()]+)"
-"""How a prompt names a textual inversion."""
+EMBEDDING = r"(?:^|(?<=[\s()]))embedding:([^\s():]+)"
+"""How a prompt names a textual inversion; its weight may follow."""
 
 Prompt = Annotated[str, Mentions("embeddings", EMBEDDING), Widget(multiline=True, dynamicPrompts=True)]
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Tensor
 
 from engine.context import Context
+from nodes.models.files import tell_unused
 from nodes.models.service import pool
-from nodes.models.text import Encoded
+from nodes.models.text import Encoded, embedding_names
 from nodes.recipes import Clip, FileRef
 
 
@@ -15,13 +16,19 @@ class FolderEmbeddings(Mapping[str, Sequence[Tensor]]):
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
+        self._told: set[str] = set()
 
     def __getitem__(self, name: str) -> Sequence[Tensor]:
         found = self.ctx.folders.named("embeddings", name)
         if found is None:
             raise KeyError(name)
-        file = FileRef("embeddings", self.ctx.fingerprint("embeddings", found))
-        return self.ctx.use(pool).embedding(file)
+        file, models = FileRef("embeddings", self.ctx.fingerprint("embeddings", found)), self.ctx.use(pool)
+        if found not in self._told:
+            self._told.add(found)
+            weights = models.weights(file)
+            used = embedding_names(weights)
+            tell_unused(self.ctx, found, [key for key in weights.infos if key not in used], "an embedding")
+        return models.embedding(file)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.ctx.folders.names("embeddings"))

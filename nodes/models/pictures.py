@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.context import Context
 from nodes.models.families.checkpoint import LatentFormat
+from nodes.models.files import tell_unused
 from nodes.models.ladder import Ladder
 from nodes.models.residents import Residents, gib
 from nodes.models.service import pool
@@ -86,6 +87,7 @@ def enlarged(ctx: Context, model: UpscaleModel, pixels: Tensor) -> Tensor:
     models = ctx.use(pool)
     with models.residents.together():
         upscaler = models.upscaler(model)
+        tell_unused(ctx, models.weights(model.file).path.name, upscaler.unused, "an upscaler")
 
         def work(side: int | None) -> Tensor:
             return tiles.enlarge(upscaler, pixels, upscaler.scale, ctx.progress, tile=side or SIDES[0])

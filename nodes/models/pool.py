@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from math import prod
 from pathlib import Path
 from threading import Lock
 
@@ -14,12 +15,14 @@ from nodes.models import families, lora
 from nodes.models import hypernetwork as hypernetworks
 from nodes.models.assemble import Source, filled
 from nodes.models.controlnet import Controlnet
-from nodes.models.families import controlnet, sdxl
+from nodes.models.families import clip_vision, controlnet, sdxl
 from nodes.models.families.checkpoint import Checkpoint, Network, TextEncoder
+from nodes.models.image_encoder import ImageEncoder, image_encoder
 from nodes.models.patch import Mixing, Patch, Rounding, Scaling, mixing
 from nodes.models.placement import Sizes, needed_bytes, placed, sizes
 from nodes.models.precision import Casts, Precision, policy
 from nodes.models.residents import Parts, Residents
+from nodes.models.style import StyleAdapter, style_adapter
 from nodes.models.text import Text, TextModel, embedding
 from nodes.models.unet import Unet
 from nodes.models.upscaler import Upscaler, build_upscaler
@@ -28,6 +31,7 @@ from nodes.models.weights import Weights, open_weights
 from nodes.models.working import unet_bytes
 from nodes.recipes import (
     Clip,
+    ClipVision,
     ControlNet,
     FileRef,
     LoraPatch,
@@ -35,6 +39,7 @@ from nodes.recipes import (
     Model,
     Rounded,
     Scaled,
+    StyleModel,
     UpscaleModel,
     Vae,
     WeightPatch,
@@ -199,6 +204,22 @@ class Pool:
         needed = sum(info.numbers * 4 for info in weights.infos.values())
         build = partial(build_upscaler, weights, self.device)
         return self.residents.get(model, needed, build, lambda found: Parts([found.module]))
+
+    def image_encoder(self, recipe: ClipVision) -> ImageEncoder:
+        """Return an image encoder, in float32."""
+        weights = self.weights(recipe.file)
+        network = clip_vision.detect(weights)
+        needed = sum(prod(network.shape(weights, name)) for name in network.keys) * 4
+        build = partial(image_encoder, weights, network, self.device)
+        return self.residents.get(recipe, needed, build, lambda found: Parts([found.module]))
+
+    def style_model(self, recipe: StyleModel) -> StyleAdapter:
+        """Return a style model, in float32."""
+        weights = self.weights(recipe.file)
+        needed = sum(info.numbers * 4 for info in weights.infos.values())
+        return self.residents.get(
+            recipe, needed, partial(style_adapter, weights, self.device), lambda found: Parts([found])
+        )
 
     def hypernetwork(self, file: FileRef) -> hypernetworks.Nets:
         """Return a hypernetwork, in the dtype of the diffusion network."""

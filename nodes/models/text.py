@@ -174,6 +174,15 @@ def embedding(weights: Weights) -> tuple[Tensor, ...]:
 
     Raises ModelError where the file is something else.
     """
+    tables = [weights.tensor(name).float() for name in embedding_names(weights)]
+    return tuple(table if table.ndim == 2 else table[None] for table in tables)
+
+
+def embedding_names(weights: Weights) -> list[str]:
+    """Return the tensors of a textual inversion file that are its tables. Reads its header only.
+
+    Raises ModelError where the file is something else.
+    """
     found = [name for name, info in weights.infos.items() if len(info.shape) in (1, 2)]
     named = [name for name in found if name == "emb_params" or name.startswith("string_to_param.")] or found
     if len(named) != 1 and {*named} != {"clip_l", "clip_g"}:
@@ -182,5 +191,4 @@ def embedding(weights: Weights) -> tuple[Tensor, ...]:
             got=f"{len(weights.infos)} tensors",
             expected="one table of vectors, or two named clip_l and clip_g",
         )
-    tables = [weights.tensor(name).float() for name in named]
-    return tuple(table if table.ndim == 2 else table[None] for table in tables)
+    return named

@@ -8,7 +8,7 @@ import pytest
 from engine import Folders, Registry
 from engine.errors import Fault, ValidationError
 from engine.graph import read_graph
-from engine.node import Field, Files, InputFile, Lazy, OptionalInput, Shown
+from engine.node import Field, Files, InputFile, Lazy, Mentions, OptionalInput, Shown
 from engine.types import Anything, Image, Mask
 from engine.validate import BoundGraph, validate
 from tests.engine.words import n
@@ -34,6 +34,9 @@ def words() -> Registry:
         t: Annotated[bool | str, OptionalInput()] = "",
         n: int | None = None,
     ) -> int: ...
+
+    @node("Says")
+    def says(text: Annotated[str, Mentions("embeddings", r"e:(\S+)")]) -> int: ...
 
     @node("Join")
     def join(a: int, b: int) -> int: ...

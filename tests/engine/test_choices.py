@@ -4,6 +4,7 @@ from pathlib import Path
 
 from engine import Folders
 from engine.choices import nearest
+from engine.errors import Fault
 from tests.engine.checking import fault_of, faults
 from tests.engine.words import n
 
@@ -27,6 +28,22 @@ def test_a_file_that_is_not_there(tmp_path: Path):
     for name in ("../a.safetensors", "/etc/passwd", "", "C:/a.png", "a\0.png", "a" * 5000 + ".png"):
         for kind, input in (("Load", "name"), ("LoadImage", "image")):
             assert fault_of(kind, **{input: name}).code == "value_not_in_list"
+
+
+def test_a_file_that_a_text_names_is_not_there(tmp_path: Path):
+    folder = tmp_path / "embeddings"
+    folder.mkdir()
+    (folder / "style.pt").touch()
+    folders = Folders(models=(tmp_path,))
+
+    def found(text: str) -> list[Fault]:
+        return faults({"1": n("Says", text=text), "o": n("Show", value=("1", 0))}, folders)
+
+    (fault,) = found("a e:style, and e:stile")
+    assert (fault.code, fault.got, fault.expected) == ("value_not_in_list", "stile", "style")
+    assert fault.input == "text" and "Did you mean 'style'?" in str(fault.hint)
+    (fault,) = found("e:../../x")
+    assert fault.code == "value_not_in_list"
 
 
 def test_the_nearest_name():

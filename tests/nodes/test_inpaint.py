@@ -1,9 +1,14 @@
+from functools import partial
+
 import pytest
 import torch
 
-from nodes.inpaint import inpaint_model_conditioning, vae_encode_for_inpaint
+from nodes.inpaint import inpaint_model_conditioning, instruct_pix_to_pix_conditioning, vae_encode_for_inpaint
 from nodes.models.service import pool
-from nodes.recipes import Cond, Conditioning, FileRef, Vae
+from nodes.recipes import Cond, Conditioning, FileRef, Model, Vae
+from nodes.sampler import ksampler
+from tests.nodes.calls import model_context
+from tests.nodes.models import tiny
 
 VAE = Vae(FileRef("vae", "alone"))
 PIXELS = torch.rand(2, 16, 12, 3, generator=torch.Generator().manual_seed(0))
@@ -57,3 +62,19 @@ def test_an_inpainting_model_is_shown_picture_and_mask(ctx, masked):
         assert torch.equal(options["concat_mask"], shown.noise_mask)
     assert torch.equal(latent.samples, ctx.use(pool).vae(VAE).encode(PIXELS))
     assert torch.equal(latent.noise_mask, shown.noise_mask) if masked else latent.noise_mask is None
+
+
+def test_an_editing_model_is_shown_the_picture(ctx, tmp_path):
+    positive, negative, latent = instruct_pix_to_pix_conditioning(ctx, PROMPT, PROMPT, VAE, PIXELS)
+    encoded = ctx.use(pool).vae(VAE).encode(PIXELS)
+    for side in (positive, negative):
+        assert side.entries[0].options["strength"] == 0.5
+        assert torch.equal(side.entries[0].options["concat_latent_image"], encoded)
+    assert latent.samples.shape == encoded.shape and not latent.samples.any() and latent.noise_mask is None
+    wide = {**tiny.UNET, "in_channels": 8}
+    tiny.write(tmp_path / "checkpoints" / "edit", tiny.tensors(*tiny.modules(unet=wide)))
+    run = partial(
+        ksampler, model_context(tmp_path), Model(FileRef("checkpoints", "edit")), seed=3, steps=1, cfg=2.0,
+        sampler_name="euler", scheduler="normal", negative=negative, latent_image=latent,
+    )  # fmt: skip
+    assert not torch.equal(run(positive=positive).samples, run(positive=PROMPT).samples)

@@ -45,7 +45,7 @@ def transformers_names(names: Iterable[str]) -> tuple[dict[str, str], dict[str, 
             found[OUTER[name]] = name
         elif name.startswith(LAYERS):
             layer, _, rest = name[len(LAYERS) :].partition(".")
-            for new, cut in _in_layer(rest):
+            for new, cut in in_layer(rest):
                 found[f"encoder.layers.{layer}.{new}"] = name
                 if cut:
                     cuts[f"encoder.layers.{layer}.{new}"] = cut
@@ -54,7 +54,8 @@ def transformers_names(names: Iterable[str]) -> tuple[dict[str, str], dict[str, 
     return found, cuts
 
 
-def _in_layer(rest: str) -> list[tuple[str, Cut | None]]:
+def in_layer(rest: str) -> list[tuple[str, Cut | None]]:
+    """Return transformers' names of what a tensor of a layer holds, each with its cut if it is a part."""
     if rest.startswith("attn.in_proj_"):
         leaf = rest.removeprefix("attn.in_proj_")
         return [(f"self_attn.{part}.{leaf}", Cut(place, len(FUSED))) for place, part in enumerate(FUSED)]
