@@ -124,6 +124,12 @@ class Session:
         other = {id: state for id, state in states.items() if before.get(id) != state}
         return Change(self.revision, other, tuple(before.keys() - states.keys()), added)
 
+    def outputs(self) -> dict[str, None]:
+        """Return the ids of the nodes that save or show something, in the order of the graph."""
+        specs = self._engine.registry.specs
+        nodes = ((id, specs.get(node["class_type"])) for id, node in self.prompt.items())
+        return {id: None for id, spec in nodes if spec and spec.output_node}
+
     def targets(self, names: Collection[str] | None, *, partial: bool = False) -> tuple[str, ...]:
         """Return the ids of the nodes that ``names`` (ids, titles, types) mean; without names, all output nodes.
 
@@ -136,10 +142,7 @@ class Session:
             graph = self._graph(self.prompt)
             ids = dict.fromkeys(find_node(graph, name) for name in names)
         else:
-            specs = self._engine.registry.specs
-            ids = dict.fromkeys(
-                id for id, node in self.prompt.items() if (spec := specs.get(node["class_type"])) and spec.output_node
-            )
+            ids = self.outputs()
         return tuple(id for id in ids if not (partial and self.states[id].state == "invalid"))
 
     def aim(self, targets: tuple[str, ...]) -> Aim:

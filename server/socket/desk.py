@@ -140,12 +140,14 @@ class Desk:
         self.runs[start.job] = Run(start.aim, start.revision)
         self.under_way.add(start.job)
         workflow = {"workflow": session.saved} if session.saved is not None else {}
+        outputs = tuple(id for id in start.aim.targets if id in session.outputs())
         try:
             await self._jobs.submit(
                 Submission(
                     session.prompt,
                     start.job,
-                    targets=start.aim.targets,
+                    targets=outputs,
+                    keep=tuple(id for id in start.aim.targets if id not in outputs),
                     partial=partial,
                     priority=priority,
                     labels=("session",),

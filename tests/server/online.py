@@ -22,6 +22,7 @@ class Online:
     port: int
     services: Services
     loop: asyncio.AbstractEventLoop
+    serving: Uvicorn
 
     @property
     def url(self) -> str:
@@ -30,6 +31,15 @@ class Online:
     def do(self, coroutine: Any) -> Any:
         """Run a coroutine where the server runs, and return what it gives."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)
+
+    def cut_off(self) -> None:
+        """Cut every connection, as a network that fails does."""
+
+        def cut() -> None:
+            for connection in list(self.serving.server_state.connections):
+                connection.transport.abort()
+
+        self.loop.call_soon_threadsafe(cut)
 
 
 @contextmanager
@@ -60,7 +70,7 @@ async def _serve(
             while not server.started:
                 await asyncio.sleep(0.01)
             ended = asyncio.Event()
-            here = Online(listening.getsockname()[1], services, asyncio.get_running_loop())
+            here = Online(listening.getsockname()[1], services, asyncio.get_running_loop(), server)
             started.set_result((here, ended))
             await ended.wait()
             server.should_exit = True

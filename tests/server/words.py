@@ -54,6 +54,11 @@ def vocabulary() -> Registry:
         Image.new("RGB", (64, 64), colour).save(file, "PNG")
         return Shown(None, files=(Artifact(file.getvalue(), "picture", ".png", width=64, height=64),))
 
+    @node("Repeat")
+    def repeat(text: str, count: int) -> str:
+        """Make a large value in no time, which is not worth a file."""
+        return text * count
+
     @node("Log")
     def log(value: int, path: str, seconds: Annotated[float, OptionalInput()] = 0.0) -> int:
         """Write a line a call, so that a test sees what ran in another process."""

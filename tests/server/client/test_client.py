@@ -11,18 +11,18 @@ from server.client.client import Client as Connection
 from server.protocol.edits import SetInput
 from server.protocol.messages import Fact, Preview
 from server.session.errors import BadEdit
-from tests.server.socket.background import Background, in_background
+from tests.server.online import Online, online
 from tests.server.words import after, shown
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
-    with in_background(tmp_path_factory.mktemp("server")) as background:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Online]:
+    with online(tmp_path_factory.mktemp("server")) as background:
         yield background
 
 
 @pytest.fixture
-def client(server: Background) -> Iterator[Client]:
+def client(server: Online) -> Iterator[Client]:
     with Client(server.url) as made:
         yield made
 
@@ -97,7 +97,7 @@ def test_previews_come_as_bytes(client: Client) -> None:
     assert previews and set(previews) == {b"\xff\xd8 a picture"}
 
 
-def test_watching_goes_on_over_a_lost_connection(server: Background, client: Client) -> None:
+def test_watching_goes_on_over_a_lost_connection(server: Online, client: Client) -> None:
     job = client.submit(after(Steps={"value": 2, "count": 100, "seconds": 0.01}))
     seqs, whole = [], []
     for message in client.watch(job.id):
@@ -121,7 +121,7 @@ def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_server_that_goes_away_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.client.client.TRIES", 1)
-    with in_background(tmp_path) as background:
+    with online(tmp_path) as background:
         client = Connection(background.url)
         watching = client.watch(client.submit(shown(1)).id)
         next(watching)
@@ -130,7 +130,7 @@ def test_a_server_that_goes_away_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     client.close()
 
 
-def test_the_example_of_the_documentation_works(server: Background, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_of_the_documentation_works(server: Online, capsys: pytest.CaptureFixture[str]) -> None:
     text = (Path(__file__).parents[3] / "docs/protocol.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]
     exec(code.replace("http://127.0.0.1:8188", server.url), {})

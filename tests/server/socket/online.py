@@ -7,13 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
-from server.app.application import application
-from server.app.host import Uvicorn, bind
+from server.app.host import Uvicorn, bind, configured
 from server.app.services import Services
-from server.socket.transport import LARGEST_FRAME, SocketProtocol
+from server.security.access import read_access
 from tests.server.words import served
 
 Message = dict[str, Any]
@@ -34,11 +32,6 @@ class Server:
         async with asyncio.timeout(PATIENCE):
             while self._serving.server_state.connections:
                 await asyncio.sleep(0.01)
-
-    def cut_off(self) -> None:
-        """Cut every connection."""
-        for connection in list(self._serving.server_state.connections):
-            connection.transport.abort()
 
     @asynccontextmanager
     async def client(self, **options: Any) -> AsyncIterator["Client"]:
@@ -117,21 +110,13 @@ class Client:
 async def online(folder: Path, **options: Any) -> AsyncIterator[Server]:
     async with served(folder, **options) as services:
         listening = bind("127.0.0.1", 0)
-        config = uvicorn.Config(
-            application(services),
-            ws=SocketProtocol,
-            ws_max_size=LARGEST_FRAME,
-            ws_per_message_deflate=False,
-            lifespan="off",
-            log_config=None,
-            timeout_graceful_shutdown=1,
-        )
-        server = Uvicorn(config)
+        host, port = listening.getsockname()
+        server = Uvicorn(configured(services, read_access(host, port)))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             while not server.started:
                 await asyncio.sleep(0.005)
-            yield Server(services, listening.getsockname()[1], server)
+            yield Server(services, port, server)
         finally:
             server.should_exit = True
             await task

@@ -90,7 +90,7 @@ def test_a_message_that_is_too_large_gets_an_error_and_one_larger_still_a_close_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.protocol.codec.LARGEST_MESSAGE", 1000)
-    monkeypatch.setattr("tests.server.socket.online.LARGEST_FRAME", 4000)
+    monkeypatch.setattr("server.app.host.LARGEST_FRAME", 4000)
 
     async def main() -> None:
         async with online(tmp_path) as server, server.client() as client:

@@ -1,0 +1,68 @@
+"""Sessions of the server: how many there are, and how long one is kept that nobody watches."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.session.errors import NoSession, TooManySessions
+from server.socket import desks
+from server.socket.desk import Desk
+from server.socket.desks import Desks
+from tests.server.words import served
+
+
+def run(folder: Path, test: "Callable[[Desks], object]") -> None:
+    async def main() -> None:
+        async with served(folder) as services:
+            await test(Desks(services.engine, services.jobs))  # type: ignore[misc]
+
+    asyncio.run(main())
+
+
+async def watched(all_: Desks) -> Desk:
+    desk = await all_.open(lambda: None)
+    desk.tell = lambda said: None
+    return desk
+
+
+def test_a_session_is_found_until_it_is_closed(tmp_path: Path) -> None:
+    async def test(all_: Desks) -> None:
+        desk = await watched(all_)
+        assert all_.find(desk.session.id) is desk
+        all_.close(desk.session.id)
+        with pytest.raises(NoSession):
+            all_.find(desk.session.id)
+
+    run(tmp_path, test)
+
+
+def test_there_is_a_bound_and_those_that_were_left_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desks, "MOST", 3)
+
+    async def test(all_: Desks) -> None:
+        kept = [await watched(all_) for _ in range(3)]
+        with pytest.raises(TooManySessions):
+            await all_.open(lambda: None)
+        await kept[2].leave()
+        await kept[0].leave()
+        await watched(all_)
+        assert all_.find(kept[0].session.id) is kept[0]
+        with pytest.raises(NoSession):
+            all_.find(kept[2].session.id)
+
+    run(tmp_path, test)
+
+
+def test_a_session_that_was_left_is_forgotten_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(all_: Desks) -> None:
+        left, stays = await watched(all_), await watched(all_)
+        await left.leave()
+        monkeypatch.setattr(desks, "KEPT_SECONDS", 0.0)
+        await watched(all_)
+        assert all_.find(stays.session.id) is stays
+        with pytest.raises(NoSession):
+            all_.find(left.session.id)
+
+    run(tmp_path, test)
