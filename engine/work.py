@@ -60,8 +60,8 @@ class Work:
     def do(self, task: Task, missing: Sequence[int]) -> Completion:
         """Make the calls of a node whose function is not async."""
         completion = Completion()
-        record_none()
         try:
+            record_none()
             self._ask(task, missing, completion)
             for index in () if completion.done else self._each_once(task, missing, completion):
                 if self.stopped():
@@ -81,8 +81,8 @@ class Work:
     async def do_async(self, task: Task, missing: Sequence[int]) -> Completion:
         """Make the calls of an ``async def`` node."""
         completion = Completion()
-        record_none()
         try:
+            record_none()
             self._ask(task, missing, completion)
             for index in () if completion.done else self._each_once(task, missing, completion):
                 given, before = self._given(task, index)

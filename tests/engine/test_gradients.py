@@ -1,6 +1,8 @@
 """No history on wires; the caller's thread keeps its mode."""
 
+import sys
 import threading
+from types import ModuleType
 
 import pytest
 import torch
@@ -58,3 +60,15 @@ def test_what_lies_on_a_wire_has_no_history(node: str):
         with pytest.raises(NodeFailure):
             e.run({"1": n(node, by=0.0)}, targets=["1"])
         assert torch.is_grad_enabled()
+
+
+def test_torch_may_be_half_imported_by_another_thread(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    with given_back():
+        record_none()
+        assert not torch.is_grad_enabled()
+    assert torch.is_grad_enabled()
+    monkeypatch.setitem(sys.modules, "torch._C", ModuleType("torch._C"))
+    with given_back():
+        record_none()
+    assert torch.is_grad_enabled()
