@@ -7,6 +7,8 @@ from engine.errors import LoomisError
 from server.app import health, jobs, metrics, nodes, openapi, system
 from server.app.answers import error_answer, http_answer, mistake_answer
 from server.app.services import Services
+from server.comfy import routes as comfy
+from server.comfy.object_info import Catalogue
 from server.files import routes as files
 from server.page import routes as page
 from server.socket import endpoint
@@ -28,9 +30,10 @@ ROUTES = [
 def application(services: Services) -> Starlette:
     """Return the application with all its routes."""
     app = Starlette(
-        routes=ROUTES,
+        routes=[*ROUTES, *comfy.ROUTES],
         exception_handlers={LoomisError: error_answer, HTTPException: http_answer, Exception: mistake_answer},
     )
     app.state.services = services
+    app.state.catalogue = Catalogue(services.engine)
     app.state.desks = Desks(services.engine, services.jobs)
     return app

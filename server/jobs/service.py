@@ -18,7 +18,19 @@ from engine.expander import MOST_NODES
 from engine.validate import BoundGraph
 from server.jobs.feed import Feed, Filter, Subscription
 from server.jobs.live import LiveJobs, Over, place_text
-from server.jobs.records import ENDED, Counts, Events, Job, JobEvent, Page, Preview, Progress, Sent, Submission
+from server.jobs.records import (
+    ENDED,
+    Counts,
+    EventKind,
+    Events,
+    Job,
+    JobEvent,
+    Page,
+    Preview,
+    Progress,
+    Sent,
+    Submission,
+)
 from server.jobs.store import JobStore, Retention, Wanted
 from server.jobs.submit import decode, digest, encode, make_job
 from server.jobs.writer import Change, Fact
@@ -184,6 +196,10 @@ class Jobs:
             *self.live.queue,
         ]
 
+    def open_jobs(self) -> Sequence[Job]:
+        """Return the jobs whose end is not on disk: those that end now, as they were before, and the queue."""
+        return [*self.live.ending.values(), *self.queue()]
+
     def counts(self) -> Counts:
         """Return how many jobs wait and run."""
         running = sum(job.state == "running" for job in self.live.jobs.values())
@@ -198,9 +214,11 @@ class Jobs:
         """The number of the newest fact."""
         return self.store.seq
 
-    async def events(self, since: int = 0, *, job: str | None = None, limit: int = 1000) -> Events:
-        """Return up to ``limit`` facts after ``since``, of one job or of all."""
-        return await asyncio.to_thread(self.store.events, since, job, limit)
+    async def events(
+        self, since: int = 0, *, job: str | None = None, limit: int = 1000, kinds: Sequence[EventKind] = ()
+    ) -> Events:
+        """Return up to ``limit`` facts after ``since``, of one job or of all, of some kinds or of any."""
+        return await asyncio.to_thread(self.store.events, since, job, limit, kinds)
 
     def subscribe(
         self, *, since: int | None = None, wants: Filter = lambda job: True, previews: bool = False

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from engine.errors import StoreError
 from server.jobs.database import connect, migrate
-from server.jobs.records import Events, Job, JobEvent, JobState, Page, Preview, Progress, Pruned
+from server.jobs.records import EventKind, Events, Job, JobEvent, JobState, Page, Preview, Progress, Pruned
 from server.jobs.rows import SELECT, job_from_row
 from server.jobs.writer import Change, Fact, Publish, Writer
 
@@ -42,7 +42,10 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which jobs a listing has, and in which order; empty is any. ``label`` is one that the job has."""
+    """Which jobs a listing has, and in which order; empty is any. ``label`` is one that the job has.
+
+    ``began`` leaves out those that no worker ever began.
+    """
 
     states: tuple[JobState, ...] = ()
     owner: str | None = None
@@ -52,6 +55,7 @@ class Wanted:
     newest: bool = True
     limit: int = 100
     offset: int = 0
+    began: bool = False
 
 
 class JobStore:
@@ -188,9 +192,12 @@ class JobStore:
         ((total,),) = self._rows(f"SELECT count(*) FROM jobs {where}", *values)
         return Page(tuple(job_from_row(row) for row in rows), total)
 
-    def events(self, since: int, job: str | None, limit: int) -> Events:
-        """Return up to ``limit`` facts after ``since``, of one job or of all."""
-        where, values = ("AND job = ?", (job,)) if job else ("", ())
+    def events(self, since: int, job: str | None, limit: int, kinds: Sequence[EventKind] = ()) -> Events:
+        """Return up to ``limit`` facts after ``since``, of one job or of all, of some kinds or of any."""
+        where, values = ("AND job = ?", [job]) if job else ("", [])
+        if kinds:
+            where += f" AND kind IN ({', '.join('?' * len(kinds))})"
+            values += kinds
         sql = f"SELECT seq, job, node, time, kind, body FROM events WHERE seq > ? {where} ORDER BY seq LIMIT ?"
         events = tuple(JobEvent(*row) for row in self._rows(sql, since, *values, limit))
         pruned = 0 if job else self._pruned()
@@ -216,6 +223,8 @@ def _where(wanted: Wanted) -> tuple[str, list[object]]:
         if value is not None:
             conditions.append(f"{column} = ?")
             values.append(value)
+    if wanted.began:
+        conditions.append("began IS NOT NULL")
     if wanted.label is not None:
         conditions.append("EXISTS (SELECT 1 FROM json_each(labels) WHERE json_each.value = ?)")
         values.append(wanted.label)

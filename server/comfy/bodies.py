@@ -1,0 +1,93 @@
+"""What clients of ComfyUI send, whatever they call it: the body is JSON under any content type or none."""
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from engine.errors import InputError, WorkflowError, shortened
+from engine.formats.jsontext import parse_json
+
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+Object = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
+Yes = Annotated[bool, Field(strict=False), BeforeValidator(lambda value: False if value is None else value)]
+
+
+class Body(BaseModel):
+    """A JSON object. Names that are not known are left alone, as clients send many."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class PromptBody(Body):
+    """A job as ``POST /prompt`` has it; the lowest ``number`` runs first."""
+
+    prompt: dict[str, Any]
+    client_id: Id | None = None
+    prompt_id: Id | None = None
+    number: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    front: Yes = False
+    extra_data: Object = Field(default_factory=dict)
+    partial_execution_targets: list[Id] | None = None
+
+
+class DeleteBody(Body):
+    """What to remove from the queue or from the history."""
+
+    clear: Yes = False
+    delete: list[Id] = Field(default_factory=list)
+
+
+class JobsBody(Body):
+    """The jobs to cancel."""
+
+    job_ids: list[Id]
+
+
+class InterruptBody(Body):
+    """Which job to stop; None: all that run."""
+
+    prompt_id: Id | None = None
+
+
+B = TypeVar("B", bound=Body)
+
+
+async def read_json(request: Request) -> Any:
+    """Return the body of a request. NaN and Infinity, which JSON does not have, are None.
+
+    Raises:
+        InputError: it is not JSON.
+    """
+    try:
+        return parse_json(await request.body(), "The body")
+    except WorkflowError as error:
+        raise InputError(error.message, got=error.got, expected="JSON", hint="Send JSON.") from None
+
+
+async def read_body(request: Request, kind: type[B]) -> B:
+    """Return the body of a request as one of these kinds.
+
+    Raises:
+        InputError: it is not JSON, or can't be used as this.
+    """
+    return checked(await read_json(request), kind)
+
+
+def checked(given: Any, kind: type[B]) -> B:
+    """Return a JSON value as a kind of body.
+
+    Raises:
+        InputError: it can't be; ``input`` says which part.
+    """
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        issue = error.errors(include_url=False, include_context=False)[0]
+        name = ".".join(map(str, issue["loc"]))
+        raise InputError(
+            f"{name or 'The body'} can't be used: {issue['msg']}.",
+            input=name or None,
+            got=shortened(issue.get("input")),
+            hint="See the description of the route.",
+        ) from None

@@ -1,0 +1,166 @@
+"""The story of a job in ComfyUI's messages: a pure translation of facts, progress and previews."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from server.comfy.items import milliseconds
+from server.jobs.records import JobEvent, Preview, Progress
+
+KINDS = {"failed": "execution_error", "succeeded": "execution_success", "cancelled": "execution_interrupted"}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message ``{"type": kind, "data": data}``."""
+
+    kind: str
+    data: Mapping[str, Any]
+
+    def frame(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {"type": self.kind, "data": self.data}
+
+
+class Story:
+    """Follows one job. ``node`` is the node that runs now, as the workflow names it."""
+
+    def __init__(self, job: str) -> None:
+        self.job = job
+        self._begin(False)
+
+    def _begin(self, began: bool) -> None:
+        """Know nothing yet; a job that its worker died of begins anew."""
+        self.node: str | None = None
+        self._began = began
+        self._ids: frozenset[str] = frozenset()
+        self._types: dict[str, str] = {}
+        self._states: dict[str, dict[str, Any]] = {}
+        self._done: list[str] = []
+
+    def tell(self, event: JobEvent) -> list[Said]:
+        """Return the messages that a fact becomes. The end of a job is followed by what its caller adds."""
+        match event.kind:
+            case "began":
+                self._begin(True)
+                return [self._said("execution_start", timestamp=milliseconds(event.time))]
+            case "planned":
+                return self._planned(event)
+            case "node_started" if event.node:
+                return self._started(event.node, event.data["class_type"])
+            case "node_finished" if event.node:
+                return self._finished(event.node)
+            case "remembered" if event.node:
+                self._done.append(event.node)
+            case "saved" if event.node:
+                shown = self.shown(event.node)
+                output = ui(event.data)
+                return [self._said("executed", node=shown, display_node=shown, output=output)] if output else []
+            case "succeeded" | "failed" | "cancelled" if self._began:
+                return self._ended(event)
+        return []
+
+    def progress(self, progress: Progress) -> list[Said]:
+        """Return the messages for how far a node is."""
+        shown = self.shown(progress.node)
+        self._set(progress.node, progress.value, progress.maximum, "running")
+        step = self._said("progress", value=progress.value, max=progress.maximum, node=shown)
+        return [step, self.state()]
+
+    def preview(self, preview: Preview) -> dict[str, Any]:
+        """Return what goes beside a picture of what a node works on."""
+        return {"prompt_id": self.job} | self._names(preview.node)
+
+    def state(self) -> Said:
+        """Return how far each node is that began."""
+        return self._said("progress_state", nodes=dict(self._states))
+
+    @property
+    def size(self) -> int:
+        """How many nodes `state` tells of."""
+        return len(self._states)
+
+    def shown(self, node: str) -> str:
+        """Return the node of the workflow that a node stands for: a node that grew from ``5`` is ``5.0.1`` or so."""
+        name = node
+        while name and name not in self._ids:
+            name = name.rpartition(".")[0]
+        return name or node
+
+    def _planned(self, event: JobEvent) -> list[Said]:
+        data = event.data
+        self._ids = frozenset([*data["remembered"], *data["runs"], *data["depends"]])
+        timestamp = milliseconds(event.time)
+        return [self._said("execution_cached", nodes=list(data["remembered"]), timestamp=timestamp)]
+
+    def _started(self, node: str, class_type: str) -> list[Said]:
+        self.node = shown = self.shown(node)
+        self._types[node] = class_type
+        self._set(node, 0, 1, "running")
+        return [self.state(), self._said("executing", node=shown, display_node=shown)]
+
+    def _finished(self, node: str) -> list[Said]:
+        self._done.append(node)
+        if node in self._states:
+            steps = self._states[node]["max"]
+            self._set(node, steps, steps, "finished")
+        running = [each for each, state in self._states.items() if state["state"] == "running"]
+        self.node = self.shown(running[-1]) if running else None
+        return [self.state()]
+
+    def _ended(self, event: JobEvent) -> list[Said]:
+        kind = KINDS[event.kind]
+        timestamp = milliseconds(event.time)
+        if event.kind == "succeeded":
+            return [self._said(kind, timestamp=timestamp)]
+        executed = list(dict.fromkeys(map(self.shown, self._done)))
+        error = event.data.get("error", {})
+        node = self.shown(error["node"]) if error.get("node") else self.node or ""
+        about = {"node_id": node, "node_type": error.get("class_type") or self._types.get(node, "")}
+        if event.kind == "cancelled":
+            return [self._said(kind, **about, executed=executed, timestamp=timestamp)]
+        return [self._said(kind, **about, executed=executed, **_failure(error, executed), timestamp=timestamp)]
+
+    def _set(self, node: str, value: int, maximum: int, state: str) -> None:
+        names = self._names(node)
+        self._states[node] = {"value": value, "max": maximum, "state": state, "prompt_id": self.job} | names
+
+    def _names(self, node: str) -> dict[str, Any]:
+        shown = self.shown(node)
+        return {
+            "node_id": node,
+            "display_node_id": shown,
+            "parent_node_id": shown if shown != node else None,
+            "real_node_id": shown,
+        }
+
+    def _said(self, kind: str, **data: Any) -> Said:
+        return Said(kind, {"prompt_id": self.job} | data)
+
+
+def _failure(error: Mapping[str, Any], executed: list[str]) -> dict[str, Any]:
+    hint = error.get("hint")
+    return {
+        "exception_message": error.get("message", "") + (f"\n{hint}" if hint else ""),
+        "exception_type": error.get("got" if error.get("code") == "node_failure" else "code", "error"),
+        "traceback": [],
+        "current_inputs": {},
+        "current_outputs": executed,
+    }
+
+
+def ui(shown: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the files and notes of an output node, by name: ``{"images": [{filename, subfolder, type}]}``."""
+    found: dict[str, list[Any]] = {}
+    for file in shown["files"]:
+        place = {name: file[name] for name in ("filename", "subfolder", "type")}
+        found.setdefault(file["kind"], []).append(place)
+    for name, items in shown["notes"].items():
+        found.setdefault(name, []).extend(items)
+    return found
+
+
+def story(job: str, events: Iterable[JobEvent]) -> list[Said]:
+    """Return all that was said of a job, in order."""
+    teller = Story(job)
+    return [said for event in events for said in teller.tell(event)]

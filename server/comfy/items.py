@@ -1,0 +1,47 @@
+"""Jobs as ComfyUI lists them: ``[number, id, prompt, extra_data, outputs]``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from server.jobs.records import Job, Sent
+from server.jobs.service import Jobs
+from server.jobs.submit import SECRETS
+
+
+def item(jobs: Jobs, job: Job) -> list[Any]:
+    """Return a job as the queue and the history have it; its workflow is as it was sent.
+
+    Raises:
+        NoSuchJob: it was forgotten meanwhile.
+    """
+    sent = jobs.sent(job.id)
+    return [plain_number(job), job.id, sent.workflow, extra_data(job, sent), list(job.targets)]
+
+
+def plain_number(job: Job) -> int | float:
+    """Return the place of a job in the queue, as an integer where it is one."""
+    return int(job.number) if job.number.is_integer() else job.number
+
+
+def split_extra(extra_data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what goes into files, and the rest without credentials, as annotations of the job."""
+    rest = {name: value for name, value in extra_data.items() if name not in SECRETS}
+    if not isinstance(rest.get("extra_pnginfo"), dict):
+        return {}, {"extra_data": rest}
+    return rest.pop("extra_pnginfo"), {"extra_data": rest}
+
+
+def extra_data(job: Job, sent: Sent) -> dict[str, Any]:
+    """Return what came with a workflow, when it came (``create_time``, ms) and for whom."""
+    given = sent.annotations.get("extra_data")
+    found = dict(given) if isinstance(given, dict) else {}
+    if sent.extra:
+        found["extra_pnginfo"] = sent.extra
+    if job.client is not None:
+        found["client_id"] = job.client
+    return found | {"create_time": milliseconds(job.created)}
+
+
+def milliseconds(seconds: float) -> int:
+    """Return a time as ComfyUI writes it."""
+    return int(seconds * 1000)
