@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ async def test_a_job_is_in_the_history_before_the_queue_is_empty(tmp_path: Path)
     async with client(tmp_path) as (http, _):
         id = (await http.post("/prompt", json={"prompt": shown(1)})).json()["prompt_id"]
         while (await http.get("/prompt")).json()["exec_info"]["queue_remaining"]:
-            pass
+            await asyncio.sleep(0.001)
         assert id in (await http.get(f"/history/{id}")).json()
 
 
