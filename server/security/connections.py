@@ -49,12 +49,19 @@ def bounded(protocol: type[asyncio.Protocol], limits: Limits) -> type[asyncio.Pr
 
     class Bounded(protocol):  # type: ignore[valid-type, misc]
         def connection_made(self, transport: asyncio.Transport) -> None:
+            self._silence: asyncio.TimerHandle | None = None
             super().connection_made(transport)
             if not door.admit(transport):
                 log.debug("one connection too many", extra={"client": transport.get_extra_info("peername")})
                 transport.abort()
                 return
-            asyncio.get_running_loop().call_later(limits.header_seconds, self._close_if_silent)
+            loop = asyncio.get_running_loop()
+            self._silence = loop.call_later(limits.header_seconds, self._close_if_silent)
+
+        def connection_lost(self, error: Exception | None) -> None:
+            if self._silence:
+                self._silence.cancel()
+            super().connection_lost(error)
 
         def _close_if_silent(self) -> None:
             if self.cycle is None and self.transport.get_protocol() is self:
