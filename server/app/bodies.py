@@ -1,5 +1,6 @@
 """What clients send over HTTP, checked where it comes in."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -96,6 +97,9 @@ class EventsQuery(Body):
 
 B = TypeVar("B", bound=Body)
 
+LARGE = 2**20
+"""Bytes of a body from which on it is read in a thread, so that others are served meanwhile."""
+
 
 async def read_body(request: Request, kind: type[B]) -> B:
     """Return the JSON body of a request.
@@ -103,7 +107,10 @@ async def read_body(request: Request, kind: type[B]) -> B:
     Raises:
         InputError: it is not JSON or not of this kind.
     """
-    return _checked(kind.model_validate_json, await request.body())
+    raw = await request.body()
+    if len(raw) > LARGE:
+        return await asyncio.to_thread(_checked, kind.model_validate_json, raw)
+    return _checked(kind.model_validate_json, raw)
 
 
 def read_query(request: Request, kind: type[B]) -> B:

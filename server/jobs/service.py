@@ -36,7 +36,7 @@ from server.jobs.submit import decode, digest, encode, make_job
 from server.jobs.writer import Change, Fact
 
 FEW_NODES = 500
-"""A workflow with more nodes is checked in a thread, so that others are served meanwhile."""
+"""A workflow with more nodes is encoded and checked in a thread, so that others are served meanwhile."""
 
 
 class Executor(Protocol):
@@ -86,13 +86,15 @@ class Jobs:
             JobConflict: the id belongs to a job with other content.
             StoreError: the disk is full or can't be written.
         """
-        body = encode(submission)
+        nodes = submission.workflow.get("nodes")
+        large = len(nodes if isinstance(nodes, list) else submission.workflow) > FEW_NODES
+        body = await asyncio.to_thread(encode, submission) if large else encode(submission)
         id = submission.id or str(uuid.uuid4())
         if submission.id and (known := await self._known(id, digest(body))):
             return known
         future = self._submitting[id] = asyncio.get_running_loop().create_future()
         try:
-            job = await self._accept(submission, id, body)
+            job = await self._accept(submission, id, body, large)
         except BaseException:
             future.cancel()
             raise
@@ -113,8 +115,8 @@ class Jobs:
             )
         return job
 
-    async def _accept(self, submission: Submission, id: str, body: bytes) -> Job:
-        bound = await self._check(submission)
+    async def _accept(self, submission: Submission, id: str, body: bytes, large: bool) -> Job:
+        bound = await self._check(submission, large)
         job = make_job(submission, id, self._numbered(submission), bound)
         fact = Fact(id, job.created, "queued", place_text(job))
         await self.store.write(Change(job, (digest(body), body), [fact]))
@@ -127,7 +129,7 @@ class Jobs:
             self.executor.wake()
         return job
 
-    async def _check(self, submission: Submission) -> BoundGraph:
+    async def _check(self, submission: Submission, large: bool) -> BoundGraph:
         def check() -> BoundGraph:
             return self.engine.check(
                 submission.workflow,

@@ -63,6 +63,8 @@ class Dispatcher:
             return
         while self._jobs.live.queue and (free := [worker for worker in self.workers if worker.room > 0]):
             self._give(sorted(free, key=lambda worker: worker.load))
+        if not self._jobs.live.queue:
+            self._passed.clear()
         for worker in self.workers:
             worker.flush()
 

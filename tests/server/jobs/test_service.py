@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import JobConflict, JobError, NoSuchJob, ValidationError, WorkflowError
+from engine.errors import JobConflict, JobError, NoSuchJob, ValidationError, WorkflowError, WorkflowError
 from server.jobs.records import JobEvent, Progress, Submission
 from server.jobs.service import Jobs
 from server.jobs.store import Wanted
@@ -51,6 +51,9 @@ async def test_a_workflow_that_is_not_valid_is_refused_and_nothing_changes(tmp_p
     async with served(tmp_path) as services:
         with pytest.raises(ValidationError):
             await services.jobs.submit(Submission({"1": n("Nothing")}))
+        for wrong in ({"nodes": 5}, {"nodes": None}, {"nodes": [1] * 1000}, {}):
+            with pytest.raises(WorkflowError):
+                await services.jobs.submit(Submission(wrong))
         assert services.jobs.seq == 0
         assert (await services.jobs.page()).total == 0
 
