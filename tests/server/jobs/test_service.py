@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import JobConflict, JobError, NoSuchJob, ValidationError, WorkflowError, WorkflowError
+from engine.errors import JobConflict, JobError, NoSuchJob, ValidationError, WorkflowError
 from server.jobs.records import JobEvent, Progress, Submission
 from server.jobs.service import Jobs
 from server.jobs.store import Wanted
