@@ -31,6 +31,7 @@ MODULES = (
     "latent_transform",
     "latent_math",
     "sampler",
+    "sampler_seeds",
     "samplers",
     "sigmas",
     "sigmas_change",

@@ -1,5 +1,6 @@
 """Put a guider, noise and a latent behind the seam of the solvers, and run one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, cast
@@ -36,11 +37,17 @@ class Sampled(NamedTuple):
 
 @torch.no_grad()
 def sample(
-    ctx: Context, guider: Guider, sampler: Sampler, sigmas: Tensor, source: NoiseSource, latent: Latent
+    ctx: Context,
+    guider: Guider,
+    sampler: Sampler,
+    sigmas: Tensor,
+    source: NoiseSource | Sequence[NoiseSource],
+    latent: Latent,
 ) -> Sampled:
     """Take a latent down the levels ``sigmas`` and return it, with everything else that it carries.
 
-    Without levels the latent is returned as it is; one level only puts noise on it.
+    Without levels the latent is returned as it is; one level only puts noise on it. Of several noise sources each
+    belongs to an equal part of the batch, and draws for it what it would draw for that part alone.
 
     Raises:
         InputError: the latent is of another family, or an area lies outside it.
@@ -52,7 +59,10 @@ def sample(
     checkpoint = models.checkpoint(guider.model.file)
     model, form = parametrization(guider.model, checkpoint), checkpoint.latent
     start = entered(latent, form).to(models.device)
-    drawn = starting_noise(source, latent, start)
+    sources = (source,) if isinstance(source, NoiseSource) else source
+    count = len(sources)
+    empty = zip(sources, start.chunk(count), strict=True)
+    drawn = torch.cat([starting_noise(each, latent, share) for each, share in empty])
     solver = SOLVERS[sampler.solver]
     rule = cast(noise.AncestralNoise, ctx.settings.ancestral_noise)
     x = noise.start(start, drawn, sigmas[0], model.levels, model.process)
@@ -64,10 +74,12 @@ def sample(
         ctx.progress(step + 1, len(sigmas) - 1, previews.of(denoised))
 
     with models.residents.together():
-        background = _background(solver, source.seed, drawn)
+        shares = list(zip(sources, drawn.chunk(count), strict=True))
+        background = torch.cat([_background(solver, each.seed, share) for each, share in shares])
         denoise = _denoiser(ctx, models, guider, model, start, _mask(latent, start), background, sigmas)
         if len(sigmas) > 1:
-            fresh = noise.noise_for(solver.noise, source.seed, x, sigmas, rule, model.process)
+            draw = partial(noise.noise_for, solver.noise, sigmas=sigmas, rule=rule, process=model.process)
+            fresh = noise.joined([draw(each.seed, share) for each, share in shares])
             x = partial(solver.run, **sampler.settings)(denoise, x, sigmas, fresh, on_step)
     x = model.process.finish(x, sigmas[-1])
     return Sampled(left(latent, x, form), left(latent, last, form))

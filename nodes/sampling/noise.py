@@ -109,3 +109,10 @@ def noise_for(
     if kind == "none":
         return Noise(lambda _sigma, _sigma_next: torch.zeros_like(x), process)
     return Noise(brownian(seed, x, sigmas, on_device=kind == "brownian_device"), process)
+
+
+def joined(noises: Sequence[Noise]) -> Noise:
+    """The noise of a batch whose equal parts have noise of their own, in order."""
+    if len(noises) == 1:
+        return noises[0]
+    return Noise(lambda sigma, sigma_next: torch.cat([each(sigma, sigma_next) for each in noises]), noises[0].process)

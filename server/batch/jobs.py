@@ -83,7 +83,7 @@ class Batch:
         given |= {f"{id}.{name}": value for (id, name), value in seeds.items() if (id, name) not in taken}
         prompt = set_parameters(graph, given, self.engine.registry, loaded.declarations)
         stem = self.stems[number - 1]
-        key = blake3(json.dumps([prompt, stem], sort_keys=True).encode()).hexdigest(16)
+        key = blake3(json.dumps([prompt, stem, self.together], sort_keys=True).encode()).hexdigest(16)
         return Job(number, stem, row, loaded, given, prompt, key)
 
     def _load(self, number: int) -> Loaded:

@@ -8,14 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from engine.api import Result
 from engine.errors import Cancelled, FileError, LoomisError
 from engine.events import Event
+from engine.formats import Loaded
 from server.batch.jobs import Batch, Job
 from server.batch.manifest import Manifest
 from server.batch.names import file_names
+from server.batch.together import join, likeness, share
 from server.report import error_data
 
 STAGING = ".batch"
@@ -49,6 +52,7 @@ class Progress:
         return (self._times[-1] - self._times[0]) / rows * open_rows if rows else None
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 OnRow = Callable[[Mapping[str, Any], Progress], None]
 
 
@@ -76,6 +80,7 @@ def run_batch(
     try:
         for number in range(1, len(batch.rows) + 1):
             runner.row(number)
+        runner.rest()
     finally:
         shutil.rmtree(batch.names.root / STAGING, ignore_errors=True)
     return progress
@@ -107,9 +112,11 @@ class _Runner:
     cancel: threading.Event
     targets: Sequence[str] | None
     progress: Progress
+    waiting: dict[str, list[Job]] = field(default_factory=dict)
+    """Rows that wait for others like them."""
 
     def row(self, number: int) -> None:
-        """Run one row, unless it is done."""
+        """Run one row, unless it is done, or let it wait for others that are sampled together with it."""
         if self.cancel.is_set():
             raise Cancelled("The batch was cancelled.")
         try:
@@ -120,38 +127,85 @@ class _Runner:
         if self.manifest.done(number, job.key, self.batch.names.root):
             self.progress.count("skipped")
             return
+        like = likeness(job.prompt) if self.batch.together > 1 else None
+        if like is None:
+            self._alone(job)
+            return
+        group = self.waiting.setdefault(like, [])
+        group.append(job)
+        if len(group) == self.batch.together:
+            self._together(self.waiting.pop(like))
+
+    def rest(self) -> None:
+        """Run the rows that still wait."""
+        while self.waiting:
+            self._together(self.waiting.pop(next(iter(self.waiting))))
+
+    def _alone(self, job: Job) -> None:
+        values = dict(job.row.values)
+        note = {"row": job.number, "of": len(self.batch.rows), "values": values}
         try:
-            self._done(job, self._run(job))
+            result = self._run(job, job.loaded, job.parameters, note)
+            self._done(job, [shown.files for shown in result.outputs.values()], result)
         except Cancelled:
             raise
         except LoomisError as error:
-            self._failed(number, job.key, error)
+            self._failed(job.number, job.key, error)
 
-    def _run(self, job: Job) -> Result:
-        values = dict(job.row.values)
+    def _together(self, jobs: Sequence[Job]) -> None:
+        """Sample rows at once. When that fails, each runs alone and tells what is wrong with it."""
+        if len(jobs) == 1:
+            self._alone(jobs[0])
+            return
+        note = {
+            "rows": [job.number for job in jobs],
+            "of": len(self.batch.rows),
+            "values": [dict(job.row.values) for job in jobs],
+            "together": len(jobs),
+        }
+        first = jobs[0]
+        loaded = replace(first.loaded, prompt=join([job.prompt for job in jobs]), declarations={})
+        try:
+            result = self._run(first, loaded, {}, note)
+        except Cancelled:
+            raise
+        except LoomisError:
+            for job in jobs:
+                self._alone(job)
+            return
+        shared = zip(*(share(shown.files, len(jobs)) for shown in result.outputs.values()), strict=True)
+        for job, files in zip(jobs, shared, strict=True):
+            self._done(job, files, replace(result, seconds=result.seconds / len(jobs)), {"together": note["rows"]})
+
+    def _run(self, job: Job, loaded: Loaded, parameters: Mapping[str, Any], note: Mapping[str, Any]) -> Result:
+        if self.cancel.is_set():
+            raise Cancelled("The batch was cancelled.")
         return self.batch.engine.run(
-            job.loaded,
-            job.parameters,
+            loaded,
+            parameters,
             targets=self.targets,
             output=self._staging(job.number),
-            notes={"batch": {"row": job.number, "of": len(self.batch.rows), "values": values}},
+            notes={"batch": note},
             on_event=self.on_event,
             cancel=self.cancel,
         )
 
     def _staging(self, number: int) -> Path:
-        """Return an empty place for the files of a row."""
-        folder = self.batch.names.root / STAGING / str(number)
+        """Return an empty place for the files of a run."""
+        folder = self.batch.names.root / STAGING
         shutil.rmtree(folder, ignore_errors=True)
-        return folder
+        return folder / str(number)
 
-    def _done(self, job: Job, result: Result) -> None:
-        files = [Path(file["path"]) for shown in result.outputs.values() for file in shown.files if _kept(file)]
+    def _done(
+        self, job: Job, shown: Sequence[Sequence[Mapping[str, Any]]], result: Result, more: Mapping[str, Any] = NOTHING
+    ) -> None:
+        """Name a row's files, which are listed by output node, and note the row."""
+        files = [Path(file["path"]) for files in shown for file in files if file["type"] == "output"]
         texts = [text for shown in result.outputs.values() for text in shown.notes.get("text", ())]
         names = self._moved(job, files)
         line = {"state": "done", "key": job.key, "values": dict(job.row.values), "files": names}
-        more = {"texts": texts} if texts else {}
-        self._tell(job.number, {**line, **more, "seconds": round(result.seconds, 3)})
+        told = {"texts": texts} if texts else {}
+        self._tell(job.number, {**line, **told, **more, "seconds": round(result.seconds, 3)})
 
     def _moved(self, job: Job, files: Sequence[Path]) -> list[str]:
         """Give the files of a row their names."""
@@ -160,7 +214,6 @@ class _Runner:
             target = self.batch.names.root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
-        shutil.rmtree(self.batch.names.root / STAGING / str(job.number), ignore_errors=True)
         return names
 
     def _failed(self, number: int, key: str, error: LoomisError) -> None:
@@ -173,7 +226,3 @@ class _Runner:
         whole = self.manifest.write(number, line)
         self.progress.count(line["state"])
         self.on_row(whole, self.progress)
-
-
-def _kept(file: Mapping[str, Any]) -> bool:
-    return bool(file["type"] == "output")

@@ -1,6 +1,7 @@
 """A contact sheet: the pictures of a batch in a table, with the values that made them."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ MARGIN = 8
 TEXT = 14
 LEFT = 160
 """The width of the column of labels."""
+
+LETTERS, LINE = 20, TEXT + 4
+"""Letters in a line of that column, and the height of a line."""
 
 LARGEST = 60_000_000
 """Pixels of a sheet."""
@@ -85,9 +89,9 @@ def _heads(
     for column, line in enumerate(lines[:columns]):
         _write(draw, left + column * (side + MARGIN), MARGIN, side, _label(line, inner))
     for row, line in enumerate(lines[::columns]):
-        for place, name in enumerate(outer):
-            y = top + row * cell + place * (TEXT + MARGIN // 2)
-            _write(draw, MARGIN, y, LEFT - 2 * MARGIN, _label(line, [name]))
+        texts = [part for name in outer for part in textwrap.wrap(_label(line, [name]), LETTERS)]
+        for place, text in enumerate(texts[: max(1, side // LINE)]):
+            _write(draw, MARGIN, top + row * cell + place * LINE, LEFT - 2 * MARGIN, text)
 
 
 def _differing(lines: Sequence[Mapping[str, Any]]) -> list[str]:
