@@ -1,4 +1,4 @@
-"""Routes of the page: ``/``, and its own files below ``/page``."""
+"""Routes of the page: ``/``, the example editor at ``/editor``, and the page's own files below ``/page``."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,4 +13,9 @@ async def home(request: Request) -> Response:
     return document("index.html")
 
 
-ROUTES: list[BaseRoute] = [Route("/", home), Mount("/page", StaticFiles(directory=STATIC))]
+async def editor(request: Request) -> Response:
+    """The example editor."""
+    return document("editor.html")
+
+
+ROUTES: list[BaseRoute] = [Route("/", home), Route("/editor", editor), Mount("/page", StaticFiles(directory=STATIC))]

@@ -10,11 +10,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from PIL import Image
 
-from engine import Registry
+from engine import Registry, types
 from engine.context import Context
-from engine.node import Artifact, OptionalInput, Shown
+from engine.node import Artifact, Field, OptionalInput, Shown
 from engine.types import Anything
 from server.app.host import serving
 from server.app.services import Services
@@ -53,6 +54,14 @@ def vocabulary() -> Registry:
         file = BytesIO()
         Image.new("RGB", (64, 64), colour).save(file, "PNG")
         return Shown(None, files=(Artifact(file.getvalue(), "picture", ".png", width=64, height=64),))
+
+    @node("Paint")
+    def paint(
+        red: Annotated[int, Field(ge=0, le=255)], green: Annotated[int, Field(ge=0, le=255)], wait: float = 0.0
+    ) -> types.Image:
+        """Make a picture of one colour."""
+        time.sleep(wait)
+        return np.full((1, 32, 48, 3), (red / 255, green / 255, 0), np.float32)
 
     @node("Repeat")
     def repeat(text: str, count: int) -> str:

@@ -26,7 +26,7 @@ from tests.server.online import Online, online
 from tests.server.words import ran, shown
 
 DOCS = Path(__file__).parents[3] / "docs"
-NOT_DESCRIBED = {"/", "/api/v1/openapi.json", "/api/v1/protocol.json"}
+NOT_DESCRIBED = {"/", "/editor", "/api/v1/openapi.json", "/api/v1/protocol.json"}
 
 
 def test_the_committed_description_is_that_of_the_routes() -> None:
