@@ -8,6 +8,7 @@ from server.app import health, jobs, metrics, nodes, openapi, system
 from server.app.answers import error_answer, http_answer, mistake_answer
 from server.app.services import Services
 from server.comfy import routes as comfy
+from server.comfy.hub import Hub
 from server.comfy.object_info import Catalogue
 from server.files import routes as files
 from server.page import routes as page
@@ -35,5 +36,6 @@ def application(services: Services) -> Starlette:
     )
     app.state.services = services
     app.state.catalogue = Catalogue(services.engine)
+    app.state.hub = Hub(services.jobs)
     app.state.desks = Desks(services.engine, services.jobs)
     return app

@@ -1,6 +1,6 @@
 """The story of a job in ComfyUI's messages: a pure translation of facts, progress and previews."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,11 @@ class Said:
 
 
 class Story:
-    """Follows one job. ``node`` is the node that runs now, as the workflow names it."""
+    """Follows one job, which runs for ``targets``. ``node`` is the node that runs now, as the workflow names it."""
 
-    def __init__(self, job: str) -> None:
+    def __init__(self, job: str, targets: Collection[str] = ()) -> None:
         self.job = job
+        self._targets = targets
         self._begin(False)
 
     def _begin(self, began: bool) -> None:
@@ -37,6 +38,7 @@ class Story:
         self._types: dict[str, str] = {}
         self._states: dict[str, dict[str, Any]] = {}
         self._done: list[str] = []
+        self._showing: set[str] = set()
 
     def tell(self, event: JobEvent) -> list[Said]:
         """Return the messages that a fact becomes. The end of a job is followed by what its caller adds."""
@@ -53,19 +55,16 @@ class Story:
             case "remembered" if event.node:
                 self._done.append(event.node)
             case "saved" if event.node:
-                shown = self.shown(event.node)
-                output = ui(event.data)
-                return [self._said("executed", node=shown, display_node=shown, output=output)] if output else []
+                return self._saved(event.node, ui(event.data))
             case "succeeded" | "failed" | "cancelled" if self._began:
                 return self._ended(event)
         return []
 
-    def progress(self, progress: Progress) -> list[Said]:
-        """Return the messages for how far a node is."""
+    def progress(self, progress: Progress) -> Said:
+        """Return the message for how far a node is."""
         shown = self.shown(progress.node)
         self._set(progress.node, progress.value, progress.maximum, "running")
-        step = self._said("progress", value=progress.value, max=progress.maximum, node=shown)
-        return [step, self.state()]
+        return self._said("progress", value=progress.value, max=progress.maximum, node=shown)
 
     def preview(self, preview: Preview) -> dict[str, Any]:
         """Return what goes beside a picture of what a node works on."""
@@ -106,13 +105,25 @@ class Story:
             self._set(node, steps, steps, "finished")
         running = [each for each, state in self._states.items() if state["state"] == "running"]
         self.node = self.shown(running[-1]) if running else None
+        if node in self._targets:  # what it shows is told first, and follows
+            self._showing.add(node)
+            return []
         return [self.state()]
+
+    def _saved(self, node: str, output: Mapping[str, Any]) -> list[Said]:
+        shown = self.shown(node)
+        told = [self._said("executed", node=shown, display_node=shown, output=output)] if output else []
+        if node in self._showing:
+            self._showing.remove(node)
+            told.append(self.state())
+        return told
 
     def _ended(self, event: JobEvent) -> list[Said]:
         kind = KINDS[event.kind]
         timestamp = milliseconds(event.time)
         if event.kind == "succeeded":
-            return [self._said(kind, timestamp=timestamp)]
+            owed = [self.state()] if self._showing else []
+            return [*owed, self._said(kind, timestamp=timestamp)]
         executed = list(dict.fromkeys(map(self.shown, self._done)))
         error = event.data.get("error", {})
         node = self.shown(error["node"]) if error.get("node") else self.node or ""

@@ -79,7 +79,7 @@ async def socket(websocket: WebSocket) -> None:
     except* WebSocketDisconnect:
         pass
     except* TooSlow:
-        await _cut_off(websocket)
+        await cut_off(websocket, "you read too slowly: connect anew and subscribe since the last number")
     finally:
         await connection.leave()
 
@@ -101,11 +101,11 @@ async def _watch(sender: Sender, connection: Connection) -> None:
     raise TooSlow
 
 
-async def _cut_off(websocket: WebSocket) -> None:
+async def cut_off(websocket: WebSocket, reason: str) -> None:
     """Tell a client that it reads too slowly, if it hears that; end the connection in any case."""
     with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
         async with asyncio.timeout(GRACE_SECONDS):
-            await websocket.close(TOO_SLOW, "you read too slowly: connect anew and subscribe since the last number")
+            await websocket.close(TOO_SLOW, reason)
             return
     websocket.scope["state"]["abort"]()
 

@@ -1,0 +1,81 @@
+"""One client at its socket: what waits to be sent to it, and what it said it can do."""
+
+import asyncio
+import json
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from server.comfy.features import FLAGS
+from server.protocol.codec import Frame
+from server.protocol.outbox import Name, Outbox
+
+PICTURE, PICTURE_WITH_METADATA = 1, 4
+"""Kinds of binary frames."""
+JPEG, PNG = 1, 2
+CHECK_SECONDS = 0.25
+
+
+class Client:
+    """A client that its ``sid`` names. What only matters until there is something newer is kept under a name."""
+
+    def __init__(self, sid: str) -> None:
+        self.sid = sid
+        self._flags: Mapping[str, Any] = {}
+        self._heard = False
+        self._outbox = Outbox()
+        self._filled = asyncio.Event()
+
+    def put(self, frame: Frame) -> None:
+        """Send what must arrive."""
+        self._outbox.put(frame)
+        self._filled.set()
+
+    def put_latest(self, name: Name, frame: Frame) -> None:
+        """Send what only matters as long as there is nothing newer of that name."""
+        self._outbox.put_latest(name, frame)
+        self._filled.set()
+
+    def drop(self, over: Callable[[Name], bool]) -> None:
+        """Take back what can be replaced, was not sent yet and has a name that is over."""
+        self._outbox.drop(over)
+
+    def hear(self, frame: str) -> None:
+        """Take what the client sent. Its first message may say what it can do; all others mean nothing here."""
+        if self._heard:
+            return
+        self._heard = True
+        try:
+            message = json.loads(frame)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(message, dict) and message.get("type") == "feature_flags":
+            data = message.get("data")
+            self._flags = data if isinstance(data, dict) else {}
+            self.put(text("feature_flags", FLAGS))
+
+    def picture(self, image: bytes, about: Mapping[str, Any]) -> bytes:
+        """Return the frame for a JPEG or PNG of what a node works on, in the form that this client reads."""
+        is_png = image.startswith(b"\x89PNG")
+        if self._flags.get("supports_preview_metadata") is not True:
+            return struct.pack(">II", PICTURE, PNG if is_png else JPEG) + image
+        told = json.dumps({**about, "image_type": "image/png" if is_png else "image/jpeg"}).encode()
+        return struct.pack(">II", PICTURE_WITH_METADATA, len(told)) + told + image
+
+    async def empty(self, send: Callable[[Frame], Awaitable[None]]) -> None:
+        """Send what waits, for ever."""
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            while (frame := self._outbox.take()) is not None:
+                await send(frame)
+
+    async def watch(self) -> None:
+        """Return when the client reads too slowly."""
+        while not self._outbox.too_slow():
+            await asyncio.sleep(CHECK_SECONDS)
+
+
+def text(kind: str, data: Mapping[str, Any]) -> str:
+    """Return a message as it is sent."""
+    return json.dumps({"type": kind, "data": data}, separators=(",", ":"), default=str)
