@@ -31,6 +31,7 @@ class Hub:
         self._stories: dict[str, Story] = {}
         self._owners: dict[str, str | None] = {}
         self._stale: set[str] = set()
+        self._untold_ends = 0
         self._starting = asyncio.Lock()
         self._hearing: asyncio.Task[None] | None = None
 
@@ -72,6 +73,7 @@ class Hub:
                 self._tell_all(await feed.next())
 
     def _tell_all(self, batch: Sequence[Live]) -> None:
+        self._untold_ends = sum(isinstance(item, JobEvent) and item.kind in ENDED for item in batch)
         for item in batch:
             match item:
                 case JobEvent(job=str(job)):
@@ -95,6 +97,7 @@ class Hub:
         elif event.kind == "cancelled" and self._owners[job] is None:
             self._broadcast([_frame(said) for said in messages])
         if event.kind in ENDED:
+            self._untold_ends -= 1
             self._count()
             if client:
                 client.put(text("executing", {"prompt_id": job, "node": None}))
@@ -128,7 +131,7 @@ class Hub:
             client.put_latest(("preview", preview.job, preview.node), frame)
 
     def _count(self) -> None:
-        self._broadcast([text("status", {"status": exec_info(self._jobs)})])
+        self._broadcast([text("status", {"status": exec_info(self._jobs, self._untold_ends)})])
 
     def _broadcast(self, frames: Sequence[str]) -> None:
         for client in self._clients.values():

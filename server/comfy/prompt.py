@@ -79,9 +79,9 @@ async def remaining(request: Request) -> Response:
     return answer(exec_info(services(request).jobs))
 
 
-def exec_info(jobs: Jobs) -> dict[str, Any]:
-    """Return how many jobs have not ended. A job has ended when its history is on disk."""
-    return {"exec_info": {"queue_remaining": len(jobs.live.jobs) + len(jobs.live.ending)}}
+def exec_info(jobs: Jobs, untold: int = 0) -> dict[str, Any]:
+    """Return how many jobs have not ended, with those whose end is ``untold``. The history of the others is on disk."""
+    return {"exec_info": {"queue_remaining": len(jobs.live.jobs) + len(jobs.live.ending) + untold}}
 
 
 ROUTES: list[Route] = [*twice("/prompt", submit, "POST"), *twice("/prompt", remaining)]
