@@ -5,7 +5,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import groupby
 
 from server.jobs.records import Job, Preview, Progress
@@ -17,6 +17,9 @@ from server.workers.contract import Carrier, Report, Told, WorkerDied
 from server.workers.state import WorkerState, marks
 
 log = logging.getLogger("loomis.workers")
+
+WITHDRAW_SECONDS = 1.0
+"""How long the return of jobs that were handed out is waited for."""
 
 LONGEST_PAUSE = 30.0
 """Seconds between two starts of a worker that does not come up."""
@@ -98,9 +101,11 @@ class Dispatcher:
             for worker in self.workers:
                 if worker.held:
                     worker.carrier.send([contract.GiveBack()])
-            while any(worker.held for worker in self.workers):
-                self._heard.clear()
-                await self._heard.wait()
+            with suppress(TimeoutError):  # a worker in C code hears nothing for now, and what it holds stays there
+                async with asyncio.timeout(WITHDRAW_SECONDS):
+                    while any(worker.held for worker in self.workers):
+                        self._heard.clear()
+                        await self._heard.wait()
             yield
         finally:
             self._withdrawals -= 1

@@ -2,6 +2,7 @@
 
 import http.client
 import random
+import signal
 import threading
 import time
 from collections import Counter
@@ -133,3 +134,19 @@ def test_the_server_ends_in_order_and_goes_on(tmp_path: Path):
         assert log.read_text() == "1\n1\n"
         kinds = [event["kind"] for event in server.events() if event["job"] == "a" and event["node"] is None]
         assert [kind for kind in kinds if kind != "planned"] == ["queued", "began", "requeued", "began", "succeeded"]
+
+
+def test_the_second_signal_ends_the_server_at_once(tmp_path: Path):
+    stuck = {"1": n("Stuck", value=1, seconds=5.0), "2": n("Show", value=("1", 0))}
+    with ServerProcess(tmp_path) as server:
+        server.call("POST", "/api/v1/jobs", {"id": "a", "workflow": stuck})
+        server.wait_for(lambda: server.call("GET", "/api/v1/jobs/a")["state"] == "running")
+        began = time.monotonic()
+        server.signal()
+        time.sleep(0.3)
+        assert server.end() == 128 + signal.SIGTERM
+        assert time.monotonic() - began < 4
+        server.start()
+        assert server.call("GET", "/api/v1/jobs/a")["state"] in ("queued", "running")
+        server.wait_until_idle()
+        assert server.call("GET", "/api/v1/jobs/a")["state"] == "succeeded"

@@ -78,9 +78,13 @@ class ServerProcess:
         self._process.kill()
         self._process.wait()
 
-    def end(self) -> int:
-        """End it in order."""
+    def signal(self) -> None:
+        """Ask it to end."""
         self._process.send_signal(signal.SIGTERM)
+
+    def end(self) -> int:
+        """End it in order, and return its exit code."""
+        self.signal()
         return self._process.wait(60)
 
     def __enter__(self) -> Self:
