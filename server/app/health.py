@@ -69,10 +69,10 @@ def check_dispatcher(found: Services) -> Check:
 
 
 def check_workers(found: Services) -> Check:
-    """See that a worker takes orders."""
+    """See that a worker takes jobs and would not have to import torch first."""
     workers = found.dispatcher.workers
-    count = sum(worker.ready for worker in workers)
-    return Check(count > 0, f"{count} of {len(workers)} take jobs")
+    ready, prepared = sum(worker.ready for worker in workers), sum(worker.prepared for worker in workers)
+    return Check(prepared > 0, f"{ready} of {len(workers)} take jobs, {prepared} prepared")
 
 
 async def check_queue(found: Services) -> Check:

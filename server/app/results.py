@@ -144,11 +144,16 @@ class NodeTypeAnswer(Answer):
 
 
 class WorkerAnswer(Answer):
-    """A worker. ``rss`` is the memory that it has resident, in bytes; ``starts`` counts how often it was started."""
+    """A worker.
+
+    A ``prepared`` one has imported what most jobs need. ``rss`` is the memory that it has resident, in bytes;
+    ``starts`` counts how often it was started.
+    """
 
     name: str
     device: str
     state: Literal["starting", "idle", "busy"]
+    prepared: bool
     pid: int | None
     job: str | None
     starts: int

@@ -33,6 +33,7 @@ def worker_data(worker: WorkerState) -> dict[str, Any]:
         "name": worker.name,
         "device": worker.carrier.device,
         "state": "starting" if not worker.ready else "busy" if worker.load else "idle",
+        "prepared": worker.prepared,
         "pid": worker.pid,
         "job": worker.running,
         "starts": worker.starts,

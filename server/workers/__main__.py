@@ -30,7 +30,7 @@ def main() -> None:
         os.nice(NICE)
     worker = Worker(engine, lambda reports: send(sink, reports))
     threading.Thread(target=listen, args=(worker, batches), daemon=True).start()
-    threading.Thread(target=import_ahead, args=(opening.ahead,), daemon=True).start()
+    threading.Thread(target=prepare, args=(worker, opening.ahead), daemon=True).start()
     worker.run()
     engine.close()
     os._exit(0)  # what is still being imported has no part in the end
@@ -64,11 +64,12 @@ def send(sink: BinaryIO, reports: Sequence[Report]) -> None:
         os._exit(1)
 
 
-def import_ahead(modules: Sequence[str]) -> None:
+def prepare(worker: Worker, modules: Sequence[str]) -> None:
     """Import what most jobs need and what takes long. What can't be imported fails the job that needs it."""
     for name in modules:
         with suppress(Exception):
             import_module(name)
+    worker.say_prepared()
 
 
 if __name__ == "__main__":

@@ -65,6 +65,11 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """What most jobs need and what takes long to import is there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Began:
     """A job runs now. ``time`` is in Unix seconds."""
 
@@ -119,11 +124,26 @@ class Returned:
     jobs: tuple[str, ...]
 
 
-Report: TypeAlias = Ready | Began | Told | Progressed | Previewed | Ended | Returned
+Report: TypeAlias = Ready | Prepared | Began | Told | Progressed | Previewed | Ended | Returned
 
 MESSAGES: dict[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (Run, Stop, GiveBack, Park, Look, Close, Ready, Began, Told, Progressed, Previewed, Ended, Returned)
+    for kind in (
+        Run,
+        Stop,
+        GiveBack,
+        Park,
+        Look,
+        Close,
+        Ready,
+        Prepared,
+        Began,
+        Told,
+        Progressed,
+        Previewed,
+        Ended,
+        Returned,
+    )
 }
 NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in MESSAGES.values()}
 

@@ -165,6 +165,8 @@ class Dispatcher:
                 worker.pid, worker.starts = pid, worker.starts + 1
                 worker.carrier.send([contract.Look(self._previews)])
                 self.wake()
+            case contract.Prepared():
+                worker.prepared = True
             case contract.Began(job=job, time=at):
                 worker.begin(job, at)
                 live.begin(job, worker.name, at)

@@ -25,6 +25,7 @@ class LocalCarrier:
         self._worker = Worker(self._engine, self._send)
         self._thread = threading.Thread(target=self._worker.run, name="loomis-worker", daemon=True)
         self._thread.start()
+        self._worker.say_prepared()
 
     def send(self, orders: Sequence[Order]) -> None:
         """Give orders. A worker that was not started takes none."""

@@ -28,6 +28,7 @@ class WorkerState:
     name: str
     carrier: Carrier
     pid: int | None = None
+    prepared: bool = False
     held: deque[str] = field(default_factory=deque)
     running: str | None = None
     began: float = 0.0
@@ -93,6 +94,7 @@ class WorkerState:
         self.held.clear()
         self.warm.clear()
         self.pid = self.running = self.stopped = None
+        self.prepared = False
         self.orders = []
         return running, held
 

@@ -40,6 +40,7 @@ class Worker:
         self._running: str | None = None
         self._cancel = threading.Event()
         self._pause = threading.Event()
+        self._began = threading.Event()
         self._closing = False
         self._looked_at = False
         self._previewed: dict[str, float] = {}
@@ -84,9 +85,15 @@ class Worker:
     def run(self) -> None:
         """Run jobs until `Close`."""
         self._outbox.add(contract.Ready(os.getpid()))
+        self._began.set()
         while order := self._next():
             self._run(order)
         self._outbox.close()
+
+    def say_prepared(self) -> None:
+        """Report that what takes long to import is there, after the worker is ready. From any thread."""
+        self._began.wait()
+        self._outbox.add(contract.Prepared())
 
     def _next(self) -> contract.Run | None:
         with self._condition:

@@ -17,7 +17,7 @@ async def test_health_and_ready_say_what_was_looked_at(tmp_path: Path):
         assert (health["healthy"], list(health["checks"])) == (True, ["disk", "dispatcher"])
         ready = await http.get("/ready")
         assert (ready.status_code, ready.json()["ready"]) == (200, True)
-        assert ready.json()["checks"]["workers"] == "2 of 2 take jobs"
+        assert ready.json()["checks"]["workers"] == "2 of 2 take jobs, 2 prepared"
         assert str(tmp_path) not in ready.text
 
 
@@ -27,8 +27,16 @@ async def test_no_worker_is_not_ready_and_still_healthy(tmp_path: Path):
         for worker in services.dispatcher.workers:
             worker.bury()
         ready = await http.get("/ready")
-        assert (ready.status_code, ready.json()["checks"]["workers"]) == (503, "0 of 1 take jobs")
+        assert (ready.status_code, ready.json()["checks"]["workers"]) == (503, "0 of 1 take jobs, 0 prepared")
         assert (await http.get("/health")).status_code == 200
+
+
+async def test_a_worker_that_is_not_prepared_takes_jobs_and_is_not_ready(tmp_path: Path):
+    async with client(tmp_path) as (http, services):
+        await ran(services.jobs, shown(1))
+        services.dispatcher.workers[0].prepared = False
+        ready = await http.get("/ready")
+        assert (ready.status_code, ready.json()["checks"]["workers"]) == (503, "1 of 1 take jobs, 0 prepared")
 
 
 async def test_a_paused_queue_is_not_ready(tmp_path: Path):

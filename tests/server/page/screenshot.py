@@ -56,7 +56,9 @@ def main() -> None:
             address = server.stdout.readline().removeprefix("Serving at ").strip()
             with sync_playwright() as driver:
                 browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-                page = browser.new_page(viewport={"width": 1180, "height": 860}, device_scale_factor=1.5)
+                page = browser.new_page(
+                    viewport={"width": 1180, "height": 860}, device_scale_factor=1.5, bypass_csp=True
+                )
                 for seed, prompt in enumerate(PROMPTS):
                     submit(address, prompt, seed + 1)
                 look(page, address, "light", ROOT / "docs" / "images" / "page.png")

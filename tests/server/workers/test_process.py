@@ -24,7 +24,7 @@ async def test_a_process_takes_jobs_ends_and_can_be_started_again(tmp_path: Path
     carrier = ProcessCarrier(options(tmp_path), "cpu", VOCABULARY)
     for value in (1, 2):
         await carrier.start()
-        ((ready,),) = [await carrier.receive()]
+        ready, *_ = await carrier.receive()
         assert isinstance(ready, Ready)
         assert ready.pid != os.getpid()
         carrier.send([Run("a", encode(Submission(shown(value))))])
@@ -76,7 +76,7 @@ async def test_a_process_that_cannot_open_its_engine_dies_and_says_why(tmp_path:
 async def test_ctrl_c_in_the_terminal_is_the_servers_to_handle(tmp_path: Path):
     carrier = ProcessCarrier(options(tmp_path), "cpu", VOCABULARY)
     await carrier.start()
-    (ready,) = await carrier.receive()
+    ready, *_ = await carrier.receive()
     assert isinstance(ready, Ready)
     os.kill(ready.pid, signal.SIGINT)
     carrier.send([Run("a", encode(Submission(shown(1))))])
