@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks.plot import draw
 from benchmarks.report import Row, machine, save, show
 
-THEMES = ("overhead", "coldstart", "server", "loading", "denoising")
+THEMES = ("overhead", "coldstart", "server", "loading", "denoising", "precision")
 """Modules of this package. Each is imported when its turn comes, so that the engine is measured without torch."""
 
 RESULTS = Path(__file__).parent / "results"

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.checkpoints import context, embedded, synthetic
-from benchmarks.measure import Sample, once, summary
+from benchmarks.measure import Sample, once, repeated, summary
 from benchmarks.report import Row
 from nodes import recipes
 from nodes.loaders import load_checkpoint
@@ -51,7 +52,9 @@ def _model(path: Path, device: str, *, latent_size: int, steps: int, repeats: in
         samples["bare"].append(once(bare))
         samples["ours"].append(once(ours))
     rival, timing = summary(samples["bare"]), summary(samples["ours"])
-    note = f"{str(network.module.dtype).removeprefix('torch.')}, {torch.get_num_threads()} threads, {device}"
+    share = _flops(bare) / rival.wall / _limit(cast(torch.dtype, network.module.dtype), network.device)
+    kind = str(network.module.dtype).removeprefix("torch.")
+    note = f"{share:.0%} of matmul, {kind}, {torch.get_num_threads()} threads, {device}"
     yield Row(THEME, "bare UNet, batch of 2", rival, path.name, latent_size, steps, note=note)
     ratios = {"bare UNet": timing.wall / rival.wall}
     yield Row(THEME, "our sampler: euler, cfg", timing, path.name, latent_size, steps, ratios=ratios, note=note)
@@ -71,6 +74,19 @@ def _bare(unet: Unet, texts: list[torch.Tensor], size: int, steps: int) -> Any:
         out.cpu()
 
     return call
+
+
+def _flops(call: Any) -> int:
+    """Return the floating-point operations of a call: those of matrix products, convolutions and attention."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops()
+
+
+def _limit(dtype: torch.dtype, device: torch.device, side: int = 2048) -> float:
+    """Return the operations in a second of large matrix products, which nothing on this machine goes beyond."""
+    a, b = torch.randn(2, side, side).to(device, dtype)
+    return 2 * side**3 / repeated(lambda: (a @ b)[0, 0].item(), 5).fastest
 
 
 def _conditioning(unet: Unet, seed: int) -> recipes.Conditioning:

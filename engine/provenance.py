@@ -89,6 +89,7 @@ class Provenance:
                 "device": self.settings.device,
                 "precision": self.settings.precision,
                 "ancestral_noise": self.settings.ancestral_noise,
+                **({"compile": True} if self.settings.compile else {}),
             },
             **({"picks": picks} if picks else {}),
             **self.notes,

@@ -9,8 +9,8 @@ class Settings:
 
     ``device`` is ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; ``precision`` is ``auto``, ``fp32``, ``bf16`` or ``fp16``;
     ``ancestral_noise`` is ``next-seed`` or ``same-seed``; ``runtime`` names the compute library and its version;
-    ``bf16`` says whether the device computes in bf16: beside fp16 the VAE works in it, else in fp32. ``ram`` and
-    ``vram`` are budgets in bytes, 0 for the default.
+    ``bf16`` says whether the device computes in bf16: beside fp16 the VAE works in it, else in fp32. With ``compile``
+    networks are compiled before their first use. ``ram`` and ``vram`` are budgets in bytes, 0 for the default.
     """
 
     device: str = "cpu"
@@ -18,6 +18,7 @@ class Settings:
     ancestral_noise: str = "next-seed"
     runtime: str = ""
     bf16: bool = True
+    compile: bool = False
     ram: int = 0
     vram: int = 0
 
@@ -33,4 +34,5 @@ class Settings:
             precision = "fp32" if kind == "cpu" else "fp16"
         if precision == "fp16" and not self.bf16:
             precision = "fp16, vae fp32"
-        return (kind, precision, self.ancestral_noise, self.runtime)
+        compiled = ("compiled",) if self.compile else ()
+        return (kind, precision, self.ancestral_noise, self.runtime, *compiled)

@@ -53,6 +53,7 @@ Settings, with the names that the file uses:
   models, input, out, data, extra_model_paths   folders and a file
   device, precision
   ancestral_noise    next-seed or same-seed
+  compile            true or false, see --compile
   memory_gb, disk_gb what is remembered, default 2 and 20
   ram_gb, vram_gb    what models and their work may take, default: see --ram and --vram
   server                            where submit, watch, jobs and cancel find it

@@ -51,6 +51,15 @@ SHARED: dict[str, Any] = {
         str | None,
         _shared("--precision", metavar="NAME", help="auto, fp32, bf16 or fp16. Default: auto (env LOOMIS_PRECISION)"),
     ],
+    "compile": Annotated[
+        bool | None,
+        _shared(
+            "--compile/--no-compile",
+            metavar="",
+            help="Compile diffusion networks: the first step at each size takes minutes more, the others less; needs a "
+            "C++ compiler. Default: no (env LOOMIS_COMPILE)",
+        ),
+    ],
     "ram_gb": Annotated[
         float | None,
         _shared(

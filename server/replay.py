@@ -17,7 +17,7 @@ from engine.object_info import SpecClasses
 from engine.provenance import Provenance, made_of, versions
 from server.settings import Options
 
-SETTINGS = frozenset({"device", "precision", "ancestral_noise"})
+SETTINGS = frozenset({"device", "precision", "ancestral_noise", "compile"})
 """What a replay takes from the picture."""
 
 

@@ -55,6 +55,7 @@ class Options(BaseModel):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     ancestral_noise: Literal["next-seed", "same-seed"] = "next-seed"
+    compile: bool = False
     memory_gb: Size = 2
     disk_gb: Size = 20
     ram_gb: Size = 0
@@ -100,6 +101,7 @@ class Options(BaseModel):
             bf16=has_bf16(device),
             ram=int(self.ram_gb * GB),
             vram=int(self.vram_gb * GB),
+            compile=self.compile,
         )
 
 
@@ -111,6 +113,7 @@ EXPECTED = {
     "device": "auto, cpu, cuda, cuda:1 or mps",
     "precision": "auto, fp32, bf16 or fp16",
     "ancestral_noise": "next-seed or same-seed",
+    "compile": "true or false",
     "models": "a list of folders",
     "server": "an address such as http://127.0.0.1:8188",
     "host": "an address of this machine",

@@ -14,6 +14,7 @@ from torch import Tensor
 from engine.errors import ModelError
 from nodes.models import control
 from nodes.models.beside import beside
+from nodes.models.compiled import as_written
 from nodes.models.families.checkpoint import Inputs
 from nodes.models.hooks import HOOKS, hooked
 from nodes.models.region import region
@@ -77,7 +78,8 @@ def network(unet: Unet) -> Network:
         residuals = control.residuals(x, timestep, inputs, added)
         if CONCAT in inputs:
             x = torch.cat([x, inputs[CONCAT].to(x)], dim=1)
-        with hooked(unet.module, inputs.get(HOOKS, ()), x, timestep):
+        hooks = inputs.get(HOOKS, ())
+        with as_written(bool(hooks)), hooked(unet.module, hooks, x, timestep):
             return unet(x, timestep, inputs[CONTEXT], {**added, **residuals})
 
     return call

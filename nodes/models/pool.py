@@ -14,6 +14,7 @@ from engine.errors import ModelError
 from nodes.models import families, lora
 from nodes.models import hypernetwork as hypernetworks
 from nodes.models.assemble import Source, filled
+from nodes.models.compiled import compiled
 from nodes.models.controlnet import Controlnet
 from nodes.models.families import clip_vision, controlnet, sdxl
 from nodes.models.families.checkpoint import Checkpoint, Network, TextEncoder
@@ -52,7 +53,8 @@ class Pool:
     """Builds modules from recipes and keeps those used last, up to a budget of bytes.
 
     ``device`` is as torch names it; ``host_bytes`` bounds what is put aside of that which leaves it, 0 where it is the
-    host. ``locate`` finds the file of a reference and raises FileError where it is gone.
+    host. ``locate`` finds the file of a reference and raises FileError where it is gone. With ``compiled`` diffusion
+    networks are compiled, unless they come in blocks.
     Safe to use from several threads. What a caller holds stays valid after it is evicted; what it gets within
     ``residents.together`` is not evicted. Methods raise FileError or ModelError where a file is not as a recipe has it.
     """
@@ -66,11 +68,13 @@ class Pool:
         host_bytes: int = 0,
         *,
         bf16: bool = True,
+        compiled: bool = False,
     ) -> None:
         self.device = torch.device(device)
         self.policy = policy(precision, self.device.type, bf16)
         self.residents = Residents(self.device, budget_bytes, host_bytes)
         self._locate = locate
+        self._compiled = compiled
         self._files: dict[FileRef, tuple[Weights, Checkpoint | None]] = {}
         self._sizes: dict[FileRef, Sizes] = {}
         self._lock = Lock()
@@ -110,7 +114,12 @@ class Pool:
             lambda: self._parts_of(model.file, network),
             needed_bytes(network, self.weights(model.file), self.policy.unet),
             lambda: self._source(model, model.file, network),
-            lambda module, stream: Unet(module, checkpoint.prediction, checkpoint.latent, stream),
+            lambda module, stream: Unet(
+                compiled(module) if self._compiled and not stream else module,
+                checkpoint.prediction,
+                checkpoint.latent,
+                stream,
+            ),
             working,
             streamed,
         )

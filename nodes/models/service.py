@@ -9,6 +9,7 @@ from engine.context import Environment
 from engine.errors import SettingError
 from engine.settings import Settings
 from nodes.machine import memory_bytes
+from nodes.models import compiled
 from nodes.models.pool import Pool
 from nodes.models.precision import Precision
 from nodes.recipes import FileRef
@@ -18,7 +19,7 @@ def pool(environment: Environment) -> Pool:
     """Build the pool of weights for an engine's settings. Ask for it with ``ctx.use(pool)``.
 
     Raises:
-        SettingError: the device is not there.
+        SettingError: the device is not there, or nothing to compile with.
     """
     settings = environment.settings
 
@@ -32,12 +33,22 @@ def pool(environment: Environment) -> Pool:
             expected="a GPU and driver that this torch supports",
             hint="Run with --device cpu.",
         )
+    if settings.compile:
+        compiled.check()
     is_card = settings.device.startswith("cuda")
     card = torch.cuda.get_device_properties(settings.device).total_memory if is_card else 0
     device, host = budgets(settings, card, memory_bytes())
     if is_card and settings.vram:  # the allocator says no beyond it, and the ladder is climbed
         torch.cuda.set_per_process_memory_fraction(min(1.0, settings.vram / card), settings.device)
-    return Pool(settings.device, cast(Precision, settings.precision), device, locate, host, bf16=settings.bf16)
+    return Pool(
+        settings.device,
+        cast(Precision, settings.precision),
+        device,
+        locate,
+        host,
+        bf16=settings.bf16,
+        compiled=settings.compile,
+    )
 
 
 def budgets(settings: Settings, card: int, machine: int) -> tuple[int, int]:

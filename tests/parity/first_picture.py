@@ -1,8 +1,10 @@
 """Make the first 256 x 256 picture from a checkpoint in a process of its own; print what loading it took, as JSON.
 
-``python -m tests.parity.first_picture CHECKPOINT``, a file in the folder of generated models.
+``python -m tests.parity.first_picture CHECKPOINT [GIB]``: a file in the folder of generated models, and how much memory
+models and their work may take.
 """
 
+import hashlib
 import json
 import sys
 import tempfile
@@ -70,12 +72,24 @@ class Watched:
 def main() -> None:
     import nodes
     from engine import Engine, Folders, Settings
+    from engine.events import Event, Warned
 
-    with tempfile.TemporaryDirectory() as work, Watched() as watched:
-        folders = Folders((MODELS,), output=Path(work))
-        with Engine(nodes.vocabulary(), folders=folders, settings=Settings(precision="fp32")) as engine:
-            seconds = engine.run(workflow(sys.argv[1])).seconds
-    print(json.dumps({"peak": watched.peak, "seconds": seconds, "reads": watched.reads}))
+    settings = Settings(precision="fp32", ram=int(float((*sys.argv, "0")[2]) * 2**30))
+    told: list[str] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Warned):
+            told.append(event.message)
+
+    with (
+        tempfile.TemporaryDirectory() as work,
+        Watched() as watched,
+        Engine(nodes.vocabulary(), folders=Folders((MODELS,), output=Path(work)), settings=settings) as engine,
+    ):
+        result = engine.run(workflow(sys.argv[1]), values=["6"], on_event=listen)
+    picture = hashlib.sha256(result.values["6"][0][0].numpy().tobytes()).hexdigest()
+    made = {"peak": watched.peak, "seconds": result.seconds, "picture": picture, "told": told, "reads": watched.reads}
+    print(json.dumps(made))
 
 
 if __name__ == "__main__":
