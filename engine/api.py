@@ -138,7 +138,8 @@ class Engine:
         broken = loaded.faults
         graph = read_graph(loaded.prompt)
         if parameters or loaded.declarations:
-            graph = read_graph(set_parameters(graph, parameters or {}, self.registry, loaded.declarations))
+            given = parameters or {}
+            graph = read_graph(set_parameters(graph, given, self.registry, loaded.declarations, loaded.prefixes))
         wanted = None if targets is None else [find_node(graph, target) for target in targets]
         also = [find_node(graph, name) for name in values]
         try:

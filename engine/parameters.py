@@ -16,6 +16,7 @@ from engine.node import NO_DEFAULT, Port, Registry
 
 if TYPE_CHECKING:
     from engine.declarations import Declaration
+    from engine.formats.replace import Prefix
 
 Declarations: TypeAlias = Mapping[str, "Declaration"]
 
@@ -78,17 +79,27 @@ def list_declared(graph: Graph, declarations: Declarations, registry: Registry) 
 
 
 def set_parameters(
-    graph: Graph, parameters: Mapping[str, Any], registry: Registry, declarations: Declarations | None = None
+    graph: Graph,
+    parameters: Mapping[str, Any],
+    registry: Registry,
+    declarations: Declarations | None = None,
+    prefixes: Mapping[tuple[str, str], "Prefix"] | None = None,
 ) -> dict[str, Any]:
     """Return the workflow's API form with inputs replaced. Declared parameters that are not given get their default.
+
+    ``prefixes`` are filled in anew where a value that they follow was replaced.
 
     Raises:
         WorkflowError: a name fits no input or several, or two names give one input different values.
         ValidationError: values that declared parameters don't take; ``faults`` lists all.
     """
     prompt: dict[str, Any] = dict(graph.prompt)
-    for (id, input), value in _assigned(graph, parameters, registry, declarations or {}).items():
+    assigned = _assigned(graph, parameters, registry, declarations or {})
+    for (id, input), value in assigned.items():
         prompt[id] = {**prompt[id], "inputs": {**prompt[id].get("inputs", {}), input: value}}
+    for (id, input), prefix in (prefixes or {}).items():
+        if (id, input) not in assigned and not assigned.keys().isdisjoint(prefix.sources.values()):
+            prompt[id] = {**prompt[id], "inputs": {**prompt[id]["inputs"], input: prefix.filled(prompt)}}
     return prompt
 
 

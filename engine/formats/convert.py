@@ -15,6 +15,7 @@ from engine.formats.diagnostics import Diagnostic, Report
 from engine.formats.emit import Entry, as_api, make_entry, runs
 from engine.formats.groupnodes import unfold_group_nodes
 from engine.formats.parse import parse_document
+from engine.formats.replace import Prefix
 from engine.formats.resolve import Resolver
 from engine.formats.scopes import Scope, build_scopes
 from engine.formats.seeds import resolve_seeds
@@ -24,11 +25,15 @@ from engine.formats.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """``prompt`` is the API graph; ``controls`` is node id -> input -> fixed, increment, decrement or randomize."""
+    """``prompt`` is the API graph; ``controls`` is node id -> input -> fixed, increment, decrement or randomize.
+
+    ``prefixes`` are file name prefixes with values of nodes, by node and input.
+    """
 
     prompt: dict[str, dict[str, Any]]
     diagnostics: tuple[Diagnostic, ...]
     controls: dict[str, dict[str, str]]
+    prefixes: dict[tuple[str, str], Prefix]
 
 
 def convert(saved: Mapping[str, Any], catalogue: Catalogue, *, seed: int, now: datetime) -> Converted:
@@ -46,7 +51,7 @@ def convert(saved: Mapping[str, Any], catalogue: Catalogue, *, seed: int, now: d
         check_entry(entry, vocabulary, report)
     prompt = {path: as_api(entry, _title(entry, vocabulary)) for path, entry in entries.items()}
     controls = {path: entry.values.controls for path, entry in entries.items() if entry.values.controls}
-    return Converted(prompt, report.finish(), controls)
+    return Converted(prompt, report.finish(), controls, prefixes.found)
 
 
 def _entries(scopes: list[Scope], vocabulary: Vocabulary, report: Report) -> dict[str, Entry]:

@@ -13,6 +13,7 @@ from engine.formats.read import OURS, Found, Source, read
 
 if TYPE_CHECKING:
     from engine.declarations import Declaration
+    from engine.formats.replace import Prefix
 
 VALIDATED = frozenset({"unknown_node", "bad_node", "value_not_in_list", "value_out_of_range", "wrong_type"})
 
@@ -24,7 +25,8 @@ class Loaded:
     ``prompt`` is the API graph. ``saved`` is the editor's document where the source has one. ``format`` is ``api``,
     ``saved-0.4`` or ``saved-1``: what the graph was made from. ``container`` is json, png, webp, jpeg, mp4 or webm.
     ``controls`` is node id -> input -> what to do with it after a run (fixed, increment, decrement, randomize).
-    ``declarations`` are the parameters that the file declares; ``loomis`` is all that Loomis keeps in it.
+    ``declarations`` are the parameters that the file declares; ``loomis`` is all that Loomis keeps in it; ``prefixes``
+    are file name prefixes that follow values of nodes, by node and input.
     """
 
     prompt: dict[str, dict[str, Any]]
@@ -35,6 +37,7 @@ class Loaded:
     controls: dict[str, dict[str, str]] = field(default_factory=dict)
     declarations: "Mapping[str, Declaration]" = field(default_factory=dict)
     loomis: Mapping[str, Any] = field(default_factory=dict)
+    prefixes: "Mapping[tuple[str, str], Prefix]" = field(default_factory=dict)
 
     @property
     def faults(self) -> list[Fault]:
@@ -74,7 +77,10 @@ def load(source: Source, catalogue: Catalogue, *, seed: int = 0, now: datetime |
     converted = convert(saved, catalogue, seed=seed, now=now or datetime.now())
     schema = "saved-1" if saved.get("version") == 1 else "saved-0.4"
     remarks = (*report.finish(), *converted.diagnostics)
-    return Loaded(converted.prompt, saved, remarks, schema, found.container, converted.controls, declarations, ours)
+    return Loaded(
+        converted.prompt, saved, remarks, schema, found.container, converted.controls, declarations, ours,
+        converted.prefixes,
+    )  # fmt: skip
 
 
 def _ours(found: Found) -> Mapping[str, Any]:

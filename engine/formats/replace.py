@@ -1,7 +1,8 @@
 """Text replacement in file name prefixes: ``%date:yyyy-MM-dd%`` and ``%Node.widget%``."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +39,26 @@ PREFIXED_TYPES = frozenset(
 PREFIX = "filename_prefix"
 
 Lookup = Callable[[str, str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """A file name prefix that holds values of nodes. ``text`` still has their marks, with dates filled in.
+
+    ``sources`` maps ``Node.widget`` to the node of the graph and its input.
+    """
+
+    text: str
+    sources: Mapping[str, tuple[str, str]]
+
+    def filled(self, prompt: Mapping[str, Any]) -> str:
+        """Return the prefix with the values that an API graph has for its nodes."""
+
+        def lookup(name: str, widget: str) -> Any:
+            node, input = self.sources.get(f"{name}.{widget}", ("", ""))
+            return prompt[node]["inputs"].get(input) if node in prompt else None
+
+        return replace_marks(self.text, datetime.min, lookup)[0]
 
 
 def replace_marks(text: str, now: datetime, lookup: Lookup) -> tuple[str, list[str]]:

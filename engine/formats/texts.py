@@ -9,7 +9,7 @@ from engine.formats.diagnostics import Report
 from engine.formats.document import Node
 from engine.formats.dynamic import has_choices, resolve_choices
 from engine.formats.emit import Entry
-from engine.formats.replace import PREFIX, PREFIXED_TYPES, replace_marks
+from engine.formats.replace import PREFIX, PREFIXED_TYPES, Prefix, replace_marks
 from engine.formats.scopes import Scope
 from engine.formats.seeds import chooser
 from engine.formats.values import values_of
@@ -62,6 +62,8 @@ class Prefixes:
         self.now = now
         self.report = report
         self._entries = {entry.path: entry for entry in entries}
+        self.found: dict[tuple[str, str], Prefix] = {}
+        """Those with values of nodes, by node and input."""
         self._nodes: dict[str, list[tuple[Scope, Node]]] = {}
         places = [(scope, node) for scope in scopes for node in scope.graph.nodes.values()]
         for name_of in (_alias, _title):
@@ -79,7 +81,19 @@ class Prefixes:
                 self._resolve(entry, name, text)
 
     def _resolve(self, entry: Entry, name: str, text: str) -> None:
-        entry.literals[name], unknown = replace_marks(text, self.now, self._value)
+        sources: dict[str, tuple[str, str]] = {}
+
+        def lookup(node: str, widget: str) -> Any:
+            for place in self._nodes.get(node, ())[:1]:
+                path = place[0].path(place[1])
+                if path in self._entries:
+                    sources[f"{node}.{widget}"] = path, widget
+            return self._value(node, widget)
+
+        entry.literals[name], unknown = replace_marks(text, self.now, lookup)
+        if sources:
+            dated, _ = replace_marks(text, self.now, lambda node, widget: None)
+            self.found[entry.path, name] = Prefix(dated, sources)
         for mark in unknown:
             self.report.add(
                 "unknown_mark",

@@ -81,7 +81,7 @@ class Batch:
                 given[name] = self.pictures.name(value)
         seeds = controlled(loaded.prompt, loaded.controls, self.engine.registry, number, self.seed)
         given |= {f"{id}.{name}": value for (id, name), value in seeds.items() if (id, name) not in taken}
-        prompt = set_parameters(graph, given, self.engine.registry, loaded.declarations)
+        prompt = set_parameters(graph, given, self.engine.registry, loaded.declarations, loaded.prefixes)
         stem = self.stems[number - 1]
         key = blake3(json.dumps([prompt, stem, self.together], sort_keys=True).encode()).hexdigest(16)
         return Job(number, stem, row, loaded, given, prompt, key)

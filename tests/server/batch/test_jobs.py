@@ -1,5 +1,6 @@
 """What each row runs: values, pictures, seeds from row to row, and what is chosen at submission."""
 
+import copy
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +64,17 @@ def test_each_row_chooses_anew_and_always_the_same(e, tmp_path):
 def test_dates_are_those_of_the_first_submission(e, tmp_path):
     made = replace(batch(e, tmp_path, DOCUMENT), time=datetime(2020, 3, 4))
     assert made.job(1).prompt["3"]["inputs"]["filename_prefix"] == "2020-03-04"
+
+
+def test_a_prefix_follows_the_values_of_its_row(e, tmp_path):
+    document = copy.deepcopy(DOCUMENT)
+    document["nodes"][1]["title"] = "KSampler"
+    document["nodes"][2]["widgets_values"] = ["%KSampler.seed%-%date:yyyy%-%KSampler.steps%-%width%"]
+    made = replace(batch(e, tmp_path, document, count=2, grid=[Axis("steps", [7, 8])]), time=datetime(2020, 3, 4))
+    found = [made.job(row).prompt["3"]["inputs"]["filename_prefix"] for row in (1, 2, 3, 4)]
+    assert found == ["5-2020-7-%width%", "6-2020-8-%width%", "7-2020-7-%width%", "8-2020-8-%width%"]
+    given = batch(e, tmp_path, document, grid=[Axis("filename_prefix", ["x"]), Axis("steps", [7])])
+    assert given.job(1).prompt["3"]["inputs"]["filename_prefix"] == "x"
 
 
 def test_a_key_changes_with_the_graph_and_the_name(e, tmp_path):
