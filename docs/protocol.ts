@@ -464,7 +464,7 @@ export interface SessionEdit {
 }
 
 /**
- * Ask for a session as it stands. One whose connection was lost is this connection's own from now on.
+ * Ask for a session as it stands. It is this connection's own from now on, and no other's.
  */
 export interface SessionGet {
   id: number | string;

@@ -49,7 +49,7 @@ class SessionOpen(Command):
 
 
 class SessionGet(Command):
-    """Ask for a session as it stands. One whose connection was lost is this connection's own from now on."""
+    """Ask for a session as it stands. It is this connection's own from now on, and no other's."""
 
     result = results.SessionData
     command: Literal["session.get"]

@@ -23,7 +23,7 @@ from server.protocol.edits import Edit
 from server.session.edit import Prompt, edited
 from server.session.errors import Conflict, NotRemembered
 
-MOST_NODES = 20_000
+MOST_NODES = 5_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Desk:
         self.runs: dict[str, Run] = {}
         self.under_way: set[str] = set()
         self.tell: Callable[[Said], None] | None = None
+        self._among: dict[str, Desk] = {}
         self.left_at = time.monotonic()
         self._jobs = jobs
         self._live = Live()
@@ -177,9 +178,14 @@ class Desk:
                 self._current.pop(old, None)
             await self._do(self._live.ended(job))
 
-    async def take(self, tell: Callable[[Said], None]) -> None:
-        """Be watched by a connection, after it was another's or nobody's: catch up with what happened meanwhile."""
-        self.tell = tell
+    def watch(self, tell: Callable[[Said], None], among: dict[str, "Desk"]) -> None:
+        """Be watched by one connection, and by no other: be ``among`` its sessions."""
+        self._among.pop(self.session.id, None)
+        self.tell, self._among = tell, among
+        among[self.session.id] = self
+
+    async def catch_up(self) -> None:
+        """Hear what happened while nobody did."""
         for job in list(self.under_way):
             known = self._jobs.find(job)
             if known is None or known.state in ENDED:

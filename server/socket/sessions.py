@@ -43,18 +43,13 @@ class Sessions:
             )
         source = command.workflow if command.workflow is not None else command.data
         desk = await self._desks.open(lambda: None if source is None else self._engine.load(source, seed=command.seed))
-        desk.tell = self._tell
-        self._watched[desk.session.id] = desk
+        desk.watch(self._tell, self._watched)
         return Answer(self._data(desk))
 
     async def get(self, command: commands.SessionGet) -> Answer:
         desk = self._desks.find(command.session)
-        if desk.tell is not None and command.session not in self._watched:
-            raise NoSession(
-                "The session is open in another connection.", got=command.session, hint="Close that one first."
-            )
-        self._watched[command.session] = desk
-        await desk.take(self._tell)
+        desk.watch(self._tell, self._watched)
+        await desk.catch_up()
         self._listening.look(command.session)
         return Answer(self._data(desk))
 

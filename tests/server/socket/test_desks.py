@@ -23,7 +23,7 @@ def run(folder: Path, test: "Callable[[Desks], object]") -> None:
 
 async def watched(all_: Desks) -> Desk:
     desk = await all_.open(lambda: None)
-    desk.tell = lambda said: None
+    desk.watch(lambda said: None, {})
     return desk
 
 

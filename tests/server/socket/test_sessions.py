@@ -120,11 +120,14 @@ def test_a_session_belongs_to_one_connection_at_a_time(tmp_path: Path) -> None:
         async with online(tmp_path) as server, server.client() as second:
             async with server.client() as first:
                 session = (await first.result("session.open", workflow=shown(1)))["session"]
-                for command in ("session.get", "session.plan"):
-                    assert (await second.ask(command, session=session))["error"]["code"] == "no_session"
-            while (reply := await second.ask("session.get", session=session))["event"] == "error":
-                await asyncio.sleep(0.01)
-            assert reply["result"]["revision"] == 1
+                assert (await second.ask("session.plan", session=session))["error"]["code"] == "no_session"
+                assert (await second.result("session.get", session=session))["revision"] == 1
+                assert (await first.ask("session.plan", session=session))["error"]["code"] == "no_session"
+                run = await second.result("session.run", session=session)
+                await second.ended(run["job"])
+                await first.result("ping")
+                assert first.told("fact") == []
+            await second.result("session.edit", session=session, edits=put(2))
 
     asyncio.run(main())
 
