@@ -164,6 +164,16 @@ class ClipVisionOutput:
     penultimate: Tensor
 
 
+@wire("Unclip")
+@dataclass(frozen=True, slots=True)
+class Unclip:
+    """Pictures that an unCLIP model sees: ``embeds`` as in ClipVisionOutput, with noise on them, 0 to 1."""
+
+    embeds: Tensor
+    strength: float
+    noise_augmentation: float
+
+
 @wire("STYLE_MODEL")
 @dataclass(frozen=True, slots=True)
 class StyleModel:

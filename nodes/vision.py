@@ -1,14 +1,24 @@
 """Encode pictures with CLIP, and let a prompt take them in."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from engine.context import Context
 from engine.errors import InputError, ModelError
 from engine.node import Field, Files, Widget, node
 from engine.types import Image
 from nodes.lazy import lazy
-from nodes.recipes import ClipVision, ClipVisionOutput, Conditioning, FileRef, StyleModel
+from nodes.recipes import (
+    Clip,
+    ClipVision,
+    ClipVisionOutput,
+    Conditioning,
+    FileRef,
+    Model,
+    StyleModel,
+    Unclip,
+    Vae,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -98,4 +108,42 @@ def apply_style_model(
                 expected=f"width {tokens.shape[-1]}",
             )
     entries = (replace(cond, context=torch.cat([cond.context, tokens], 1)) for cond in conditioning.entries)
+    return Conditioning(tuple(entries))
+
+
+class LoadedUnclip(NamedTuple):
+    MODEL: Model
+    CLIP: Clip
+    VAE: Vae
+    CLIP_VISION: ClipVision
+
+
+@node("unCLIPCheckpointLoader", category="loaders", resource="io")
+def load_unclip(ctx: Context, ckpt_name: Annotated[str, Files("checkpoints")]) -> LoadedUnclip:
+    """Load an unCLIP checkpoint: a diffusion model that also follows pictures, with the encoder for them."""
+    weights = files.opened(ctx, "checkpoints", ckpt_name)
+    seen = {*clip_vision.detect(weights).keys.values()}
+    files.detected(ctx, "checkpoints", ckpt_name, "unet", used=seen)
+    file = FileRef("checkpoints", ctx.fingerprint("checkpoints", ckpt_name))
+    return LoadedUnclip(Model(file), Clip(file), Vae(file), ClipVision(file))
+
+
+@node("unCLIPConditioning", category="conditioning")
+def unclip_conditioning(
+    conditioning: Conditioning,
+    clip_vision_output: ClipVisionOutput,
+    strength: Annotated[float, Field(ge=-10.0, le=10.0), Widget(step=0.01)] = 1.0,
+    noise_augmentation: Annotated[float, Field(ge=0.0, le=1.0), Widget(step=0.01)] = 0.0,
+) -> Conditioning:
+    """Let an unCLIP model follow pictures besides a prompt; noise lets it keep less to them.
+
+    Not compared with the reference.
+    """
+    if not strength:
+        return conditioning
+    picture = Unclip(clip_vision_output.embeds, strength, noise_augmentation)
+    entries = (
+        replace(cond, options={**cond.options, "unclip": (*cond.options.get("unclip", ()), picture)})
+        for cond in conditioning.entries
+    )
     return Conditioning(tuple(entries))

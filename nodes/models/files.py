@@ -1,6 +1,7 @@
 """Look into model files by name, without loading what they hold."""
 
 import re
+from collections.abc import Collection
 from typing import Literal
 
 from engine.context import Context
@@ -15,7 +16,7 @@ NAMES: dict[Part, str] = {"unet": "diffusion network", "text": "text encoder", "
 HARMLESS = re.compile(
     r"position_ids$|logit_scale$|^v_pred$|^ztsnr$|^model_ema\.|^loss\.|^scheduler\.|^(sqrt_|log_)?(one_minus_)?alphas_cumprod"
     r"|^betas$|^sqrt_recip|^posterior_|^(cond_stage_model|conditioner\.embedders)\..*(text_projection|ln_final|attn_mask)"
-    r"|(^|\.)text_projection(\.weight)?$|^denoiser\.sigmas$|^cond_stage_model\.model\.transformer\.resblocks\.23\."
+    r"|(^|\.)text_projection(\.weight)?$|^denoiser\.sigmas$|^noise_augmentor\.|^embedder\.model\.|^cond_stage_model\.model\.transformer\.resblocks\.23\."
 )
 """Tensors that files carry and no picture needs: tables that follow from a schedule, averages and losses."""
 
@@ -32,8 +33,10 @@ def opened(ctx: Context, folder: str, name: str) -> Weights:
     return open_weights(path)
 
 
-def detected(ctx: Context, folder: str, name: str, *parts: Part) -> Checkpoint:
-    """Return what a model file holds, and tell of tensors that have no place. Reads its header only.
+def detected(ctx: Context, folder: str, name: str, *parts: Part, used: Collection[str] = ()) -> Checkpoint:
+    """Return what a model file holds, and tell of tensors that have no place, but for those ``used`` by others.
+
+    Reads its header only.
 
     Raises:
         FileError: it is not there, or not a whole weights file.
@@ -48,8 +51,8 @@ def detected(ctx: Context, folder: str, name: str, *parts: Part) -> Checkpoint:
                 got=", ".join(f"a {NAMES[each]}" for each in NAMES if getattr(found, each)),
                 expected=f"a file with a {NAMES[part]}",
             )
-    used = {key for network in found.networks for key in network.keys.values()}
-    tell_unused(ctx, name, [key for key in weights.infos if key not in used and not HARMLESS.search(key)])
+    taken = {*used, *(key for network in found.networks for key in network.keys.values())}
+    tell_unused(ctx, name, [key for key in weights.infos if key not in taken and not HARMLESS.search(key)])
     return found
 
 

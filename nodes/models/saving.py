@@ -9,7 +9,7 @@ from io import BytesIO
 import torch
 from torch import Tensor
 
-from nodes.models.families import clip_text, components, ldm_vae, open_clip, sd1, sdxl
+from nodes.models.families import clip_text, components, ldm_vae, open_clip, sd1, sd2, sdxl
 from nodes.models.families.checkpoint import Network, TextEncoder
 from nodes.models.patch import Patch, patched
 from nodes.models.pool import Pool
@@ -66,8 +66,8 @@ def text(pool: Pool, clip: Clip) -> Content:
     found: Content = {}
     for file, encoder in encoders:
         content = encoder_content(pool, clip, file, encoder)
-        if encoder.name == "g":
-            prefix = sdxl.G_PREFIXES[0] if "l" in names else sdxl.G_PREFIXES[1]
+        if encoder.name in ("g", "h"):
+            prefix = sd2.TEXT_PREFIX if encoder.name == "h" else sdxl.G_PREFIXES[0 if "l" in names else 1]
             made = open_clip.original({name: saved.make() for name, saved in content.items()})
             found |= {prefix + name: _ready(tensor) for name, tensor in made.items()}
         else:

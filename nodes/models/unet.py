@@ -13,6 +13,9 @@ from nodes.models.streaming import Stream
 VECTOR = ("text_embeds", "time_ids")
 """The inputs that diffusers makes a vector of, beside the timestep."""
 
+LABELS = "class_labels"
+"""The input that is such a vector already."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unet:
@@ -50,4 +53,5 @@ def laid_out(x: Tensor) -> Tensor:
 def vector(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the argument of diffusers' networks that holds the inputs for their vector, if there are any."""
     found = {name: inputs[name] for name in VECTOR if name in inputs}
-    return {"added_cond_kwargs": found} if found else {}
+    labels = {LABELS: inputs[LABELS]} if LABELS in inputs else {}
+    return {"added_cond_kwargs": found, **labels} if found else labels

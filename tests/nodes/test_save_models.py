@@ -12,7 +12,7 @@ from nodes.models.service import pool
 from nodes.recipes import Clip, FileRef, Model, Vae
 from nodes.save_models import checkpoint_save, clip_save, model_save, vae_save
 from tests.nodes.calls import model_context
-from tests.nodes.models import tiny, tiny_xl
+from tests.nodes.models import tiny, tiny_sd2, tiny_xl
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,7 @@ def ctx(tmp_path_factory):
     tiny.write(
         folder / "checkpoints" / "refiner", tiny_xl.tensors(tiny_xl.modules(tiny_xl.REFINER, is_refiner=True)), {}
     )
+    tiny.write(folder / "checkpoints" / "two", tiny_sd2.tensors(tiny_sd2.LABELLED), {})
     tiny.write(folder / "loras" / "lora", tiny.lora(), {})
     return model_context(folder)
 
@@ -62,7 +63,7 @@ def text(pool, recipe):
     return {f"{i}.{n}": t for i, m in enumerate(pool.text(recipe).models) for n, t in m.module.state_dict().items()}
 
 
-@pytest.mark.parametrize("name", ["tiny", "xl", "refiner"])
+@pytest.mark.parametrize("name", ["tiny", "xl", "refiner", "two"])
 def test_a_checkpoint_comes_back_with_the_names_and_dtypes_that_it_had(ctx, name):
     saved = laid(ctx, checkpoint_save(ctx, *parts(name), "a/b"), "checkpoints")
     content = load((ctx.folders.models[0] / "checkpoints" / name).read_bytes())

@@ -11,10 +11,19 @@ from nodes.models.families import open_clip
 from nodes.models.image_encoder import MEAN, SPREAD, ImageEncoder
 from nodes.models.service import pool
 from nodes.models.style import StyleAdapter
-from nodes.recipes import Cond, Conditioning
-from nodes.vision import apply_style_model, clip_vision_encode, load_clip_vision, load_style_model
+from nodes.recipes import Cond, Conditioning, Latent
+from nodes.sampler import ksampler
+from nodes.text import clip_text_encode
+from nodes.vision import (
+    apply_style_model,
+    clip_vision_encode,
+    load_clip_vision,
+    load_style_model,
+    load_unclip,
+    unclip_conditioning,
+)
 from tests.nodes.calls import model_context
-from tests.nodes.models import tiny
+from tests.nodes.models import tiny, tiny_sd2
 
 CONFIG = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 28,
@@ -154,3 +163,43 @@ class TestStyle:
             self.applied(ctx, strength_type="attn_bias", strength=0.5)
         with pytest.raises(ModelError, match="not a style model"):
             load_style_model(ctx, "redux")
+
+
+@pytest.fixture(scope="module")
+def unclip(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unclip")
+    state = fused(tiny.filled(family.build(CONFIG), 1).state_dict())
+    seen = {f"embedder.model.visual.{name}": tensor for name, tensor in state.items()}
+    tiny.write(folder / "checkpoints" / "it.safetensors", tiny_sd2.unclip() | seen, METADATA)
+    found = model_context(folder)
+    found.said = []
+    found.warn = found.said.append
+    return found
+
+
+class TestUnclip:
+    def sampled(self, ctx, loaded, *pictures):
+        (cond,) = clip_text_encode(ctx, "a cat", loaded.CLIP).entries
+        prompt = Conditioning((cond,))
+        for strength, noise_augmentation in pictures:
+            seen = clip_vision_encode(ctx, loaded.CLIP_VISION, noise(1, 28, 28, 3), "center")
+            prompt = unclip_conditioning(prompt, seen, strength, noise_augmentation)
+        latent = Latent(torch.zeros(1, 4, 8, 8))
+        return ksampler(
+            ctx, loaded.MODEL, seed=1, steps=1, cfg=2.0, sampler_name="euler", scheduler="normal", positive=prompt,
+            negative=Conditioning((cond,)), latent_image=latent,
+        ).samples  # fmt: skip
+
+    def test_pictures_steer_what_is_sampled(self, unclip):
+        loaded = load_unclip(unclip, "it.safetensors")
+        assert unclip.said == []
+        plain, once, more = (
+            self.sampled(unclip, loaded, *pictures) for pictures in ((), ((1.0, 0.0),), ((1.0, 0.0), (0.5, 0.2)))
+        )
+        assert not torch.equal(plain, once) and not torch.equal(once, more)
+        assert torch.equal(plain, self.sampled(unclip, loaded, (0.0, 0.0)))
+
+    def test_a_checkpoint_without_an_image_encoder_is_refused(self, ctx, unclip):
+        tiny.write(unclip.folders.models[0] / "checkpoints" / "plain.safetensors", tiny.tensors())
+        with pytest.raises(ModelError, match="not a CLIP image encoder"):
+            load_unclip(unclip, "plain.safetensors")

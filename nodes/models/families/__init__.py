@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 
 from engine.errors import ModelError
-from nodes.models.families import sd1, sdxl
+from nodes.models.families import sd1, sd2, sdxl
 from nodes.models.families.checkpoint import Checkpoint
 from nodes.models.weights import AGAIN, Weights
 
-FAMILIES: tuple[Callable[[Weights], Checkpoint | None], ...] = (sdxl.detect, sd1.detect)
+FAMILIES: tuple[Callable[[Weights], Checkpoint | None], ...] = (sd2.detect, sdxl.detect, sd1.detect)
 """In the order in which they are asked. A new family is a file and a line here."""
 
 MARKS: tuple[tuple[str, str], ...] = (
@@ -50,7 +50,7 @@ def detect(weights: Weights) -> Checkpoint:
     raise ModelError(
         f"{weights.path.name} is not of a family that is known",
         got=looks_like(weights.infos),
-        expected="a checkpoint, text encoder or VAE of Stable Diffusion 1.x or XL, in the original layout",
+        expected="a checkpoint, text encoder or VAE of Stable Diffusion 1.x, 2.x or XL",
         hint="choose another file, or the node that loads this kind",
     )
 
