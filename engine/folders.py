@@ -122,18 +122,19 @@ def confined(name: str, longest: int = LONGEST_PART) -> Path:
     return Path(path)
 
 
-def inside(root: Path, name: str, *, new: bool = False) -> Path:
+def inside(root: Path, name: str, *, new: bool = False, hidden: bool = False) -> Path:
     """Return the path below ``root`` that somebody who may see only ``root`` means. It need not be there.
 
     Beside what `confined` refuses, no part is hidden, a device or has control characters, and no link leads out.
-    A ``new`` file has a name that every system can keep.
+    A ``new`` file has a name that every system can keep. ``hidden`` allows hidden parts.
 
     Raises:
         FileError: the name is none of these.
     """
     relative = confined(name, LONGEST_PREFIX if new else LONGEST_PART)
     for part in relative.parts:
-        if part.startswith(".") or DEVICE.fullmatch(part.rstrip(" .")) or (new and NOT_EVERYWHERE.search(part)):
+        is_hidden = part.startswith(".") and not hidden
+        if is_hidden or DEVICE.fullmatch(part.rstrip(" .")) or (new and NOT_EVERYWHERE.search(part)):
             raise _not_allowed(part)
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in part):
             raise _not_allowed(part)

@@ -64,7 +64,7 @@ async def serving(options: Options, carriers: list[Carrier], engine: Engine) -> 
     tally = Tally()
     observing = asyncio.create_task(observe(jobs, tally))
     try:
-        yield Services(engine, jobs, dispatcher, tally)
+        yield Services(engine, jobs, dispatcher, tally, options.data.absolute())
     finally:
         observing.cancel()
         await dispatcher.park(options.park_seconds)

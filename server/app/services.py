@@ -1,6 +1,7 @@
 """What the routes of one server work with."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from starlette.requests import HTTPConnection
 
@@ -12,12 +13,13 @@ from server.workers.dispatcher import Dispatcher
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The engine that checks and plans, the jobs, who runs them, and what was counted of them."""
+    """The engine that checks and plans, the jobs, who runs them, what was counted of them, and the data folder."""
 
     engine: Engine
     jobs: Jobs
     dispatcher: Dispatcher
     tally: Tally
+    data: Path
 
 
 def services(connection: HTTPConnection) -> Services:

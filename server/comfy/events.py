@@ -128,9 +128,9 @@ class Story:
         error = event.data.get("error", {})
         node = self.shown(error["node"]) if error.get("node") else self.node or ""
         about = {"node_id": node, "node_type": error.get("class_type") or self._types.get(node, "")}
-        if event.kind == "cancelled":
-            return [self._said(kind, **about, executed=executed, timestamp=timestamp)]
-        return [self._said(kind, **about, executed=executed, **_failure(error, executed), timestamp=timestamp)]
+        if event.kind == "failed":
+            return [Said(kind, failure(self.job, error, executed) | about | {"timestamp": timestamp})]
+        return [self._said(kind, **about, executed=executed, timestamp=timestamp)]
 
     def _set(self, node: str, value: int, maximum: int, state: str) -> None:
         names = self._names(node)
@@ -149,9 +149,14 @@ class Story:
         return Said(kind, {"prompt_id": self.job} | data)
 
 
-def _failure(error: Mapping[str, Any], executed: list[str]) -> dict[str, Any]:
+def failure(job: str, error: Mapping[str, Any], executed: list[str]) -> dict[str, Any]:
+    """Return why a job failed; ``executed`` are the nodes that were done."""
     hint = error.get("hint")
     return {
+        "prompt_id": job,
+        "node_id": error.get("node", ""),
+        "node_type": error.get("class_type", ""),
+        "executed": executed,
         "exception_message": error.get("message", "") + (f"\n{hint}" if hint else ""),
         "exception_type": error.get("got" if error.get("code") == "node_failure" else "code", "error"),
         "traceback": [],

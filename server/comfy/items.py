@@ -7,6 +7,9 @@ from server.jobs.records import Job, Sent
 from server.jobs.service import Jobs
 from server.jobs.submit import SECRETS
 
+WORKFLOW = "workflow:"
+LONGEST_ID = 200
+
 
 def item(jobs: Jobs, job: Job) -> list[Any]:
     """Return a job as the queue and the history have it; its workflow is as it was sent.
@@ -29,6 +32,18 @@ def split_extra(extra_data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
     if not isinstance(rest.get("extra_pnginfo"), dict):
         return {}, {"extra_data": rest}
     return rest.pop("extra_pnginfo"), {"extra_data": rest}
+
+
+def workflow_labels(extra: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the label that says which saved workflow a job runs, if it is known."""
+    saved = extra.get("workflow")
+    id = saved.get("id") if isinstance(saved, dict) else None
+    return (WORKFLOW + id,) if isinstance(id, str) and len(id) <= LONGEST_ID else ()
+
+
+def workflow_id(job: Job) -> str | None:
+    """Return the id of the saved workflow that a job runs."""
+    return next((label.removeprefix(WORKFLOW) for label in job.labels if label.startswith(WORKFLOW)), None)
 
 
 def extra_data(job: Job, sent: Sent) -> dict[str, Any]:

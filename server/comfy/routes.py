@@ -2,13 +2,23 @@
 
 from starlette.routing import BaseRoute
 
-from server.comfy import features, history, object_info, prompt, queue, socket
+from server.comfy import (
+    features,
+    history,
+    jobs,
+    models,
+    object_info,
+    prompt,
+    queue,
+    settings,
+    socket,
+    system,
+    upload,
+    userdata,
+    view,
+)
 
-ROUTES: list[BaseRoute] = [
-    *prompt.ROUTES,
-    *queue.ROUTES,
-    *history.ROUTES,
-    *object_info.ROUTES,
-    *features.ROUTES,
-    *socket.ROUTES,
-]
+MODULES = (
+    prompt, queue, history, jobs, object_info, view, upload, models, system, features, settings, userdata, socket,
+)  # fmt: skip
+ROUTES: list[BaseRoute] = [route for module in MODULES for route in module.ROUTES]

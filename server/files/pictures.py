@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 from engine.errors import FileError
 from server.files.errors import FileTooLarge
@@ -60,6 +60,39 @@ def thumbnail(path: Path, size: int) -> bytes:
         written = BytesIO()
         upright.save(written, "WEBP", quality=82, method=2)
         return written.getvalue()
+
+
+def encoded(path: Path, format: Literal["WEBP", "JPEG"], quality: int) -> bytes:
+    """Return a picture in a smaller format, with its alpha channel where the format has one.
+
+    Raises:
+        FileError: it is no picture, damaged or too large.
+    """
+    with opened(path, path.name) as picture:
+        has_alpha = format == "WEBP" and picture.has_transparency_data
+        return _saved(picture.convert("RGBA" if has_alpha else "RGB"), format, quality=quality)
+
+
+def channel(path: Path, name: Literal["rgb", "a"]) -> bytes:
+    """Return the colours of a picture without alpha, or its alpha channel alone (255 where it has none), as PNG.
+
+    Raises:
+        FileError: it is no picture, damaged or too large.
+    """
+    from PIL import Image
+
+    with opened(path, path.name) as picture:
+        if name == "rgb":
+            return _saved(picture.convert("RGB"), "PNG", compress_level=4)
+        alone = Image.new("RGBA", picture.size)
+        alone.putalpha(picture.convert("RGBA").getchannel("A"))
+        return _saved(alone, "PNG", compress_level=4)
+
+
+def _saved(picture: "Picture", format: str, **how: int) -> bytes:
+    written = BytesIO()
+    picture.save(written, format, **how)
+    return written.getvalue()
 
 
 def masked(original: Path, mask: bytes) -> bytes:

@@ -1,8 +1,10 @@
 """Routes of files: ``/api/v1/files/{place}`` and below it, where a place is ``input``, ``output`` or ``temp``."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+import os
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -71,18 +73,30 @@ async def list_files(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """One file: whole, a range of it, or a picture made small. Nothing that could run is shown in a browser."""
     query = read_query(request, FileQuery)
-    path = await asyncio.to_thread(_existing, _root(request), request.path_params["name"])
-    stat = path.stat()
-    tag = entity_tag(stat, f"-{query.size}" if query.size else "")
-    headers = {"etag": tag, "cache-control": "private, no-cache", "content-security-policy": POLICY}
-    if is_fresh(request.headers, tag, stat.st_mtime):
-        return Response(status_code=304, headers=headers)
+    path = await asyncio.to_thread(existing, _root(request), request.path_params["name"])
     if query.size:
-        async with _shrinking:
-            small = await asyncio.to_thread(thumbnail, path, query.size)
-        return Response(small, headers=headers, media_type="image/webp")
+        return await made(request, path, f"-{query.size}", partial(thumbnail, path, query.size), "image/webp")
+    return whole(request, path, query.download)
+
+
+async def made(request: Request, path: Path, variant: str, make: Callable[[], bytes], type: str) -> Response:
+    """Return what is made of a picture; ``variant`` tells it from other things that are made of it."""
+    headers, fresh = _headers(request, path.stat(), variant)
+    if fresh:
+        return Response(status_code=304, headers=headers)
+    async with _shrinking:
+        data = await asyncio.to_thread(make)
+    return Response(data, headers=headers, media_type=type)
+
+
+def whole(request: Request, path: Path, download: bool = False) -> Response:
+    """Return a file, or the range of it that is asked for. What could run in a browser is a download."""
+    stat = path.stat()
+    headers, fresh = _headers(request, stat)
+    if fresh:
+        return Response(status_code=304, headers=headers)
     type = media_type(path.name)
-    disposition = "attachment" if query.download or type == DOWNLOAD else "inline"
+    disposition = "attachment" if download or type == DOWNLOAD else "inline"
     return FileResponse(
         path,
         headers=headers,
@@ -93,6 +107,13 @@ async def read(request: Request) -> Response:
     )
 
 
+def _headers(request: Request, stat: os.stat_result, variant: str = "") -> tuple[dict[str, str], bool]:
+    """Return the headers of a file, and whether the client has it already."""
+    tag = entity_tag(stat, variant)
+    headers = {"etag": tag, "cache-control": "private, no-cache", "content-security-policy": POLICY}
+    return headers, is_fresh(request.headers, tag, stat.st_mtime)
+
+
 async def write(request: Request) -> Response:
     """Take a file: the body of the request is its content. It is on disk, whole, when the answer comes."""
     query = read_query(request, UploadQuery)
@@ -101,9 +122,9 @@ async def write(request: Request) -> Response:
     chunks: AsyncIterator[bytes] = request.stream()
     try:
         if query.mask_of is not None:
-            original = await asyncio.to_thread(_existing, root, query.mask_of)
-            made = await asyncio.to_thread(masked, original, await _whole(chunks))
-            limit, chunks = len(made), _once(made)
+            original = await asyncio.to_thread(existing, root, query.mask_of)
+            drawn = await asyncio.to_thread(masked, original, await _read_all(chunks))
+            limit, chunks = len(drawn), once(drawn)
         stored = await receive(chunks, root, name, conflict=query.conflict, limit=limit, stall=LIMITS.stall_seconds)
     except (TimeoutError, ConnectionError, ClientDisconnect):
         raise HTTPException(408, "The upload did not come to its end.") from None
@@ -124,14 +145,19 @@ def _root(request: Request, places: Collection[str] = PLACES) -> Path:
     return services(request).engine.folders.place(place)
 
 
-def _existing(root: Path, name: str) -> Path:
+def existing(root: Path, name: str) -> Path:
+    """Return the file below ``root`` that a client means.
+
+    Raises:
+        FileError: the name can't be one; NoSuchFile: there is none.
+    """
     path = inside(root, name)
     if not path.is_file():
         raise NoSuchFile(f"There is no file {name!r}.", got=name, hint="List the files to see their names.")
     return path
 
 
-async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
+async def _read_all(chunks: AsyncIterator[bytes]) -> bytes:
     """Return a body that is decoded in memory."""
     whole = bytearray()
     async for chunk in chunks:
@@ -141,7 +167,8 @@ async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
     return bytes(whole)
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    """Return a body that is there already."""
     yield data
 
 

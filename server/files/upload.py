@@ -31,17 +31,24 @@ class Stored:
 
 
 async def receive(
-    chunks: AsyncIterator[bytes], root: Path, name: str, *, conflict: Conflict, limit: int, stall: float
+    chunks: AsyncIterator[bytes],
+    root: Path,
+    name: str,
+    *,
+    conflict: Conflict,
+    limit: int,
+    stall: float,
+    hidden: bool = False,
 ) -> Stored:
     """Write what comes to ``root / name``, whole or not at all.
 
-    ``limit`` is in bytes; ``stall`` is how many seconds the client may send nothing.
+    ``limit`` is in bytes; ``stall`` is how many seconds the client may send nothing; ``hidden`` allows hidden names.
 
     Raises:
         FileError: the name can't be one; FileConflict: it is taken; FileTooLarge; NoRoom: the disk is full.
         TimeoutError, ConnectionError: the client stopped sending.
     """
-    path = await asyncio.to_thread(inside, root, name, new=True)
+    path = await asyncio.to_thread(inside, root, name, new=True, hidden=hidden)
     try:
         with await asyncio.to_thread(Part, path) as part:
             size, digest = await _write(chunks, part, limit, stall)

@@ -44,7 +44,7 @@ class Retention:
 class Wanted:
     """Which jobs a listing has, and in which order; empty is any. ``label`` is one that the job has.
 
-    ``began`` leaves out those that no worker ever began.
+    ``began`` leaves out those that ended before a worker began them.
     """
 
     states: tuple[JobState, ...] = ()
@@ -224,7 +224,7 @@ def _where(wanted: Wanted) -> tuple[str, list[object]]:
             conditions.append(f"{column} = ?")
             values.append(value)
     if wanted.began:
-        conditions.append("began IS NOT NULL")
+        conditions.append("(began IS NOT NULL OR ended IS NULL)")
     if wanted.label is not None:
         conditions.append("EXISTS (SELECT 1 FROM json_each(labels) WHERE json_each.value = ?)")
         values.append(wanted.label)
