@@ -145,14 +145,20 @@ def test_a_token_is_asked_for_once(tmp_path: Path, page: playwright.Page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_is_seen_in_any_light_and_width(server: Online, page: playwright.Page, scheme: str, width: int):
+    jobs = server.services.jobs
+    server.do(jobs.submit(Submission(after(Steps=busy(200)), id=f"{scheme}{width}", labels=("long name " * 12,))))
+    server.do(jobs.submit(Submission(shown(1), id=f"{scheme}{width}-next", labels=("x" * 200,))))
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(server.url)
-    playwright.expect(page.locator("#connection")).to_have_text("connected")
+    playwright.expect(page.locator("#queue")).to_contain_text("xxx")
+    playwright.expect(page.locator("#now .nodes")).to_contain_text("Steps")
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
     assert (brightness > 128) == (scheme == "light")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for id in (f"{scheme}{width}-next", f"{scheme}{width}"):
+        server.do(jobs.cancel(id))
 
 
 def test_everything_has_a_name_and_one_heading_leads(server: Online, page: playwright.Page):
