@@ -65,7 +65,10 @@ async def socket(websocket: WebSocket) -> None:
     outbox = Outbox()
 
     async def send(frame: Frame) -> None:
-        await (websocket.send_text(frame) if isinstance(frame, str) else websocket.send_bytes(frame))
+        try:
+            await (websocket.send_text(frame) if isinstance(frame, str) else websocket.send_bytes(frame))
+        except RuntimeError as error:  # the transport ended the connection, as no ping was answered
+            raise WebSocketDisconnect from error
 
     sender = Sender(form, outbox, send)
     connection = Connection(found.engine, found.jobs, desks, form, sender, version("loomis"))
@@ -103,11 +106,10 @@ async def _watch(sender: Sender, connection: Connection) -> None:
 
 async def cut_off(websocket: WebSocket, reason: str) -> None:
     """Tell a client that it reads too slowly, if it hears that; end the connection in any case."""
+    asyncio.get_running_loop().call_later(GRACE_SECONDS, websocket.scope["state"]["abort"])
     with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
         async with asyncio.timeout(GRACE_SECONDS):
             await websocket.close(TOO_SLOW, reason)
-            return
-    websocket.scope["state"]["abort"]()
 
 
 async def schema(request: Request) -> Response:

@@ -35,6 +35,7 @@ class Sessions:
         self._tell = tell
 
     async def open(self, command: commands.SessionOpen) -> Answer:
+        """Open a session. Raises what ``Engine.load`` raises, or TooManySessions."""
         if command.workflow is not None and command.data is not None:
             raise WorkflowError(
                 "There are two workflows in the command.",
@@ -47,6 +48,7 @@ class Sessions:
         return Answer(self._data(desk))
 
     async def get(self, command: commands.SessionGet) -> Answer:
+        """Take a session, wherever it was, and say how it stands. Raises NoSession."""
         desk = self._desks.find(command.session)
         desk.watch(self._tell, self._watched)
         await desk.catch_up()
@@ -73,6 +75,7 @@ class Sessions:
         return self._watched[id]
 
     async def edit(self, command: commands.SessionEdit) -> Answer:
+        """Change the graph. Raises BadEdit, WorkflowError or Conflict, and nothing was changed then."""
         desk = self._desk(command.session)
         change = await desk.edit(command.edits, command.base)
         self._listening.drop_stale(desk)
@@ -83,25 +86,30 @@ class Sessions:
         )
 
     async def plan(self, command: commands.SessionPlan) -> Answer:
+        """Say what a run would do. Raises what ``Engine.check`` raises."""
         desk = self._desk(command.session)
         revision, plan = await desk.plan(command.targets, command.partial)
         return Answer(results.PlanData(revision=revision, steps=_steps(plan, desk), seconds=plan.seconds))
 
     async def run(self, command: commands.SessionRun) -> Answer:
+        """Submit a run. Raises what ``Jobs.submit`` raises."""
         job, revision = await self._desk(command.session).run(
             command.targets, partial=command.partial, priority=command.priority, extra=command.extra
         )
         return Answer(results.RunData(job=job, revision=revision))
 
     async def cancel(self, command: commands.SessionCancel) -> Answer:
+        """Cancel what is under way."""
         await self._desk(command.session).cancel()
         return Answer(results.Done())
 
     async def live(self, command: commands.SessionLive) -> Answer:
+        """Turn live mode on or off. Raises WorkflowError for a target that isn't there."""
         await self._desk(command.session).set_live(command.on, command.targets)
         return Answer(results.Done())
 
     async def close(self, command: commands.SessionClose) -> Answer:
+        """Cancel what is under way and forget the session."""
         desk = self._desk(command.session)
         await desk.set_live(False, None)
         await desk.cancel()
@@ -115,6 +123,7 @@ class Sessions:
             await desk.leave()
 
     async def value(self, command: commands.ValueGet) -> Answer:
+        """Send a value. Raises NotRemembered, or WorkflowError where there is no such output, item or form."""
         revision = values = None
         if command.digest is not None:
             digest = bytes.fromhex(command.digest)
