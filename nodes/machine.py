@@ -32,11 +32,21 @@ def all_devices(torch: str) -> list[str]:
     return [f"cuda:{index}" for index in range(count)] if device == "cuda" and count > 1 else [device]
 
 
-def has_bf16(device: str) -> bool:
-    """Return whether a device computes in bf16: all but NVIDIA's from before compute capability 8.0 (Ampere).
+CPU_FACTS = Path("/proc/cpuinfo")
+"""Where Linux tells what its processors can do."""
 
-    Of several NVIDIA devices the oldest decides: which of them a number means is known to the driver alone.
+BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
+"""What processors are marked with that compute in bf16: two of Intel's and AMD's, and ARM's."""
+
+
+def has_bf16(device: str) -> bool:
+    """Return whether a device computes in bf16.
+
+    All do but NVIDIA's from before compute capability 8.0 (Ampere), and processors that Linux does not mark so. Of
+    several NVIDIA devices the oldest decides: which of them a number means is known to the driver alone.
     """
+    if device == "cpu" and CPU_FACTS.is_file():
+        return not BF16_FLAGS.isdisjoint(CPU_FACTS.read_text().split())
     found = compute_capabilities() if device.startswith("cuda") else []
     return min(found, default=(8, 0)) >= (8, 0)
 

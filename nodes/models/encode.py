@@ -6,6 +6,7 @@ from torch import Tensor
 
 from engine.context import Context
 from nodes.models.files import tell_unused
+from nodes.models.ladder import Ladder, freed
 from nodes.models.service import pool
 from nodes.models.text import Encoded, embedding_names
 from nodes.recipes import Clip, FileRef
@@ -45,4 +46,8 @@ def encode(ctx: Context, text: str, clip: Clip, apart: Mapping[str, str] | None 
     Raises:
         InputError: the prompt is too long, or a layer, encoder or embedding is not there.
     """
-    return ctx.use(pool).text(clip).encode(text, clip.layer, FolderEmbeddings(ctx), apart)
+    models = ctx.use(pool)
+    with models.residents.together():
+        return Ladder(freed(models.residents), ctx.warn).climb(
+            lambda: models.text(clip).encode(text, clip.layer, FolderEmbeddings(ctx), apart)
+        )

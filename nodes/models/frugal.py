@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodes.models.ladder import Ladder
+from nodes.models.ladder import Ladder, freed
 from nodes.models.parts import network
 from nodes.models.pool import Pool
 from nodes.models.residents import gib
@@ -57,8 +57,7 @@ class FrugalNetwork:
 
     def _rungs(self) -> Iterator[str]:
         residents = self._pool.residents
-        if left := residents.free():
-            yield f"Models that are not in use left the memory ({gib(left)})."
+        yield from freed(residents)
         if self._pool.least(self._model) + self._pool.working(self._model, *self._size) <= residents.budget_bytes:
             yield self._stream()
         while self._size[0] > 1:

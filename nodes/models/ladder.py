@@ -5,8 +5,15 @@ from typing import TypeVar
 
 from engine.errors import OutOfMemory, shortened
 from engine.failures import ran_out
+from nodes.models.residents import Residents, gib
 
 Done = TypeVar("Done")
+
+
+def freed(residents: Residents) -> Iterator[str]:
+    """The first rung: what is not in use leaves the memory."""
+    if left := residents.free():
+        yield f"Models that are not in use left the memory ({gib(left)})."
 
 
 class Ladder:

@@ -9,8 +9,8 @@ from torch import Tensor
 from engine.context import Context
 from nodes.models.families.checkpoint import LatentFormat
 from nodes.models.files import tell_unused
-from nodes.models.ladder import Ladder
-from nodes.models.residents import Residents, gib
+from nodes.models.ladder import Ladder, freed
+from nodes.models.residents import Residents
 from nodes.models.service import pool
 from nodes.models.vae import Autoencoder, crop
 from nodes.models.working import vae_bytes
@@ -101,8 +101,7 @@ def _smaller(ctx: Context, residents: Residents, work: Callable[[int | None], Te
 
     def rungs() -> Iterator[str]:
         nonlocal side
-        if left := residents.free():
-            yield f"Models that are not in use left the memory ({gib(left)})."
+        yield from freed(residents)
         for side in SIDES:
             if side < longest:
                 yield f"It is done in tiles of {side} pixels. {NOT_KEPT}"

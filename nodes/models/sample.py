@@ -55,6 +55,8 @@ def sample(
     """
     if not len(sigmas):
         return Sampled(latent, latent)
+    if ctx.settings.precision == "bf16" and not ctx.settings.bf16:
+        ctx.warn("bf16 was chosen, and this device has no arithmetic for it: fp32 is faster, and closer.")
     guider, models = resolved(guider), ctx.use(pool)
     checkpoint = models.checkpoint(guider.model.file)
     model, form = parametrization(guider.model, checkpoint), checkpoint.latent

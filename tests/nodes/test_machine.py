@@ -55,7 +55,15 @@ def test_runtime_names_major_and_minor(version, expected):
 def test_nvidia_computes_in_bf16_from_ampere_on(monkeypatch, found, expected):
     monkeypatch.setattr(device, "compute_capabilities", lambda: found)
     assert device.has_bf16("cuda:1") is expected
-    assert device.has_bf16("cpu") and device.has_bf16("mps")
+    assert device.has_bf16("mps")
+
+
+@pytest.mark.parametrize(("flags", "expected"), [("avx2 avx512f", False), ("avx512f amx_bf16 amx_tile", True)])
+def test_processors_compute_in_bf16_where_they_are_marked_so(monkeypatch, tmp_path, flags, expected):
+    monkeypatch.setattr(device, "CPU_FACTS", tmp_path / "cpuinfo")
+    assert device.has_bf16("cpu")
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {flags} lm\n")
+    assert device.has_bf16("cpu") is expected
 
 
 NVML = """

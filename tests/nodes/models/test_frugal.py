@@ -130,3 +130,11 @@ def test_a_controlnet_and_its_unet_share_what_there_is(tmp_path, tiny_tensors, f
     told = Told(tmp_path, unet + 4 * working)
     assert torch.equal(sampled(told.ctx, positive=steered), sampled(Told(tmp_path, ROOM).ctx, positive=steered))
     assert told.pool.residents.held_bytes <= told.pool.residents.budget_bytes
+
+
+@pytest.mark.parametrize(("precision", "bf16", "count"), [("bf16", False, 1), ("bf16", True, 0), ("fp32", False, 0)])
+def test_bf16_on_a_device_without_it_is_told(models, precision, bf16, count):
+    ctx, texts = model_context(models, precision=precision, bf16=bf16), []
+    ctx.warn = texts.append
+    sampled(ctx)
+    assert len([text for text in texts if "no arithmetic" in text]) == count

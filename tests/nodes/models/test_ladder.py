@@ -5,7 +5,11 @@ import pytest
 import torch
 
 from engine.errors import InputError, OutOfMemory
+from nodes.models import service
+from nodes.models.encode import encode
 from nodes.models.ladder import Ladder
+from nodes.recipes import Clip, FileRef, Vae
+from tests.nodes.calls import model_context
 
 
 def rungs(*names: str):
@@ -70,3 +74,22 @@ def test_what_failed_holds_no_memory_while_the_next_rung_is_climbed() -> None:
     finally:
         gc.enable()
     assert alive == [False]
+
+
+def test_a_prompt_is_encoded_when_what_is_not_in_use_has_left(models) -> None:
+    ctx, told, tries = model_context(models), [], []
+    ctx.warn = told.append
+    clip = Clip(FileRef("checkpoints", "tiny"))
+    expected = encode(ctx, "a cat", clip).context
+    pool = ctx.use(service.pool)
+    pool.vae(Vae(clip.file))
+
+    def runs_out_once(module: torch.nn.Module, given: object) -> None:
+        tries.append(pool.residents.held_bytes)
+        if len(tries) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    pool.text(clip).models[0].module.register_forward_pre_hook(runs_out_once)
+    assert torch.equal(encode(ctx, "a cat", clip).context, expected)
+    assert tries[1] < tries[0]
+    assert "left the memory" in told[0]
