@@ -2,7 +2,7 @@
 
 import json
 from functools import partial as bound
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -55,10 +55,10 @@ def submit(
     from server.client.showing import watch_jobs
 
     found = read(workflow_source(file))
-    extra: dict[str, Any] = {"workflow": found.saved} if found.api and found.saved else {}
+    parts = {"prompt": found.api, "workflow": found.saved, "loomis": found.loomis}
     with open_client(options) as client:
         made = client.submit(
-            found.api or found.saved or {},
+            {name: part for name, part in parts.items() if part is not None},
             parse_values(values or ()),
             job=job,
             targets=only or None,
@@ -67,7 +67,6 @@ def submit(
             front=front,
             timeout=timeout,
             labels=label or (),
-            extra=extra,
         )
         if not watch:
             typer.echo(json.dumps(made.model_dump()) if as_json else made.id)

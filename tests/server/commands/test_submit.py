@@ -58,6 +58,27 @@ def test_the_same_id_is_submitted_once(talking: Command, here: Path) -> None:
     assert (other.code, "another job" in other.err) == (1, True)
 
 
+def test_a_saved_workflow_and_declared_parameters_are_sent_whole(talking: Command, here: Path) -> None:
+    saved = {
+        "version": 0.4,
+        "nodes": [
+            {
+                "id": 1,
+                "type": "Number",
+                "widgets_values": [4],
+                "outputs": [{"name": "INT", "type": "INT", "links": [1]}],
+            },
+            {"id": 2, "type": "Show", "inputs": [{"name": "value", "type": "*", "link": 1}]},
+        ],
+        "links": [[1, 1, 0, 2, 0, "INT"]],
+    }
+    assert talking("submit", write(here, saved), "--watch").out == "4\n"
+    declared = {"prompt": shown(3), "loomis": {"parameters": {"count": "1.value"}}}
+    ran = talking("submit", write(here, declared), "--set", "count=32", "--watch")
+
+    assert (ran.code, ran.out) == (0, "32\n"), ran.err
+
+
 def test_a_server_that_is_not_there_is_told(loomis: Command, here: Path) -> None:
     ran = loomis("submit", write(here, shown(1)), "--server", "http://127.0.0.1:9")
 
