@@ -25,6 +25,7 @@ MODULES = (
     "text_sdxl",
     "conditioning",
     "control",
+    "gligen",
     "latent",
     "latent_files",
     "latent_compose",

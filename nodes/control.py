@@ -28,7 +28,7 @@ class Steered(NamedTuple):
 
 @node("ControlNetLoader", category="loaders", display_name="Load ControlNet Model", resource="io")
 def load_controlnet(ctx: Context, control_net_name: Annotated[str, Files(FOLDER)]) -> ControlNet:
-    """Load a ControlNet in the original layout or in diffusers'."""
+    """Load a ControlNet or a T2I-Adapter, in the original layout or in diffusers'."""
     return _loaded(ctx, control_net_name)
 
 

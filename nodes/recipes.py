@@ -174,6 +174,26 @@ class Unclip:
     noise_augmentation: float
 
 
+@wire("GLIGEN")
+@dataclass(frozen=True, slots=True)
+class Gligen:
+    """A network that lets a UNet attend to texts for boxes."""
+
+    file: FileRef
+
+
+@wire("GligenBox")
+@dataclass(frozen=True, slots=True)
+class GligenBox:
+    """A text (1, width) for a box, whose sides and corner are in latent cells."""
+
+    text: Tensor
+    width: int
+    height: int
+    x: int
+    y: int
+
+
 @wire("STYLE_MODEL")
 @dataclass(frozen=True, slots=True)
 class StyleModel:

@@ -7,8 +7,11 @@ from typing import Any
 from torch import Tensor
 
 from engine.errors import ModelError
+from nodes.models.adapter import Adapter
 from nodes.models.controlnet import Controlnet
+from nodes.models.families import t2i_adapter
 from nodes.models.families.checkpoint import Network
+from nodes.models.hooks import HOOKS, gligen
 from nodes.models.pool import Pool
 from nodes.recipes import Cond, Conditioning, ControlNet, Model
 from nodes.sampling.guidance import Part
@@ -23,7 +26,7 @@ CONTROLS = "controls"
 class Applied:
     """A ControlNet in a run: ``picture`` names its input; it counts while first_sigma >= sigma >= last_sigma."""
 
-    net: Controlnet
+    net: Controlnet | Adapter
     picture: str
     strength: float
     first_sigma: float
@@ -70,9 +73,17 @@ def steered(
         ModelError: one is made for another family of models.
     """
     return tuple(
-        replace(part, inputs={**part.inputs, **inputs(cond, pool, model, levels)})
+        replace(part, inputs={**part.inputs, **inputs(cond, pool, model, levels), **_grounding(cond, pool)})
         for part, cond in zip(parts, side.entries, strict=True)
     )
+
+
+def _grounding(cond: Cond, pool: Pool) -> dict[str, Any]:
+    """Return the hook that lets the network attend to the boxes of a prompt."""
+    if "gligen" not in cond.options:
+        return {}
+    model, boxes = cond.options["gligen"]
+    return {HOOKS: (gligen.grounded(pool.grounding(model), boxes),)}
 
 
 def inputs(cond: Cond, pool: Pool, model: Model, levels: NoiseLevels) -> dict[str, Any]:
@@ -94,7 +105,7 @@ def inputs(cond: Cond, pool: Pool, model: Model, levels: NoiseLevels) -> dict[st
 
 def _fitting(net: ControlNet, pool: Pool, model: Model) -> Network:
     network, unet = pool.control_network(net), pool.checkpoint(model.file).unet
-    if unet and _build(network) != _build(unet):
+    if unet and not _fits(network, unet):
         raise ModelError(
             f"{pool.weights(net.file).path.name} does not fit {pool.weights(model.file).path.name}: "
             "it is a ControlNet for another family of models.",
@@ -105,9 +116,20 @@ def _fitting(net: ControlNet, pool: Pool, model: Model) -> Network:
     return network
 
 
+def _fits(network: Network, unet: Network) -> bool:
+    if "channels" not in network.config:
+        return _build(network) == _build(unet)
+    widths = unet.config["block_out_channels"]
+    is_deep = "add_embedding.linear_1.weight" in unet.keys
+    is_made_for_deep = network.config["downscale_factor"] == t2i_adapter.XL_FACTOR
+    return bool(network.config["channels"][: len(widths)] == widths) and is_deep == is_made_for_deep
+
+
 def _build(network: Network) -> str:
     """Return in words what a ControlNet and its UNet have in common."""
     config = network.config
+    if "channels" in config:
+        return f"an adapter of widths {', '.join(map(str, config['channels']))}"
     blocks = f"{config['layers_per_block']} per level of widths {', '.join(map(str, config['block_out_channels']))}"
     return f"text width {config['cross_attention_dim']}, blocks {blocks}"
 
@@ -130,11 +152,17 @@ def residuals(x: Tensor, timestep: Tensor, inputs: Inputs, added: Mapping[str, A
     """Call the ControlNets; return the arguments of diffusers' UNet that hold the sum of what they add."""
     skips: list[Tensor] = []
     middle: Tensor | None = None
+    features: list[Tensor] = []
     for each in inputs.get(CONTROLS, ()):
+        if isinstance(each.net, Adapter):
+            own = [feature * each.strength for feature in each.net(x, inputs[each.picture])]
+            features = [a + b for a, b in zip(features, own, strict=True)] if features else own
+            continue
         more, last = each.net(x, timestep, inputs["context"], inputs[each.picture], added)
         more, last = [skip * each.strength for skip in more], last * each.strength
         skips = [a + b for a, b in zip(skips, more, strict=True)] if skips else more
         middle = last if middle is None else middle + last
-    if middle is None:
-        return {}
-    return {"down_block_additional_residuals": tuple(skips), "mid_block_additional_residual": middle}
+    found: dict[str, Any] = {"down_intrablock_additional_residuals": features} if features else {}
+    if middle is not None:
+        found |= {"down_block_additional_residuals": tuple(skips), "mid_block_additional_residual": middle}
+    return found

@@ -51,3 +51,16 @@ def encode(ctx: Context, text: str, clip: Clip, apart: Mapping[str, str] | None 
         return Ladder(freed(models.residents), ctx.warn).climb(
             lambda: models.text(clip).encode(text, clip.layer, FolderEmbeddings(ctx), apart)
         )
+
+
+def summary(ctx: Context, text: str, clip: Clip) -> Tensor:
+    """Return one vector (1, width) for a prompt: the last hidden state of the first encoder where the prompt ends.
+
+    Raises:
+        InputError: the prompt is too long, or an embedding is not there.
+    """
+    models = ctx.use(pool)
+    with models.residents.together():
+        return Ladder(freed(models.residents), ctx.warn).climb(
+            lambda: models.text(clip).summary(text, FolderEmbeddings(ctx))
+        )

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from nodes.models.hooks import HOOKS, middle
+from nodes.models.hooks import HOOKS, Hook, middle
 from nodes.network_options import GuidanceChange, PerturbedAttention, SelfAttention
 from nodes.recipes import Guider, Model, PerpendicularGuidance, RescaledGuidance
-from nodes.sampling.corrections import Corrected, Correction, blurred_attention, perturbed, with_inputs
+from nodes.sampling.corrections import Corrected, Correction, blurred_attention, perturbed
 from nodes.sampling.guidance import Guidance, Part, Scaled, classifier_free, dual, perpendicular, rescaled
 from nodes.sampling.guidance_changes import changes
 from nodes.sampling.prediction import Predictor
@@ -53,11 +53,16 @@ def corrected(guider: Guider, guided: Guidance) -> GuidedDenoiser:
     for option in guider.model.options:
         match option:
             case PerturbedAttention(scale=scale) if scale:
-                hindered = with_inputs(guided.positive, **{HOOKS: (middle.not_attending,)})
+                hindered = _hooked(guided.positive, middle.not_attending)
                 corrections.append(perturbed(guided.predict, hindered, scale))
             case SelfAttention(scale=scale, blur=blur) if scale and guided.negative:
                 needs_uncond, attended = True, middle.Attended()
-                guided = replace(guided, negative=with_inputs(guided.negative, **{HOOKS: (attended,)}))
+                guided = replace(guided, negative=_hooked(guided.negative, attended))
                 soft = partial(middle.blurred, sigma=blur)
                 corrections.append(blurred_attention(guided.predict, guided.negative, attended.noted, soft, scale))
     return Corrected(guided, corrections, needs_uncond) if corrections else guided
+
+
+def _hooked(parts: Sequence[Part], hook: Hook) -> tuple[Part, ...]:
+    """Return parts that the network is called for with one more hook."""
+    return tuple(replace(p, inputs={**p.inputs, HOOKS: (*p.inputs.get(HOOKS, ()), hook)}) for p in parts)

@@ -13,11 +13,13 @@ from torch import Tensor
 from engine.errors import ModelError
 from nodes.models import families, lora
 from nodes.models import hypernetwork as hypernetworks
+from nodes.models.adapter import Adapter
 from nodes.models.assemble import Source, filled
 from nodes.models.compiled import compiled
 from nodes.models.controlnet import Controlnet
-from nodes.models.families import clip_vision, controlnet, sdxl
+from nodes.models.families import clip_vision, controlnet, sdxl, t2i_adapter
 from nodes.models.families.checkpoint import Checkpoint, Network, TextEncoder
+from nodes.models.hooks import gligen
 from nodes.models.image_encoder import ImageEncoder, image_encoder
 from nodes.models.patch import Mixing, Patch, Rounding, Scaling, mixing
 from nodes.models.placement import Sizes, needed_bytes, placed, sizes
@@ -35,6 +37,7 @@ from nodes.recipes import (
     ClipVision,
     ControlNet,
     FileRef,
+    Gligen,
     LoraPatch,
     Merge,
     Model,
@@ -181,17 +184,22 @@ class Pool:
         return self._part(vae.file, self.checkpoint(vae.file).vae, "VAE")
 
     def control_network(self, net: ControlNet) -> Network:
-        """Return what a ControlNet is made of. Reads its header only."""
-        return controlnet.detect(self.weights(net.file))
+        """Return what a ControlNet or a T2I-Adapter is made of. Reads its header only."""
+        weights = self.weights(net.file)
+        return t2i_adapter.detect(weights) or controlnet.detect(weights)
 
     def unused_by_control(self, net: ControlNet) -> tuple[str, ...]:
         """Return the tensors of a ControlNet's file that have no place in it. Reads its header only."""
         used = {*self.control_network(net).keys.values(), controlnet.DIFFERENCE}
         return tuple(name for name in self.weights(net.file).infos if name not in used)
 
-    def controlnet(self, net: ControlNet) -> Controlnet:
-        """Return the ControlNet of a recipe; in blocks, as a UNet, where it does not fit."""
+    def controlnet(self, net: ControlNet) -> Controlnet | Adapter:
+        """Return the ControlNet or T2I-Adapter of a recipe; the former in blocks, as a UNet, where it does not fit."""
         network = self.control_network(net)
+        if network.build is t2i_adapter.build:
+            needed = needed_bytes(network, self.weights(net.file), self.policy.unet)
+            source = self._source(net, net.file, network)
+            return self.residents.get(net, needed, lambda: Adapter(filled(source)), lambda it: Parts([it.module]))
         return placed(
             self.residents,
             net,
@@ -229,6 +237,17 @@ class Pool:
         return self.residents.get(
             recipe, needed, partial(style_adapter, weights, self.device), lambda found: Parts([found])
         )
+
+    def grounding_width(self, recipe: Gligen) -> int:
+        """Return the width of the texts that a GLIGEN model takes. Reads its header only."""
+        return gligen.text_width(self.weights(recipe.file))
+
+    def grounding(self, recipe: Gligen) -> gligen.Grounding:
+        """Return a GLIGEN model, in the dtype of the diffusion network."""
+        weights, dtype = self.weights(recipe.file), self.policy.unet[-1]
+        needed = sum(info.numbers * dtype.itemsize for info in weights.infos.values())
+        build = partial(gligen.grounding, weights, self.device, dtype)
+        return self.residents.get(recipe, needed, build, lambda found: Parts(found.modules))
 
     def hypernetwork(self, file: FileRef) -> hypernetworks.Nets:
         """Return a hypernetwork, in the dtype of the diffusion network."""

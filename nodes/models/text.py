@@ -1,7 +1,7 @@
 """Prompts to context: what a diffusion network attends to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -71,6 +71,16 @@ class Text:
         shortest = min(context.shape[1] for context, _ in encoded)
         context = torch.cat([context[:, :shortest] for context, _ in encoded], dim=-1)
         return Encoded(context, next((pooled for _, pooled in encoded if pooled is not None), None))
+
+    @torch.no_grad()
+    def summary(self, prompt: str, embeddings: Embeddings | None = None) -> Tensor:
+        """Return the last hidden state (1, width) of the first encoder at the end of a prompt, without its weights."""
+        first = self.models[0]
+        pooling = TextModel(replace(first.encoder, pools=True), first.module)
+        chunk = tuple(replace(token, weight=1.0) for token in first.chunks(prompt, embeddings or {})[0])
+        pooled = pooling.encode([chunk], None, embeddings or {}).pooled
+        assert pooled is not None
+        return pooled
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Guidance on top of guidance: what a network predicts when it is hindered, and how to keep away from that."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -46,11 +46,6 @@ class Corrected:
 
     def _added(self, at: Point) -> Tensor:
         return torch.stack([correction(at) for correction in self.corrections]).sum(0)
-
-
-def with_inputs(parts: Sequence[Part], **inputs: Any) -> tuple[Part, ...]:
-    """Return parts that the network gets more with."""
-    return tuple(replace(part, inputs={**part.inputs, **inputs}) for part in parts)
 
 
 def perturbed(predict: Callable[..., Tensor], hindered: Sequence[Part], scale: float) -> Correction:

@@ -59,7 +59,7 @@ def diffusers_names(names: Iterable[str]) -> dict[str, str]:
     if DIFFUSERS in names:
         return {name: name for name in names if name.startswith(ROOTS)}
     per_level = _blocks_per_level(names)
-    pairs = ((_diffusers_name(name, per_level), name) for name in names)
+    pairs = ((diffusers_name(name, per_level), name) for name in names)
     return {new: name for new, name in pairs if new}
 
 
@@ -70,7 +70,8 @@ def _blocks_per_level(names: Iterable[str]) -> int:
     return min(down) - 1 if down else max((number for number, _ in numbers), default=0)
 
 
-def _diffusers_name(name: str, per_level: int) -> str | None:
+def diffusers_name(name: str, per_level: int) -> str | None:
+    """Return diffusers' name for a name in the original layout, where each level has so many residual blocks."""
     module, _, leaf = name.rpartition(".")
     if module in OUTER:
         return f"{OUTER[module]}.{leaf}"

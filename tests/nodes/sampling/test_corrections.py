@@ -1,10 +1,11 @@
 import torch
 
-from nodes.sampling.corrections import Corrected, blurred_attention, perturbed, with_inputs
+from nodes.sampling.corrections import Corrected, blurred_attention, perturbed
 from nodes.sampling.guidance import Guidance, Part
 
 X, SIGMA = torch.randn(1, 2, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor(1.5)
 POSITIVE, NEGATIVE = (Part({"level": 2.0}),), (Part({"level": 1.0}),)
+HINDERED = (Part({"level": 2.0, "hindered": True}),)
 
 
 class Predictor:
@@ -21,7 +22,7 @@ class Predictor:
 def test_a_hindered_prediction_is_kept_away_from():
     predict = Predictor()
     guidance = Guidance(predict, POSITIVE, NEGATIVE, 3.0)
-    weak = perturbed(predict, with_inputs(POSITIVE, hindered=True), 2.0)
+    weak = perturbed(predict, HINDERED, 2.0)
     found = Corrected(guidance, [weak], needs_uncond=False)(X, SIGMA)
     torch.testing.assert_close(found, X + (2 * X - X) * 3 + (2 * X - X) * 2)
     assert predict.asked == [(2.0, False), (1.0, False), (2.0, True)]
@@ -29,7 +30,7 @@ def test_a_hindered_prediction_is_kept_away_from():
 
 def test_at_scale_one_the_negative_side_is_not_asked():
     predict = Predictor()
-    weak = perturbed(predict, with_inputs(POSITIVE, hindered=True), 2.0)
+    weak = perturbed(predict, HINDERED, 2.0)
     corrected = Corrected(Guidance(predict, POSITIVE, NEGATIVE, 1.0), [weak], needs_uncond=False)
     torch.testing.assert_close(corrected(X, SIGMA), 2 * X + 2 * X)
     assert predict.asked == [(2.0, False), (2.0, True)]
