@@ -50,6 +50,7 @@ MODULES = (
     "mask_files",
     "upscale",
     "primitive",
+    "strings",
 )
 """The modules that declare nodes."""
 

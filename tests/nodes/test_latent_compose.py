@@ -1,7 +1,16 @@
 import pytest
 import torch
 
-from nodes.latent_compose import latent_batch, latent_blend, latent_composite, latent_composite_masked
+from engine.errors import InputError
+from nodes.latent_compose import (
+    latent_batch,
+    latent_blend,
+    latent_composite,
+    latent_composite_masked,
+    latent_concat,
+    latent_cut,
+    rebatch_latents,
+)
 from nodes.recipes import Latent
 
 
@@ -60,3 +69,43 @@ def test_batches_keep_their_places():
     result = latent_batch(flat(1, count=2, batch_index=(5, 7)), flat(2, height=4))
     assert result.samples[:, 0, 0, 0].tolist() == [1, 1, 2]
     assert result.batch_index == (5, 7, 0)
+
+
+class TestAlongAnAxis:
+    def test_latents_are_put_side_by_side(self):
+        first, second = Latent(torch.zeros(2, 4, 2, 3)), Latent(torch.ones(1, 4, 2, 1))
+        assert latent_concat(first, second, "x").samples[1, 0].tolist() == [[0, 0, 0, 1]] * 2
+        assert latent_concat(first, second, "-x").samples[1, 0].tolist() == [[1, 0, 0, 0]] * 2
+        below = latent_concat(first, Latent(torch.ones(1, 4, 1, 3)), "y").samples
+        assert below.shape == (2, 4, 3, 3) and below[0, 0, 2].tolist() == [1, 1, 1]
+
+    def test_what_does_not_fit_is_refused(self):
+        with pytest.raises(InputError, match="do not fit"):
+            latent_concat(Latent(torch.zeros(1, 4, 2, 3)), Latent(torch.zeros(1, 4, 3, 3)), "x")
+        with pytest.raises(InputError, match="no time axis"):
+            latent_cut(Latent(torch.zeros(1, 4, 2, 3)), "t")
+
+    @pytest.mark.parametrize(("index", "amount", "columns"), [(1, 2, [1, 2]), (-1, 5, [4]), (9, 1, [4]), (-9, 1, [0])])
+    def test_columns_are_cut_out(self, index, amount, columns):
+        samples = torch.arange(5.0).expand(1, 4, 2, 5)
+        assert latent_cut(Latent(samples), "x", index, amount).samples[0, 0, 0].tolist() == columns
+
+    def test_frames_of_a_video(self):
+        video = Latent(torch.arange(3.0).view(1, 1, 3, 1, 1).expand(1, 4, 3, 2, 2))
+        assert latent_cut(video, "t", 1, 1).samples.unique().tolist() == [1]
+        assert latent_concat(video, video, "t").samples.shape == (1, 4, 6, 2, 2)
+
+
+class TestRebatching:
+    def test_the_order_and_the_noise_of_each_are_kept(self):
+        latents = [Latent(torch.full((count, 4, 2, 2), float(count))) for count in (1, 3)]
+        found = rebatch_latents(latents, [2])
+        assert [len(latent.samples) for latent in found] == [2, 2]
+        assert torch.cat([latent.samples for latent in found])[:, 0, 0, 0].tolist() == [1, 3, 3, 3]
+        assert [latent.batch_index for latent in found] == [(0, 0), (1, 2)]
+
+    def test_unlike_latents_are_not_mixed(self):
+        plain, masked = Latent(torch.zeros(1, 4, 2, 2)), Latent(torch.zeros(2, 4, 2, 2), torch.ones(1, 16, 16))
+        found = rebatch_latents([plain, masked, Latent(torch.zeros(1, 4, 3, 3))], [8])
+        assert [latent.samples.shape[0] for latent in found] == [1, 2, 1]
+        assert found[1].noise_mask.shape == (2, 16, 16) and found[0].noise_mask is None
