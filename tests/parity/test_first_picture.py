@@ -49,7 +49,7 @@ def test_the_first_picture_takes_its_weights_and_two_gib(plain):
     weights = open_weights(MODELS / NAME)
     held = {name for network in families.detect(weights).networks for name in network.keys.values()}
     assert {name for name, count in plain["reads"].items() if count > 1} == set()
-    assert held == {*plain["reads"]}
+    assert {*plain["reads"]} == {name for name in held if not name.endswith("position_ids")}
     assert plain["peak"] <= sum(weights.infos[name].numbers * 4 for name in held) + MORE
     assert plain["told"] == []
 

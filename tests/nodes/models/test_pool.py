@@ -152,6 +152,19 @@ def test_upscalers_and_embeddings(tmp_path: Path) -> None:
     assert [table.shape for table in pool.embedding(FileRef("embeddings", "style"))] == [(2, 4)]
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_what_leaves_a_gpu_comes_back_and_blocks_come_one_by_one(models: Path) -> None:
+    pool = Pool("cuda", "fp32", 1 << 30, lambda file: models / file.folder / file.fingerprint, host_bytes=1 << 30)
+    x, timestep, context = (part.cuda() for part in (torch.randn(2, 4, 8, 8), torch.ones(2), torch.randn(2, 77, 32)))
+    with torch.no_grad():
+        whole = pool.unet(Model(TINY))(x, timestep, context)
+        streamed = pool.unet(Model(TINY), streamed=True)
+        assert torch.equal(streamed(x, timestep, context), whole)
+        assert torch.equal(streamed(x, timestep, context), whole)
+        assert pool.residents.aside(Model(TINY))
+        assert torch.equal(pool.unet(Model(TINY))(x, timestep, context), whole)
+
+
 @pytest.mark.reference
 @pytest.mark.slow
 def test_a_model_of_real_widths() -> None:
