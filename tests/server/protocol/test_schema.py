@@ -32,10 +32,11 @@ def test_commands_refuse_what_they_do_not_know_and_everything_is_described() -> 
     assert [name for name, entry in schema["$defs"].items() if not entry.get("description")] == []
 
 
-def test_the_documentation_names_every_command_edit_and_fact() -> None:
+def test_the_documentation_names_every_command_edit_event_and_fact() -> None:
     text = (ROOT / "docs/protocol.md").read_text()
     names = [command_name(kind) for kind in COMMANDS]
     names += [kind.model_fields["op"].annotation.__args__[0] for kind in get_args(get_args(Edit)[0])]
     names += get_args(FactKind)
+    names += [kind.model_fields["event"].default for kind in MESSAGES]
 
     assert [name for name in names if f"`{name}`" not in text] == []
