@@ -3,6 +3,8 @@ import pytest
 from engine.errors import SettingError
 from server.command import SHARED
 
+SHORT = {"ram_gb": "ram", "vram_gb": "vram"}
+"""Options that have a shorter name than their settings."""
 COMMANDS = ("run", "plan", "nodes", "models", "cache")
 
 
@@ -13,7 +15,7 @@ def test_every_command_has_the_shared_options_and_examples(loomis, command, monk
     assert ran.code == 0
     assert f"loomis {command}" in ran.out
     for name in SHARED:
-        assert f"--{name.replace('_', '-')} " in ran.out
+        assert f"--{SHORT.get(name, name).replace('_', '-')} " in ran.out
         assert f"LOOMIS_{name.upper()}" in ran.out
 
 

@@ -15,7 +15,7 @@ from server.security.access import read_access
 from tests.server.words import served
 
 Message = dict[str, Any]
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a test gives up waiting."""
 
 
