@@ -94,7 +94,9 @@ def _each(row: Row, rival: str) -> str:
 
 def _one_by_one(rows: Sequence[Row]) -> Table:
     """Return a table with a line per row; the rivals have a column each."""
-    table = _table(rows[0], rows[0].note)
+    notes = {row.note: row.name for row in rows if row.note}
+    each = "\n".join(f"{name}: {note}" for note, name in notes.items())
+    table = _table(rows[0], each if len(notes) > 1 else rows[0].note)
     rivals = list(dict.fromkeys(rival for row in rows for rival in row.ratios))
     parts = any(row.count > 1 for row in rows)
     table.add_column("what")
