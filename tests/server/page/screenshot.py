@@ -16,6 +16,11 @@ from playwright.sync_api import Page, sync_playwright
 LONGEST = 1_200_000
 """Milliseconds that a busy machine may take for the portraits."""
 
+HALF = """() => {
+  const done = document.querySelector("#now progress")?.value;
+  return document.querySelector("#now .doing")?.textContent === "Sampler" && done > 0.4 && done < 0.85;
+}"""
+
 ROOT = Path(__file__).parents[3]
 PROMPTS = (
     "portrait of a woman with red hair, blue background",
@@ -35,13 +40,13 @@ def submit(address: str, prompt: str, seed: int) -> None:
     urllib.request.urlopen(f"{address}/api/v1/jobs", json.dumps(body).encode()).read()
 
 
-def look(page: Page, address: str, scheme: str, file: Path) -> None:
-    """Wait until the page has a history and a preview of what runs, and take its picture."""
+def look(page: Page, address: str, scheme: str, pictures: int, file: Path) -> None:
+    """Wait until the page has a history and a preview of what a sampler works on, and take its picture."""
     page.emulate_media(color_scheme=scheme)
     page.goto(address)
-    page.locator("#history .shot img").nth(3).wait_for(timeout=LONGEST)
+    page.locator("#history .shot img").nth(pictures - 1).wait_for(timeout=LONGEST)
     page.locator("#now .preview img:visible").wait_for(timeout=LONGEST)
-    page.wait_for_function("Number(document.querySelector('#now progress')?.value) > 0.4", timeout=LONGEST)
+    page.wait_for_function(HALF, timeout=LONGEST)
     page.screenshot(path=file)
 
 
@@ -57,14 +62,14 @@ def main() -> None:
             with sync_playwright() as driver:
                 browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
                 page = browser.new_page(
-                    viewport={"width": 1180, "height": 860}, device_scale_factor=1.5, bypass_csp=True
+                    viewport={"width": 1280, "height": 840}, device_scale_factor=1.5, bypass_csp=True
                 )
                 for seed, prompt in enumerate(PROMPTS):
                     submit(address, prompt, seed + 1)
-                look(page, address, "light", ROOT / "docs" / "images" / "page.png")
-                for seed, prompt in enumerate(PROMPTS):
+                look(page, address, "light", 4, ROOT / "docs" / "images" / "page.png")
+                for seed, prompt in enumerate(PROMPTS[:3]):
                     submit(address, prompt, seed + 20)
-                look(page, address, "dark", ROOT / "docs" / "images" / "page-dark.png")
+                look(page, address, "dark", 5, ROOT / "docs" / "images" / "page-dark.png")
                 browser.close()
         finally:
             server.terminate()
