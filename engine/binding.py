@@ -1,6 +1,7 @@
 """Bind one node to its type: its literals cast, its links leading to outputs that exist and fit."""
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from engine.casts import cast
@@ -9,6 +10,13 @@ from engine.errors import Fault, LoomisError, shortened
 from engine.graph import SEQUENCE, Link, Node, is_link
 from engine.node import Registry
 from engine.schema import NodeSpec, Port
+
+COMPARED = 100
+"""Nodes among which the one that a wrong link may mean is looked for: all of them would take long in a large graph."""
+
+
+TAKE_LISTS = frozenset({"*", "LIST"})
+"""The types of inputs whose value may be a list."""
 
 
 class BoundNode(NamedTuple):
@@ -68,9 +76,10 @@ def bind(
 
 def _means_link(value: object, port: Port, nodes: Mapping[str, Node]) -> bool:
     """Tell a link from a list that is meant as a value, by the declared type: most inputs take no lists."""
-    if port.type in ("*", "LIST"):
-        return is_link(value) and value[0] in nodes  # type: ignore[index]
-    return isinstance(value, SEQUENCE)
+    if not isinstance(value, SEQUENCE):
+        return False
+    takes_lists = not TAKE_LISTS.isdisjoint(port.type.split(","))
+    return not takes_lists or (is_link(value) and value[0] in nodes)
 
 
 def _missing(node: Node, port: Port) -> Fault:
@@ -91,12 +100,12 @@ def _link(value: list[Any], port: Port, nodes: Mapping[str, Node], registry: Reg
         )
     id, slot = value[0], value[1]
     if id not in nodes:
-        near = nearest(id, nodes)
+        some = list(islice(nodes, COMPARED))
         raise BadInput(
             "bad_linked_input",
-            f"it is linked to node {id!r}, which is not in the workflow.",
+            f"it is linked to node {shortened(id, 60)!r}, which is not in the workflow.",
             value,
-            near or f"one of {', '.join(nodes)}",
+            nearest(id, some) or f"one of {', '.join(some)}",
             "Link it to a node that is there.",
         )
     source = registry.specs.get(nodes[id].class_type)

@@ -41,11 +41,7 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
     except (ValueError, TypeError, OverflowError):
         got = "null" if value is None else value
         raise BadInput(
-            "invalid_input_type",
-            f"{shortened(got, 60)!r} is no {port.type}.",
-            got,
-            port.type,
-            f"Give it a value of type {port.type}.",
+            "invalid_input_type", f"{_shown(value)} is no {port.type}.", got, port.type, _advice(value, port.type)
         ) from None
     check_plain(result)
     if port.choices is not None:
@@ -67,6 +63,20 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
             f"Use {port.maximum} or less.",
         )
     return result
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a workflow file has it, in few characters."""
+    if value is None:
+        return "null"
+    short = shortened(value, 60)
+    return repr(short) if isinstance(value, str) else short
+
+
+def _advice(value: Any, type: str) -> str:
+    if value is None and type in ("INT", "FLOAT"):
+        return "Give it a number. NaN and Infinity in a file are read as null."
+    return f"Give it a value of type {type}."
 
 
 @lru_cache(4096)

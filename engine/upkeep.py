@@ -1,10 +1,14 @@
 """Looking at a store, checking it and clearing it."""
 
+import re
 import sqlite3
 from dataclasses import dataclass
 
 from engine.disk import Disk
 from engine.processes import is_dead
+
+OBJECT = re.compile("[0-9a-f]{64}")
+"""How the name of an object file begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ def verify(disk: Disk) -> Verification:
 def _drop_strays(disk: Disk) -> tuple[str, ...]:
     strays = []
     for file in disk.objects.files():
-        found = disk.index.read("SELECT writer FROM objects WHERE hex(digest) = ?", (file.name[:64].upper(),))
+        digest = bytes.fromhex(file.name[:64]) if OBJECT.match(file.name) else b""
+        found = disk.index.read("SELECT writer FROM objects WHERE digest = ?", (digest,))
         is_part = file.suffix == ".part"
         if not found or (is_part and (found[0][0] is None or is_dead(found[0][0]))):
             file.unlink(missing_ok=True)

@@ -109,7 +109,7 @@ class Work:
                 completion.placed[index] = completion.placed[made]
 
     def cancelled(self, task: Task) -> Completion:
-        """Return the report of a node that was stopped at an await."""
+        """Return what comes of a node that was stopped: between two calls, or at an await."""
         return Completion(error=Cancelled("The run was cancelled.", node=task.node.id))
 
     def _ask(self, task: Task, missing: Sequence[int], completion: Completion) -> None:

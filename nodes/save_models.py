@@ -16,7 +16,6 @@ else:
 
 CATEGORY = "advanced/model_merging"
 SUFFIX = ".safetensors"
-VAE_PREFIX = "first_stage_model."
 VALIDATE = {"filename_prefix": check_prefix}
 
 

@@ -45,9 +45,10 @@ def _load(path: Path) -> Any:
             )
     if is_zip and not _is_torch_zip(path):
         raise FileError(f"{path.name} is not a weights file", got="a zip archive", expected=EXPECTED, hint=AGAIN)
+    by_name = is_zip and path.suffix != ".safetensors"  # by that name torch opens it as safetensors, whatever it holds
     try:
-        with warnings.catch_warnings(action="ignore"):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
+            return torch.load(path if by_name else file, map_location="cpu", weights_only=True, mmap=by_name)
     except pickle.UnpicklingError as error:
         raise _refused(path, error) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:

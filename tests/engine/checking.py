@@ -32,6 +32,7 @@ def words() -> Registry:
         any: Annotated[Anything, OptionalInput()] = None,
         u: Annotated[int | float, OptionalInput()] = 0,
         t: Annotated[bool | str, OptionalInput()] = "",
+        ul: Annotated[int | list[int], OptionalInput()] = 0,
         n: int | None = None,
     ) -> int: ...
 

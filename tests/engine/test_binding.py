@@ -78,7 +78,7 @@ def test_null_leaves_an_input_out_whose_default_is_none():
 def test_defaults_are_filled_in_and_unknown_inputs_left_out():
     bound = check({"1": n("Values", colour="red"), "o": n("Show", value=("1", 0))})
     assert bound.nodes["1"].literals == {
-        "i": 1, "f": 0.0, "s": "", "b": False, "c": "red", "l": [], "u": 0, "t": "",
+        "i": 1, "f": 0.0, "s": "", "b": False, "c": "red", "l": [], "u": 0, "t": "", "ul": 0,
     }  # fmt: skip
 
 
@@ -86,6 +86,10 @@ def test_a_list_is_a_link_or_a_value_by_the_declared_type():
     graph = {"1": n("Number", value=1), "2": n("Values", any=["1", 0], l=["x", 0]), "o": n("Show", value=("2", 0))}
     bound = check(graph)
     assert bound.nodes["2"].links == {"any": Link("1", 0)} and bound.nodes["2"].literals["l"] == ["x", 0]
+    graph["2"] = n("Values", ul=["x", 0])
+    assert check(graph).nodes["2"].literals["ul"] == ["x", 0]
+    graph["2"] = n("Values", ul=["1", 0])
+    assert check(graph).nodes["2"].links == {"ul": Link("1", 0)}
     graph["2"] = n("Values", l=["1", 0])
     assert [fault.code for fault in faults(graph)] == ["return_type_mismatch"]
     graph["2"] = n("Values", l={"__value__": ["1", 0]})

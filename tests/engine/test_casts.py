@@ -24,6 +24,13 @@ def test_a_value_of_another_type(name: str, value: Any):
     assert (fault.code, fault.input) == ("invalid_input_type", name) and fault.expected
 
 
+def test_a_wrong_value_is_shown_as_the_file_has_it():
+    assert "input i: 'two' is no INT." in fault_of("Values", i="two").message
+    assert "input i: {'a': 1} is no INT." in fault_of("Values", i={"a": 1}).message
+    null = fault_of("Values", f=None)
+    assert "input f: null is no FLOAT." in null.message and "NaN" in str(null.hint)
+
+
 def test_a_value_that_nests_too_deep():
     deep: list[Any] = []
     for _ in range(500):

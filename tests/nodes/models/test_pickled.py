@@ -31,6 +31,15 @@ def test_a_nested_state_dict_is_unwrapped(tmp_path: Path, save: Callable[[Any, P
     assert torch.equal(weights.tensor("a.weight"), table)
 
 
+@pytest.mark.parametrize("save", SAVERS)
+def test_a_file_is_known_by_its_bytes_and_not_by_its_name(tmp_path: Path, save: Callable[[Any, Path], None]) -> None:
+    save({"a": torch.ones(2)}, tmp_path / "x.safetensors")
+    assert torch.equal(open_weights(tmp_path / "x.safetensors").tensor("a"), torch.ones(2))
+    save(Code(), tmp_path / "y.safetensors")
+    with pytest.raises(ModelError, match="wants to run code"):
+        open_weights(tmp_path / "y.safetensors")
+
+
 def test_tensors_one_level_down_carry_both_names(tmp_path: Path) -> None:
     torch.save({"string_to_param": {"*": torch.ones(2, 4)}, "name": "style"}, tmp_path / "x.pt")
     assert list(open_weights(tmp_path / "x.pt").infos) == ["string_to_param.*"]
