@@ -185,11 +185,10 @@ class Engine:
         ``parameters`` replaces inputs (``{"KSampler.seed": 7}``) and sets what the file declares (``{"seed": 7}``);
         ``targets`` runs only what these nodes need; ``partial`` leaves out what is not valid; ``values`` names nodes
         whose outputs are wanted as values, ``keep`` those whose outputs are to be in the store afterwards, however
-        cheap they are;
-        ``on_event`` gets every event as it happens, from any thread; setting ``cancel`` stops the run, setting
-        ``pause`` stops it when the nodes that run are done; ``extra`` goes into the files beside the prompt, as does
-        the document that the editor saved (``{"workflow": ...}``); ``notes`` go into their provenance; ``output`` is
-        where they are written instead of the output folder.
+        cheap they are. ``on_event`` gets every event as it happens, from any thread. Setting ``cancel`` stops the
+        run, setting ``pause`` stops it when the nodes that run are done. ``extra`` goes into the files beside the
+        prompt, as does the document that the editor saved (``{"workflow": ...}``); ``notes`` go into their
+        provenance; ``output`` is where they are written instead of the output folder.
 
         Raises:
             LoomisError: what ``check`` raises, or what went wrong in a node; Cancelled when it was stopped, Paused when
@@ -204,12 +203,6 @@ class Engine:
         self.memo.refresh()
         self.store.begin_run()
         cancel = cancel or threading.Event()
-        provenance = Provenance(
-            bound.nodes, self.folders, self.store, self.settings,
-            declared=loaded.loomis.get("parameters", {}) if loaded.declarations else {},
-            parameters=resolved_parameters(bound.graph, parameters or {}, self.registry, loaded.declarations),
-            remarks=loaded.diagnostics, notes=notes or {},
-        )  # fmt: skip
         run = Run(
             self._shared,
             bound,
@@ -219,18 +212,11 @@ class Engine:
             cancel=cancel,
             pause=pause or threading.Event(),
             extra=({} if loaded.saved is None else {"workflow": loaded.saved}) | dict(extra or {}),
-            provenance=provenance,
+            provenance=self._provenance(loaded, bound, parameters or {}, notes or {}),
             remarks=loaded.warnings,
             output=output,
         )
-        with self._runs:
-            self._cancels.append(cancel)
-        try:
-            run.execute()
-        finally:
-            with self._runs:
-                self._cancels.remove(cancel)
-                self._runs.notify_all()
+        self._execute(run, cancel)
         outputs = {
             id: Output(tuple(file for each in placed for file in each.files), run.told.notes[id])
             for id, placed in run.told.placed.items()
@@ -239,6 +225,31 @@ class Engine:
             run.keep(wanted[name])
         found = {name: run.values(wanted[name]) for name in values if name in wanted}
         return Result(run.job, outputs, found, time.perf_counter() - began, bound.faults, loaded.diagnostics)
+
+    def _provenance(
+        self, loaded: Loaded, bound: BoundGraph, parameters: Mapping[str, Any], notes: Mapping[str, Any]
+    ) -> Provenance:
+        return Provenance(
+            bound.nodes,
+            self.folders,
+            self.store.files,
+            self.settings,
+            declared=loaded.loomis.get("parameters", {}) if loaded.declarations else {},
+            parameters=resolved_parameters(bound.graph, parameters, self.registry, loaded.declarations),
+            remarks=loaded.diagnostics,
+            notes=notes,
+        )
+
+    def _execute(self, run: Run, cancel: threading.Event) -> None:
+        """Execute a run that ``close`` can cancel and waits for."""
+        with self._runs:
+            self._cancels.append(cancel)
+        try:
+            run.execute()
+        finally:
+            with self._runs:
+                self._cancels.remove(cancel)
+                self._runs.notify_all()
 
     def close(self) -> None:
         """Cancel what runs, write what waits to be remembered and end the threads."""

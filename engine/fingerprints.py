@@ -43,7 +43,7 @@ class FileRecord:
 
 
 class KnownFiles(Protocol):
-    """Where records are kept: a store, or the table itself."""
+    """Where records are kept: the files of a store, or the table itself."""
 
     def known_file(self, path: str) -> FileRecord | None: ...
 

@@ -149,15 +149,15 @@ class Memo:
         path = self.folders.model(source.folder, name) if isinstance(source, Files) else self.folders.input_file(name)
         if path is None:
             return ""
-        found = fingerprint(path, self.store)
+        found = fingerprint(path, self.store.files)
         self._paths[found] = path
         return found
 
     def path_of(self, found: str) -> Path | None:
         """Return a file that has this fingerprint now."""
-        candidates = [*([self._paths[found]] if found in self._paths else []), *map(Path, self.store.paths_of(found))]
-        for path in candidates:
-            if path.is_file() and fingerprint(path, self.store) == found:
+        here = [self._paths[found]] if found in self._paths else []
+        for path in (*here, *map(Path, self.store.files.paths_of(found))):
+            if path.is_file() and fingerprint(path, self.store.files) == found:
                 return path
         return None
 

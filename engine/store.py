@@ -23,10 +23,9 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
 from engine import upkeep
-from engine.digests import Digester
+from engine.digests import FileRecords
 from engine.disk import Disk, Entry
 from engine.errors import StoreError
-from engine.fingerprints import FileRecord, FileTable
 from engine.index import DISK_ERRORS, Index, is_damage
 from engine.leases import Leases
 from engine.memory import Cached, Memory
@@ -65,8 +64,8 @@ MISSING: Final = Missing.MISSING
 class Store:
     """Rows and values under two budgets of bytes. Without a folder it forgets everything when it is closed.
 
-    Every method may be called from any thread. ``names`` are those of output files. ``warn`` gets one sentence when the
-    disk can't be used.
+    Every method may be called from any thread. ``names`` are those of output files, ``files`` what is known of models
+    and pictures. ``warn`` gets one sentence when the disk can't be used.
     """
 
     def __init__(
@@ -92,8 +91,7 @@ class Store:
         self._index = self._disk.index if self._disk else Index(None)
         self._leases = Leases(self._index, clock)
         self.names = Names(self._index, clock, self._pause)
-        self._files = FileTable(self._index, clock)
-        self._digester = Digester(self.known_file, self._keep_whole)
+        self.files = FileRecords(self._index, clock, self._pause, digest=self._disk is not None)
         self._next_beat = 0.0
         self._writer = Writer(
             self._commit, max(memory_bytes, SMALLEST_QUEUE), self._beat, self._leases.heartbeat, self._pause
@@ -279,7 +277,7 @@ class Store:
 
     def close(self) -> None:
         """Write what waits, give back the leases and close the index."""
-        self._digester.close()
+        self.files.close()
         self._writer.close()
         if self._touched:
             self._commit(())
@@ -324,7 +322,7 @@ class Store:
         last = len(samples) - 1
         return Costs(*(samples[round(last * share)] for share in (0.1, 0.5, 0.9)))
 
-    # --- leases and files ---
+    # --- leases ---
 
     def lease(self, keys: Collection[bytes], owner: str, seconds: float) -> bool:
         """Take the right to compute keys, all or none, renewed until released. False where another has one of them."""
@@ -341,26 +339,6 @@ class Store:
         if interval is not None and now >= self._next_beat:
             self._shared(self._leases.renew, None)
             self._next_beat = now + interval / 2
-
-    def known_file(self, path: str) -> FileRecord | None:
-        """Return what is known of a file. What is not known of all its bytes is found out in the background."""
-        record = self._shared(lambda: self._files.known_file(path), None)
-        if record is not None and record.whole is None and self._disk is not None:
-            self._digester.want(record)
-        return record
-
-    def keep_file(self, record: FileRecord) -> None:
-        """Remember what is known of a file."""
-        self._shared(lambda: self._files.keep_file(record), None)
-        if record.whole is None and self._disk is not None:
-            self._digester.want(record)
-
-    def _keep_whole(self, record: FileRecord, whole: str) -> None:
-        self._shared(lambda: self._files.keep_whole(record, whole), None)
-
-    def paths_of(self, fingerprint: str) -> list[str]:
-        """Return the paths where a file with this fingerprint was last seen."""
-        return self._shared(lambda: self._files.paths_of(fingerprint), [])
 
     def _shared(self, action: Callable[[], T], otherwise: T) -> T:
         try:

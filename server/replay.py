@@ -85,7 +85,7 @@ def recorded_settings(options: Options, made: Mapping[str, Any]) -> Settings:
 def _changed(made: Mapping[str, Any], engine: Engine, loaded: Loaded) -> Iterable[str]:
     """Yield what is not as it was when the picture was made."""
     bound = engine.check(loaded.prompt)
-    now = Provenance(bound.nodes, engine.folders, engine.store, engine.settings).of_file("", 0, b"")["made"]
+    now = Provenance(bound.nodes, engine.folders, engine.store.files, engine.settings).of_file("", 0, b"")["made"]
     digests = {(file["kind"], file["name"]): file["blake3"] for file in now["files"]}
     for file in made.get("files", ()):
         if digests.get((file["kind"], file["name"]), file["blake3"]) != file["blake3"]:

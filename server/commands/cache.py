@@ -3,10 +3,11 @@
 import json
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from engine.errors import StoreError
 from engine.store import Store
 from server.command import command
 from server.commands.arguments import Json
@@ -49,7 +50,7 @@ def cache(
     """
     folder = options.data.absolute() / "store"
     sizes = int(options.memory_gb * GB), int(options.disk_gb * GB)
-    with Store(folder, memory_bytes=sizes[0], disk_bytes=sizes[1]) as store:
+    with Store(folder, memory_bytes=sizes[0], disk_bytes=sizes[1], warn=refuse) as store:
         match what:
             case What.info:
                 show_info(store, as_json)
@@ -59,6 +60,16 @@ def cache(
                 seconds = None if older_than is None else older_than * DAY
                 freed = store.clear(older_than=seconds, type=node_type)
                 typer.echo(json.dumps({"freed": freed}) if as_json else f"Freed {bytes_text(freed)}.")
+
+
+def refuse(why: str) -> NoReturn:
+    """Fail where a run would go on without remembering."""
+    raise StoreError(
+        "The remembered results can't be reached.",
+        got=why,
+        expected="a folder that can be written",
+        hint="Name another with --data, or make room.",
+    )
 
 
 def show_info(store: Store, as_json: bool) -> None:

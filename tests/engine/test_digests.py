@@ -48,25 +48,25 @@ def touch(path: Path) -> None:
 
 
 def whole(store: Store, path: Path) -> str | None:
-    record = store.known_file(str(path))
+    record = store.files.known_file(str(path))
     return record.whole if record else None
 
 
 def test_a_file_that_was_used_gets_its_digest_and_a_touch_changes_nothing(large: Path, tmp_path: Path):
     with open_store(tmp_path) as store:
-        before = fingerprint(large, store)
+        before = fingerprint(large, store.files)
         until(lambda: whole(store, large) is not None)
         assert whole(store, large) == blake3(large.read_bytes()).hexdigest()
         touch(large)
-        assert fingerprint(large, store) == before
+        assert fingerprint(large, store.files) == before
 
 
 def test_what_was_not_finished_is_begun_again_by_the_next(large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as slow, open_store(tmp_path) as store:
         slow.setattr(digests, "DELAY", 60.0)
-        fingerprint(large, store)
+        fingerprint(large, store.files)
     with open_store(tmp_path) as store:
-        fingerprint(large, store)
+        fingerprint(large, store.files)
         until(lambda: whole(store, large) is not None)
 
 
@@ -128,13 +128,13 @@ def test_the_thread_has_the_lowest_priority(tmp_path: Path):
 
 def test_a_record_that_moved_on_keeps_no_old_digest(large: Path, tmp_path: Path):
     with open_store(tmp_path) as store:
-        fingerprint(large, store)
-        record = store.known_file(str(large))
+        fingerprint(large, store.files)
+        record = store.files.known_file(str(large))
         assert record is not None
         until(lambda: whole(store, large) is not None)
         touch(large)
-        fingerprint(large, store)
-        store._keep_whole(record, "another")
+        fingerprint(large, store.files)
+        store.files.keep_whole(record, "another")
         assert whole(store, large) == blake3(large.read_bytes()).hexdigest()
 
 

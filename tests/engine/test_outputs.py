@@ -55,7 +55,7 @@ def png(size: tuple[int, int] = (3, 2)) -> bytes:
 
 
 def made(memo: Memo) -> Provenance:
-    return Provenance({}, memo.folders, memo.store, Settings())
+    return Provenance({}, memo.folders, memo.store.files, Settings())
 
 
 def place(memo: Memo, key: bytes, *files: Artifact, folders: Folders | None = None, **extra: Any) -> list[Any]:

@@ -30,6 +30,13 @@ def test_verify_drops_what_is_left_over_and_says_so(loomis, workflow, here):
     assert loomis("cache", "verify").code == 0
 
 
+def test_a_store_that_can_not_be_reached_is_an_error_and_not_an_empty_one(loomis, here):
+    (here / "file").write_text("no folder")
+    for what in ("info", "verify", "clear"):
+        ran = loomis("cache", what, "--data", "file")
+        assert (ran.code, ran.out) == (1, "") and "can't be reached" in ran.err
+
+
 def test_clear_one_type(loomis, workflow):
     loomis("run", workflow)
     assert loomis("cache", "clear", "--type", "PreviewAny").code == 0
