@@ -87,7 +87,7 @@ def test_a_text_names_files_too(words, tmp_path: Path):
     folder.mkdir(parents=True)
     (folder / "fox.pt").write_bytes(b"fox")
     with engine(words, tmp_path) as e:
-        (file,) = e.run({"1": n("Prompt", text="a <fox> and a <hare>")}).outputs["1"].files
+        (file,) = e.run({"1": n("Prompt", text="a <fox> and a hare")}).outputs["1"].files
     found = texts_of(file)["loomis"]["made"]["files"]
     assert found == [{"kind": "embeddings", "name": "fox.pt", "blake3": blake3(b"fox").hexdigest()}]
 
