@@ -1,0 +1,40 @@
+import json
+from pathlib import Path
+from typing import Annotated
+
+from engine import Engine, Folders, Registry
+from engine.schema import Files
+from server.jobs.records import Submission
+from server.jobs.submit import decode, digest, encode, make_job, model_files
+from tests.engine.words import n
+
+
+def test_what_tells_two_submissions_apart_is_their_content_not_their_place():
+    graph = {"1": n("Number", value=1)}
+    body = encode(Submission(graph, extra={"a": 1}))
+    assert digest(body) == digest(
+        encode(Submission(graph, id="x", priority=5, front=True, labels=("l",), extra={"a": 1}))
+    )
+    for other in (Submission(graph), Submission(graph, targets=("1",), extra={"a": 1}), Submission({}, extra={"a": 1})):
+        assert digest(encode(other)) != digest(body)
+    assert decode(body).workflow == json.loads(json.dumps(graph))
+
+
+def test_a_job_names_the_model_files_of_its_graph(tmp_path: Path):
+    registry = Registry()
+
+    @registry.node("Load", output_node=True)
+    def load(name: Annotated[str, Files("checkpoints")], other: Annotated[str, Files("vae")]) -> str:
+        return name + other
+
+    for file in ("checkpoints/a.safetensors", "vae/b.safetensors"):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).touch()
+    graph = {"1": n("Load", name="a.safetensors", other="b.safetensors")}
+    with Engine(registry, folders=Folders(models=(tmp_path,))) as engine:
+        bound = engine.check(graph)
+    assert model_files(bound) == {"checkpoints/a.safetensors", "vae/b.safetensors"}
+    job = make_job(Submission(graph, timeout=5), "id", 3.0, bound)
+    assert job.models == ("checkpoints/a.safetensors", "vae/b.safetensors")
+    assert job.deadline
+    assert round(job.deadline - job.created) == 5
