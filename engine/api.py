@@ -217,14 +217,10 @@ class Engine:
             output=output,
         )
         self._execute(run, cancel)
-        outputs = {
-            id: Output(tuple(file for each in placed for file in each.files), run.told.notes[id])
-            for id, placed in run.told.placed.items()
-        }
         for name in wanted.keys() & keep:
             run.keep(wanted[name])
         found = {name: run.values(wanted[name]) for name in values if name in wanted}
-        return Result(run.job, outputs, found, time.perf_counter() - began, bound.faults, loaded.diagnostics)
+        return Result(run.job, _shown(run), found, time.perf_counter() - began, bound.faults, loaded.diagnostics)
 
     def _provenance(
         self, loaded: Loaded, bound: BoundGraph, parameters: Mapping[str, Any], notes: Mapping[str, Any]
@@ -268,3 +264,10 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _shown(run: Run) -> dict[str, Output]:
+    return {
+        id: Output(tuple(file for each in placed for file in each.files), run.told.notes[id])
+        for id, placed in run.told.placed.items()
+    }

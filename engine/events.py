@@ -115,7 +115,6 @@ class WasCancelled:
 
     seq: int
     job: str
-    nodes: tuple[str, ...] = field(default=())
 
 
 Event: TypeAlias = (

@@ -1,5 +1,16 @@
-"""``python -m server`` is the command ``loomis``."""
+"""``python -m server`` and the command ``loomis``."""
 
-from server.cli import main
+import signal
 
-main()
+
+def main() -> None:
+    """Run the command line. Ctrl-C while it is loaded ends the program at once, and without a traceback."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from server.cli import main as run
+
+    signal.signal(signal.SIGINT, before)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -49,17 +49,20 @@ A setting comes from the first of these that has it:
   3. a line of the settings file (TOML), such as device = "cpu"
   4. its default
 
-Settings, with the names that the file uses:
-  models, input, out, data, extra_model_paths   folders and a file
-  device, precision
-  ancestral_noise    next-seed or same-seed
-  compile            true or false, see --compile
-  memory_gb, disk_gb what is remembered, default 2 and 20
-  ram_gb, vram_gb    what models and their work may take, default: see --ram and --vram
-  server                            where submit, watch, jobs and cancel find it
-  host, port, workers               the server: 127.0.0.1, 8188, one for each device
-  history_jobs, history_gb          jobs that it remembers, default 10000 and 1
-  grace_seconds, park_seconds       what a job may take to stop, default 10 and 20
+Settings, with the names that the file uses and their defaults:
+  models, input, out      folders: models, input and output where you are
+  data                    what is remembered: the user data folder
+  extra_model_paths       extra_model_paths.yaml, here or beside the models
+  device, precision       auto and auto
+  ancestral_noise         next-seed (or same-seed)
+  compile                 false, see --compile
+  memory_gb, disk_gb      what is remembered, in GiB: 2 and 20
+  ram_gb, vram_gb         what models and their work may take: see --ram
+  server                  where submit, watch, jobs and cancel find it
+  host, port, workers     the server: 127.0.0.1, 8188, one for each device
+  token_file, allow_host, allow_origin, log       see loomis serve --help
+  history_jobs, history_gb      jobs that it remembers: 10000 and 1
+  grace_seconds, park_seconds   what a job may take to stop: 10 and 20
 
 With LOOMIS_TRACEBACK=1 in the environment, errors come with a traceback.
 """

@@ -78,7 +78,8 @@ class Story:
 def _ahead(plan: events.Planned) -> str:
     counts = ((plan.remembered, "remembered"), (plan.runs, "to run"), (plan.depends, "that may follow"))
     text = ", ".join(f"{len(ids)} {what}" for ids, what in counts if ids)
-    time = range_text(plan.seconds) if plan.runs or plan.depends else ""
+    known = plan.expected.keys() >= {*plan.runs, *plan.depends}  # else the sum says too little
+    time = range_text(plan.seconds) if known else ""
     return f"{text}; {time} expected" if time else text
 
 

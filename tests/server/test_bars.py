@@ -6,7 +6,7 @@ from rich.console import Console
 from engine import events
 from server.bars import Bars, time_left
 
-PLANNED = events.Planned(1, "j", ("1",), {"2": "never run"}, ("3",), (2.0, 4.0))
+PLANNED = events.Planned(1, "j", ("1",), {"2": "never run"}, ("3",), (2.0, 4.0), {"2": (2.0, 3.0), "3": (0.0, 1.0)})
 
 
 @pytest.fixture

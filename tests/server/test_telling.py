@@ -9,7 +9,7 @@ from engine.errors import Fault
 from engine.formats import Diagnostic
 from server.telling import MOST_LINES, FilesOnly, JsonLines, Lines, OnTerminal, Story, event_data
 
-PLANNED = events.Planned(2, "j", ("1",), {"2": "seed changed"}, ("3",), (1.0, 3.0))
+PLANNED = events.Planned(2, "j", ("1",), {"2": "seed changed"}, ("3",), (1.0, 3.0), {"2": (1.0, 2.0), "3": (0.0, 1.0)})
 
 
 def test_a_story_has_one_line_a_node():
@@ -34,6 +34,11 @@ def test_a_story_has_one_line_a_node():
         "warning: The disk is full.",
         "done in 1.5 s",
     ]
+
+
+def test_no_time_is_promised_while_a_node_never_ran():
+    planned = events.Planned(2, "j", (), {"1": "never run", "2": "seed changed"}, (), (1.0, 2.0), {"2": (1.0, 2.0)})
+    assert Story({}).line(planned) == "2 to run"
 
 
 def test_a_large_graph_is_counted():
