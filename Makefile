@@ -9,7 +9,7 @@ demo: .venv/installed
 	@$(BIN)/loomis run workflows/portrait.json
 
 test: lint
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: .venv/installed-test
 	@$(BIN)/ruff check .
