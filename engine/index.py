@@ -142,6 +142,11 @@ class Index:
         self._begin_anew()
         return []
 
+    def version(self) -> int:
+        """Return a number that is another one when any connection, of this process or not, has written since."""
+        found = self.read("PRAGMA data_version")
+        return found[0][0] if found else 0
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Give the writing connection inside a transaction. A damaged database is replaced and the error raised."""

@@ -126,6 +126,7 @@ class Memo:
 
     def refresh(self) -> None:
         """Work out anew how long things take, and what went into them before."""
+        self.store.refresh()
         self._seconds = {}
         self._earlier = {}
 

@@ -87,6 +87,9 @@ class Store:
         self._rows: OrderedDict[bytes, tuple[Row, float]] = OrderedDict()
         self._touched: dict[bytes, float] = {}
         self._recent: dict[str, deque[float]] = {}
+        self._version = 0
+        self._disk_costs: dict[str, list[float]] = {}
+        self._disk_rows: dict[str, list[Row]] = {}
         self._disk = self._open(folder, disk_bytes)
         self._index = self._disk.index if self._disk else Index(None)
         self._leases = Leases(self._index, clock)
@@ -153,8 +156,10 @@ class Store:
             self._rows.popitem(last=False)
 
     def recent(self, type: str, count: int) -> list[Row]:
-        """Return the newest rows of a node type that are on disk."""
-        return self._guarded(lambda disk: disk.recent(type, count), [])
+        """Return the newest rows of a node type that are on disk, as of the last `refresh`."""
+        if type not in self._disk_rows:
+            self._disk_rows[type] = self._guarded(lambda disk: disk.recent(type, count), [])
+        return self._disk_rows[type]
 
     def _used(self, key: bytes, row: Row, used: float) -> Row:
         """Note the use of a row and its values, unless that was done a short while ago."""
@@ -314,13 +319,25 @@ class Store:
     # --- what things cost ---
 
     def costs(self, type: str) -> Costs | None:
-        """Return how long recent results of a node type took, here and as told on disk; None where there are none."""
-        stored: list[float] = self._guarded(lambda disk: disk.costs(type, SAMPLES), [])
-        samples = sorted([*self._recent.get(type, ()), *stored])
+        """Return how long recent results of a node type took; None where there are none.
+
+        Those of this process are known at once, those of others as of the last `refresh`.
+        """
+        if type not in self._disk_costs:
+            self._disk_costs[type] = self._guarded(lambda disk: disk.costs(type, SAMPLES), [])
+        samples = sorted([*self._recent.get(type, ()), *self._disk_costs[type]])
         if not samples:
             return None
         last = len(samples) - 1
         return Costs(*(samples[round(last * share)] for share in (0.1, 0.5, 0.9)))
+
+    def refresh(self) -> None:
+        """Look at costs and recent rows on disk anew, if anything was written since."""
+        version = self._guarded(lambda disk: disk.index.version(), 0)
+        if version != self._version:
+            self._version = version
+            self._disk_costs = {}
+            self._disk_rows = {}
 
     # --- leases ---
 

@@ -591,3 +591,16 @@ def test_the_same_name_for_every_process(open_store):
     assert (
         second.names.reserve(b"other", 0, "/out", str) == ("1", None) == second.names.reserve(b"other", 0, "/out", str)
     )
+
+
+def test_costs_that_another_process_told_are_known_after_a_refresh(tmp_path: Path):
+    with (
+        Store(tmp_path, memory_bytes=0, disk_bytes=10**6) as ours,
+        Store(tmp_path, memory_bytes=0, disk_bytes=10**6) as theirs,
+    ):
+        assert ours.costs("Add") is None
+        theirs.put(b"key", Row(outputs=(), cost=2.0), {}, type="Add")
+        theirs.flush()
+        assert ours.costs("Add") is None
+        ours.refresh()
+        assert ours.costs("Add") == Costs(2.0, 2.0, 2.0)
