@@ -41,8 +41,9 @@ class Options(BaseModel):
 
     ``data`` holds the store of remembered results. ``memory_gb`` and ``disk_gb`` bound what is remembered, ``ram_gb``
     and ``vram_gb`` what models and their work may take (0: a part of what there is). The rest is for ``loomis serve``:
-    where it listens and who is let in, how many jobs that ended are kept, how long a cancelled job may take to stop,
-    and how long a job that runs may take to come to the end of a node when the server ends.
+    where it listens and who is let in, another frontend for browsers, how many jobs that ended are kept, how long a
+    cancelled job may take to stop, and how long a job that runs may take to come to the end of a node when the server
+    ends.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +70,7 @@ class Options(BaseModel):
     token_file: Folder | None = None
     allow_host: Names = ()
     allow_origin: Names = ()
+    frontend: str | None = None
     log: Literal["auto", "human", "json"] = "auto"
     grace_seconds: Seconds = 10
     park_seconds: Seconds = 20
@@ -122,6 +124,7 @@ EXPECTED = {
     "history_jobs": "a number, such as 10000",
     "allow_host": "a list of names, such as example.org",
     "allow_origin": "a list of origins, such as https://example.org",
+    "frontend": "a folder, or the name of an installed package",
     "log": "auto, human or json",
 }
 EXPECTED |= dict.fromkeys(

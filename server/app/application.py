@@ -8,6 +8,7 @@ from server.app import health, jobs, metrics, nodes, openapi, system
 from server.app.answers import error_answer, http_answer, mistake_answer
 from server.app.services import Services
 from server.comfy import routes as comfy
+from server.comfy.frontend import with_frontend
 from server.comfy.hub import Hub
 from server.comfy.object_info import Catalogue
 from server.files import routes as files
@@ -30,8 +31,9 @@ ROUTES = [
 
 def application(services: Services) -> Starlette:
     """Return the application with all its routes."""
+    routes = [*ROUTES, *comfy.ROUTES]
     app = Starlette(
-        routes=[*ROUTES, *comfy.ROUTES],
+        routes=with_frontend(routes, services.frontend) if services.frontend else routes,
         exception_handlers={LoomisError: error_answer, HTTPException: http_answer, Exception: mistake_answer},
     )
     app.state.services = services

@@ -18,6 +18,7 @@ from nodes.machine import all_devices, torch_version
 from server.app.application import application
 from server.app.services import Services
 from server.app.tally import Tally, observe
+from server.comfy.frontend import find_frontend
 from server.jobs.lock import FolderLock
 from server.jobs.service import Jobs
 from server.jobs.store import Retention
@@ -57,6 +58,7 @@ class Uvicorn(uvicorn.Server):
 @asynccontextmanager
 async def serving(options: Options, carriers: list[Carrier], engine: Engine) -> AsyncIterator[Services]:
     """Have jobs and workers while the context lasts. At its end what runs is parked and queued again."""
+    frontend = find_frontend(options.frontend) if options.frontend else None
     retention = Retention(options.history_jobs, int(options.history_gb * GB))
     jobs = Jobs(engine, options.data.absolute() / "jobs" / "jobs.sqlite", retention)
     dispatcher = Dispatcher(jobs, carriers, options.grace_seconds)
@@ -64,7 +66,7 @@ async def serving(options: Options, carriers: list[Carrier], engine: Engine) -> 
     tally = Tally()
     observing = asyncio.create_task(observe(jobs, tally))
     try:
-        yield Services(engine, jobs, dispatcher, tally, options.data.absolute())
+        yield Services(engine, jobs, dispatcher, tally, options.data.absolute(), frontend)
     finally:
         observing.cancel()
         await dispatcher.park(options.park_seconds)

@@ -13,13 +13,17 @@ from server.workers.dispatcher import Dispatcher
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The engine that checks and plans, the jobs, who runs them, what was counted of them, and the data folder."""
+    """The engine that checks and plans, the jobs, who runs them, and what was counted of them.
+
+    ``data`` is the data folder, ``frontend`` that of a frontend in place of the page.
+    """
 
     engine: Engine
     jobs: Jobs
     dispatcher: Dispatcher
     tally: Tally
     data: Path
+    frontend: Path | None = None
 
 
 def services(connection: HTTPConnection) -> Services:

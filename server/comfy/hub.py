@@ -78,9 +78,9 @@ class Hub:
             match item:
                 case JobEvent(job=str(job)):
                     self._tell(job, item)
-                case Progress():
+                case Progress() if item.job in self._stories:
                     self._progress(item)
-                case Preview():
+                case Preview() if item.job in self._stories:
                     self._preview(item)
         for job in self._stale:
             if client := self._client(job):

@@ -130,6 +130,8 @@ ROUTES: list[Route] = [
     *twice("/global_subgraphs", _always({})),
     *twice("/global_subgraphs/{id}", missing),
     *twice("/node_replacements", _always({})),
+    Route("/templates/index.json", _always([])),
+    Route("/templates/index_logo.json", _always({})),
     Route("/internal/logs", logs),
     Route("/internal/logs/raw", raw_logs),
     Route("/internal/logs/subscribe", subscribe, methods=["PATCH"]),

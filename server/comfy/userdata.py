@@ -21,6 +21,7 @@ from server.files.listing import newest
 from server.files.routes import LIMITS, whole
 from server.files.upload import receive
 
+STYLES = "user.css"
 STATUSES: tuple[tuple[type[FileError], int], ...] = ((NoSuchFile, 404), (FileConflict, 409), (FileError, 403))
 
 
@@ -66,8 +67,8 @@ async def list_tree(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """One file, as a download; ``user.css`` as the style sheet that it is."""
-    name, _ = _names(request)
+    """One file, as a download; ``user.css`` as the style sheet that it is, which may be empty."""
+    name = STYLES if request.url.path == f"/{STYLES}" else _names(request)[0]
 
     def found() -> Path:
         path = inside(_root(request), name, hidden=True)
@@ -78,8 +79,8 @@ async def read(request: Request) -> Response:
     try:
         path = await asyncio.to_thread(found)
     except FileError as error:
-        return _refuse(error)
-    if name == "user.css":
+        return Response(media_type="text/css") if name == STYLES else _refuse(error)
+    if name == STYLES:
         return Response(await asyncio.to_thread(path.read_bytes), media_type="text/css")
     return whole(request, path, download=True)
 
@@ -164,6 +165,7 @@ def _refuse(error: FileError) -> Response:
 
 
 ROUTES: list[Route] = [
+    Route(f"/{STYLES}", read),
     *twice("/userdata", list_files),
     *twice("/v2/userdata", list_tree),
     *twice("/userdata/{name:path}", read),

@@ -45,6 +45,15 @@ SERVING: dict[str, Any] = {
             help="Another site whose pages may call, as https://example.org; may be repeated (env LOOMIS_ALLOW_ORIGIN)",
         ),
     ],
+    "frontend": Annotated[
+        str | None,
+        typer.Option(
+            "--frontend",
+            metavar="PATH_OR_PACKAGE",
+            help="Another web frontend at /, such as comfyui-frontend-package once it is installed; Loomis's own page "
+            "is at /loomis then (env LOOMIS_FRONTEND)",
+        ),
+    ],
     "log": Annotated[
         str | None,
         typer.Option("--log", metavar="STYLE", help="human or json. Default: human on a terminal (env LOOMIS_LOG)"),
@@ -68,6 +77,7 @@ def serve(options: Options) -> None:
     Examples:
       loomis serve
       loomis serve --port 8000 --data ./data
+      loomis serve --frontend comfyui-frontend-package
       loomis serve --host 0.0.0.0 --token-file ~/.loomis-token
     """
     import asyncio  # slow to import, as is the server

@@ -136,14 +136,14 @@ class Feed:
             self._look()
 
     def publish(self, events: Sequence[JobEvent], said: Sequence[Progress | Preview]) -> None:
-        """Tell facts that are on disk, and what is not kept."""
+        """Tell facts that are on disk, and what is not kept and was said meanwhile: facts may make that old news."""
         if events:
             self.seq = events[-1].seq
         for reader in self._readers:
-            if events:
-                reader.hear_facts(events)
             for each in said:
                 reader.hear(each)
+            if events:
+                reader.hear_facts(events)
 
     def _look(self) -> None:
         self._looked_at(any(reader.previews for reader in self._readers))

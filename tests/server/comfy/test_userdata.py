@@ -57,7 +57,9 @@ async def test_nothing_leaves_the_folder(tmp_path: Path, name: str):
 
 async def test_files_are_downloads_but_for_the_style_sheet(tmp_path: Path):
     async with client(tmp_path) as (http, _):
-        assert (await http.get("/api/userdata/user.css")).status_code == 404
+        for path in ("/api/userdata/user.css", "/user.css"):
+            empty = await http.get(path)
+            assert (empty.content, empty.headers["content-type"]) == (b"", "text/css; charset=utf-8")
         await http.post("/userdata/user.css", content=b"a {}")
         await http.post("/userdata/a.html", content=b"<script>")
         assert (await http.get("/userdata/user.css")).headers["content-type"].startswith("text/css")
