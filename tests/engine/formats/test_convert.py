@@ -130,7 +130,7 @@ def test_mutated_documents_convert_without_an_exception(document):
 
 
 SECONDS, BYTES = 5.0, 64 * 2**20
-"""What one conversion may take: of 500 mutated documents none took more than 0.08 s of CPU time and 50 kB."""
+"""What one conversion may take. Of these 20,000 documents none took more than 0.52 s of CPU time untraced."""
 
 
 @pytest.mark.slow
