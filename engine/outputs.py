@@ -177,8 +177,13 @@ def unwritable(folder: Path, error: OSError) -> FileError:
 def with_png_text(data: bytes, texts: Mapping[str, Any]) -> bytes:
     """Return a PNG with texts in it, as JSON in tEXt chunks behind the header (PNG specification, 11.3.4.3)."""
     header_end = len(PNG_SIGNATURE) + 25
-    chunks = [_png_chunk(b"tEXt", name.encode("latin-1") + b"\0" + _json(value)) for name, value in texts.items()]
+    chunks = [_png_chunk(b"tEXt", _keyword(name) + b"\0" + _json(value)) for name, value in texts.items()]
     return b"".join([data[:header_end], *chunks, data[header_end:]])
+
+
+def _keyword(name: str) -> bytes:
+    """Return a name as the keyword of a chunk: 1 to 79 bytes of Latin-1 without NUL (PNG specification, 11.3.4.2)."""
+    return name.replace("\0", "?").encode("latin-1", "replace")[:79] or b"?"
 
 
 def without_png_text(data: bytes) -> bytes:

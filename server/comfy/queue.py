@@ -31,8 +31,8 @@ def split(jobs: Jobs) -> tuple[Sequence[Job], Sequence[Job]]:
     Clients know of one worker: of several jobs that run, the first is shown as running and the others lead the rest.
     """
     found = jobs.open_jobs()
-    first = sum(job.state == "running" for job in found[:1])
-    return found[:first], found[first:]
+    running = [job for job in found if job.state == "running"][:1]
+    return running, [job for job in found if job not in running]
 
 
 async def queue(request: Request) -> Response:

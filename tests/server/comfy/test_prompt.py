@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.server.comfy.online import client, run
 from tests.server.words import done, n, shown
@@ -72,6 +73,16 @@ async def test_what_is_sent_beside_goes_into_files_and_history(tmp_path: Path):
             "extra_pnginfo": extra["extra_pnginfo"], "mine": [1], "client_id": "me", "comfy_usage_source": "a test",
             "create_time": int(job.created * 1000),
         }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["日本", "", "a\0b", "x" * 100])
+async def test_what_goes_into_a_picture_may_have_any_name(tmp_path: Path, name: str):
+    async with client(tmp_path) as (http, services):
+        extra = {"extra_pnginfo": {name: "kept"}}
+        job = services.jobs.get(await run(http, services, {"1": n("Picture", colour="blue")}, extra_data=extra))
+        assert job.state == "succeeded"
+        with Image.open(job.outputs["1"]["files"][0]["path"]) as picture:
+            assert '"kept"' in picture.info.values()
 
 
 @pytest.mark.parametrize("type", [None, "application/octet-stream", "text/plain", "application/x-www-form-urlencoded"])
