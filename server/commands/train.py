@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -22,31 +22,37 @@ class StageChoice(StrEnum):
     DIFFUSION = "diffusion"
 
 
+Pictures: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PICTURES", help="A folder of pictures with captions: a text file beside each, or captions.jsonl."
+    ),
+]
+To: TypeAlias = Annotated[
+    Path, typer.Option("--to", metavar="DIR", help="The folder of the job: states, samples, logs, the model.")
+]
+Start: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", metavar="FILE", show_default=False, help="Go on from this SD 1.x checkpoint: a path or a name."
+    ),
+]
+Minutes: TypeAlias = Annotated[
+    float | None,
+    typer.Option(min=0.01, show_default=False, help="Stop after this time of training, over all runs of the job."),
+]
+
+
 @command
 def train(
     options: Options,
-    pictures: Annotated[
-        Path,
-        typer.Argument(
-            metavar="PICTURES", help="A folder of pictures with captions: a text file beside each, or captions.jsonl."
-        ),
-    ],
-    to: Annotated[
-        Path, typer.Option("--to", metavar="DIR", help="The folder of the job: states, samples, logs, the model.")
-    ],
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", metavar="FILE", show_default=False, help="Go on from this SD 1.x checkpoint: a path or a name."
-        ),
-    ] = None,
+    pictures: Pictures,
+    to: To,
+    start: Start = None,
     stage: Annotated[
         StageChoice | None, typer.Option(show_default=False, help="Default: all; with --from: diffusion.")
     ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(min=0.01, show_default=False, help="Stop after this time of training, over all runs of the job."),
-    ] = None,
+    minutes: Minutes = None,
     steps: Annotated[
         int | None, typer.Option(min=1, show_default=False, help="Stop each stage after this many steps.")
     ] = None,
