@@ -1,6 +1,6 @@
 """The state of every node of a graph, whether or not an output needs it: what an editor shows while it is edited."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,12 +8,12 @@ from engine.binding import BoundNode
 from engine.errors import Fault, LoomisError, shortened
 from engine.folders import Folders
 from engine.garbage import collected_later
-from engine.graph import Graph, is_link
+from engine.graph import Graph
 from engine.keys import Digests
 from engine.memo import Memo
 from engine.node import Registry
 from engine.plan import Plan, Planner
-from engine.validate import BoundGraph, bind_all
+from engine.validate import BoundGraph, bind_all, sources
 
 State = Literal["remembered", "runs", "depends", "invalid"]
 
@@ -75,7 +75,7 @@ def _blocked(graph: Graph, bound: Mapping[str, BoundNode], faults: Collection[st
     """Return the nodes below those with faults, each with the invalid nodes that it is linked to."""
     users: dict[str, list[str]] = {}
     for id in graph.nodes:
-        for source in dict.fromkeys(_sources(id, graph, bound)):
+        for source in dict.fromkeys(sources(id, graph.nodes, bound)):
             users.setdefault(source, []).append(id)
     blocked: dict[str, tuple[str, ...]] = {}
     todo = list(faults)
@@ -88,9 +88,3 @@ def _blocked(graph: Graph, bound: Mapping[str, BoundNode], faults: Collection[st
                 seen.add(user)
                 todo.append(user)
     return blocked
-
-
-def _sources(id: str, graph: Graph, bound: Mapping[str, BoundNode]) -> Iterable[str]:
-    if id in bound:
-        return [link.node for link in bound[id].links.values()]
-    return [value[0] for value in graph.nodes[id].inputs.values() if is_link(value)]

@@ -101,31 +101,51 @@ def _without_faults(
     graph: Graph, bound: dict[str, BoundNode], wanted: Sequence[str], faults: list[Fault], partial: bool
 ) -> BoundGraph:
     """Spread the faults to the wanted nodes that depend on them, and refuse or leave those out."""
-    reach = {target: _ancestors(target, graph.nodes, bound) for target in wanted}
-    spread = []
-    hit: set[str] = set()
-    for fault in faults:
-        outputs = tuple(target for target in wanted if fault.node in reach[target])
-        hit.update(outputs)
-        spread.append(replace(fault, outputs=outputs))
+    links = {id: sources(id, graph.nodes, bound) for id in graph.nodes}
+    depend = _depend({str(fault.node) for fault in faults}, wanted, links)
+    spread = [replace(fault, outputs=tuple(depend.get(str(fault.node), ()))) for fault in faults]
+    hit = {target for fault in spread for target in fault.outputs}
     left = tuple(target for target in wanted if target not in hit)
     if (hit and not (partial and left)) or not wanted:
         raise ValidationError([fault for fault in spread if fault.outputs] or spread)
-    needed = set().union(*(reach[target] for target in left))
+    needed = _reach(left, links)
     return BoundGraph({id: bound[id] for id in bound if id in needed}, left, graph, tuple(spread))
 
 
-def _ancestors(target: str, nodes: Mapping[str, Node], bound: Mapping[str, BoundNode]) -> set[str]:
-    """Return the ids of everything ``target`` depends on, itself included; unbound nodes count by their raw links."""
+def sources(id: str, nodes: Mapping[str, Node], bound: Mapping[str, BoundNode]) -> list[str]:
+    """Return the nodes that a node is linked to; of an unbound node, as far as its raw links say."""
+    if id in bound:
+        return [link.node for link in bound[id].links.values()]
+    return [value[0] for value in nodes[id].inputs.values() if is_link(value)]
+
+
+def _depend(
+    faulty: Collection[str], wanted: Sequence[str], links: Mapping[str, Sequence[str]]
+) -> Mapping[str, Sequence[str]]:
+    """Return for each faulty node the wanted nodes that depend on it. Walks from the side that has fewer nodes."""
+    depend: dict[str, list[str]] = {}
+    if len(wanted) < len(faulty):
+        for target in wanted:
+            for node in _reach([target], links).intersection(faulty):
+                depend.setdefault(node, []).append(target)
+        return depend
+    users: dict[str, list[str]] = {}
+    for id, found in links.items():
+        for source in found:
+            users.setdefault(source, []).append(id)
+    for node in faulty:
+        below = _reach([node], users)
+        depend[node] = [target for target in wanted if target in below]
+    return depend
+
+
+def _reach(start: Collection[str], links: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the ids from which links can be followed, themselves included, and all they lead to."""
     seen: set[str] = set()
-    stack = [target]
+    stack = list(start)
     while stack:
         id = stack.pop()
-        if id in seen or id not in nodes:
-            continue
-        seen.add(id)
-        if id in bound:
-            stack += [link.node for link in bound[id].links.values()]
-        else:
-            stack += [value[0] for value in nodes[id].inputs.values() if is_link(value)]
+        if id not in seen:
+            seen.add(id)
+            stack += links.get(id, ())
     return seen

@@ -62,6 +62,23 @@ BROKEN = {
 }
 
 
+@pytest.mark.parametrize(("faulty", "outputs"), [(1, 4), (4, 1), (3, 3)])
+def test_a_fault_tells_its_outputs_whichever_are_more(faulty: int, outputs: int):
+    graph = {f"bad{i}": n("Number", value="x") for i in range(faulty)}
+    graph |= {"sum0": n("Number", value=1), "fine": n("Show", value=("sum0", 0))}
+    graph |= {f"sum{i + 1}": n("Join", a=(f"bad{i}", 0), b=(f"sum{i}", 0)) for i in range(faulty)}
+    graph |= {f"o{i}": n("Show", value=(f"sum{faulty}", 0)) for i in range(outputs)}
+    hit = tuple(f"o{i}" for i in range(outputs))
+    assert [(fault.node, fault.outputs) for fault in faults(graph)] == [(f"bad{i}", hit) for i in range(faulty)]
+    left = check(graph, partial=True)
+    assert left.targets == ("fine",) and set(left.nodes) == {"fine", "sum0"}
+
+
+def test_an_id_may_be_empty():
+    (fault,) = faults({"": n("Nope"), "o": n("Show", value=("", 0))})
+    assert (fault.node, fault.outputs) == ("", ("o",))
+
+
 def test_partial_leaves_out_what_is_hit():
     bound = check(BROKEN, partial=True)
     assert bound.targets == ("o1",) and bound.nodes.keys() == {"1", "o1"}
