@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from engine.errors import StoreError
+from engine.errors import SettingError, StoreError
 from engine.store import Store
 from server.command import command
 from server.commands.arguments import Json
@@ -48,6 +48,13 @@ def cache(
       loomis cache
       loomis cache clear --type KSampler --older-than 30
     """
+    if what is not What.clear and (node_type, older_than) != (None, None):
+        raise SettingError(
+            f"--type and --older-than are for clear, not for {what}.",
+            got=what,
+            expected="loomis cache clear",
+            hint="Leave them out, or clear.",
+        )
     folder = options.data.absolute() / "store"
     sizes = int(options.memory_gb * GB), int(options.disk_gb * GB)
     with Store(folder, memory_bytes=sizes[0], disk_bytes=sizes[1], warn=refuse) as store:

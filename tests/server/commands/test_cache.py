@@ -37,6 +37,11 @@ def test_a_store_that_can_not_be_reached_is_an_error_and_not_an_empty_one(loomis
         assert (ran.code, ran.out) == (1, "") and "can't be reached" in ran.err
 
 
+def test_what_is_for_clear_is_not_passed_over_elsewhere(loomis):
+    ran = loomis("cache", "verify", "--type", "KSampler")
+    assert ran.code == 2 and "are for clear, not for verify" in ran.err
+
+
 def test_clear_one_type(loomis, workflow):
     loomis("run", workflow)
     assert loomis("cache", "clear", "--type", "PreviewAny").code == 0
