@@ -17,10 +17,14 @@ CHECK_SECONDS = 0.25
 
 
 class Client:
-    """A client that its ``sid`` names. What only matters until there is something newer is kept under a name."""
+    """A client that its ``sid`` names. What only matters until there is something newer is kept under a name.
+
+    ``reads_pictures`` is whether it said what it can do: some clients that don't end at the first binary frame.
+    """
 
     def __init__(self, sid: str) -> None:
         self.sid = sid
+        self.reads_pictures = False
         self._flags: Mapping[str, Any] = {}
         self._heard = False
         self._outbox = Outbox()
@@ -50,6 +54,7 @@ class Client:
         except (ValueError, RecursionError):
             return
         if isinstance(message, dict) and message.get("type") == "feature_flags":
+            self.reads_pictures = True
             data = message.get("data")
             self._flags = data if isinstance(data, dict) else {}
             self.put(text("feature_flags", FLAGS))

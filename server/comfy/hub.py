@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from server.comfy.client import Client, text
 from server.comfy.events import Said, Story
+from server.comfy.items import PREVIEWS, labelled
 from server.comfy.prompt import exec_info
 from server.jobs.feed import Subscription
 from server.jobs.records import ENDED, JobEvent, Live, Preview, Progress
@@ -30,6 +31,7 @@ class Hub:
         self._clients: dict[str, Client] = {}
         self._stories: dict[str, Story] = {}
         self._owners: dict[str, str | None] = {}
+        self._methods: dict[str, str | None] = {}
         self._stale: set[str] = set()
         self._untold_ends = 0
         self._starting = asyncio.Lock()
@@ -55,7 +57,7 @@ class Hub:
                 self._hearing.cancel()
                 await asyncio.wait([self._hearing])
                 self._hearing = None
-                self._stories, self._owners = {}, {}
+                self._stories, self._owners, self._methods = {}, {}, {}
 
     async def _start(self) -> None:
         """Listen, and learn how far the jobs are that run."""
@@ -102,7 +104,7 @@ class Hub:
             if client:
                 client.put(text("executing", {"prompt_id": job, "node": None}))
             self._stale.discard(job)
-            del self._stories[job], self._owners[job]
+            del self._stories[job], self._owners[job], self._methods[job]
 
     def _send(self, client: Client, story: Story, event: JobEvent, messages: Sequence[Said]) -> None:
         """Send what a fact became. What was said of the node before is old news."""
@@ -126,7 +128,8 @@ class Hub:
             self._stale.add(progress.job)
 
     def _preview(self, preview: Preview) -> None:
-        if client := self._client(preview.job):
+        client, method = self._client(preview.job), self._methods[preview.job]
+        if client and method != "none" and (client.reads_pictures or method not in (None, "default")):
             frame = client.picture(preview.image, self._story(preview.job).preview(preview))
             client.put_latest(("preview", preview.job, preview.node), frame)
 
@@ -142,6 +145,7 @@ class Hub:
         if job not in self._stories:
             known = self._jobs.find(job)
             self._owners[job] = known.client if known else None
+            self._methods[job] = labelled(known, PREVIEWS) if known else None
             self._stories[job] = Story(job, known.targets if known else ())
         return self._stories[job]
 

@@ -8,6 +8,7 @@ from server.jobs.service import Jobs
 from server.jobs.submit import SECRETS
 
 WORKFLOW = "workflow:"
+PREVIEWS = "preview_method:"
 LONGEST_ID = 200
 
 
@@ -34,16 +35,18 @@ def split_extra(extra_data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
     return rest.pop("extra_pnginfo"), {"extra_data": rest}
 
 
-def workflow_labels(extra: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the label that says which saved workflow a job runs, if it is known."""
-    saved = extra.get("workflow")
+def extra_labels(extra_data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the labels that say which saved workflow a job runs and which previews were asked for."""
+    extra = extra_data.get("extra_pnginfo")
+    saved = extra.get("workflow") if isinstance(extra, dict) else None
     id = saved.get("id") if isinstance(saved, dict) else None
-    return (WORKFLOW + id,) if isinstance(id, str) and len(id) <= LONGEST_ID else ()
+    found = {WORKFLOW: id, PREVIEWS: extra_data.get("preview_method")}
+    return tuple(name + text for name, text in found.items() if isinstance(text, str) and len(text) <= LONGEST_ID)
 
 
-def workflow_id(job: Job) -> str | None:
-    """Return the id of the saved workflow that a job runs."""
-    return next((label.removeprefix(WORKFLOW) for label in job.labels if label.startswith(WORKFLOW)), None)
+def labelled(job: Job, name: str) -> str | None:
+    """Return what the label of a job says that begins with a name."""
+    return next((label.removeprefix(name) for label in job.labels if label.startswith(name)), None)
 
 
 def extra_data(job: Job, sent: Sent) -> dict[str, Any]:

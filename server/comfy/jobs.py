@@ -15,7 +15,7 @@ from server.app.services import services
 from server.comfy.bodies import Body, JobsBody, checked, read_body
 from server.comfy.events import failure
 from server.comfy.history import messages, outputs
-from server.comfy.items import WORKFLOW, extra_data, milliseconds, plain_number, workflow_id
+from server.comfy.items import WORKFLOW, extra_data, labelled, milliseconds, plain_number
 from server.comfy.queue import cancel_all
 from server.jobs.records import Job, JobState
 from server.jobs.service import Jobs
@@ -112,7 +112,7 @@ def job_data(job: Job) -> dict[str, Any]:
         "outputs_count": len(shown),
         "previewable_outputs_count": sum(item["mediaType"] in MEDIA for item in shown),
         "preview_output": min(shown, key=_rank, default=None),
-        "workflow_id": workflow_id(job),
+        "workflow_id": labelled(job, WORKFLOW),
     }
     return {name: value for name, value in found.items() if value is not None}
 

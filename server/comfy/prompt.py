@@ -14,7 +14,7 @@ from server.app.answers import answer
 from server.app.services import services
 from server.comfy.bodies import PromptBody, checked, read_json
 from server.comfy.faults import node_errors, refused, told
-from server.comfy.items import plain_number, split_extra, workflow_labels
+from server.comfy.items import extra_labels, plain_number, split_extra
 from server.comfy.twice import twice
 from server.jobs.records import Job, Submission
 from server.jobs.service import Jobs
@@ -57,7 +57,7 @@ async def _submit(engine: Engine, jobs: Jobs, body: PromptBody) -> Job:
             number=body.number,
             front=body.front,
             client=body.client_id,
-            labels=workflow_labels(extra),
+            labels=extra_labels(body.extra_data),
             extra=extra,
             annotations=annotations,
         )

@@ -118,7 +118,8 @@ async def test_progress_and_previews_come_in_the_form_that_a_client_reads(server
             flags = await told(socket)
             assert (flags["type"], flags["data"]["supports_preview_metadata"]) == ("feature_flags", True)
         else:
-            await socket.send("no JSON")
+            await socket.send(json.dumps({"type": "feature_flags", "data": {}}))
+            await told(socket)
         submit(server, after(Steps={"value": 20 + metadata, "count": 40, "seconds": 0.02}), id, client=sid)
         frames = await story(socket, id)
     pictures = [frame for frame in frames if isinstance(frame, bytes)]
@@ -137,6 +138,17 @@ async def test_progress_and_previews_come_in_the_form_that_a_client_reads(server
     steps = [(data["node"], data["max"]) for data in of(frames, "progress")]
     assert set(steps) == {("1", 40)}
     assert max(data["nodes"]["1"]["value"] for data in of(frames, "progress_state")) == 40
+
+
+@pytest.mark.parametrize(("method", "sent"), [(None, False), ("default", False), ("none", False), ("auto", True)])
+async def test_a_client_that_says_nothing_gets_pictures_only_if_it_asks(server: Online, method: str | None, sent: bool):
+    labels = (f"preview_method:{method}",) if method else ()
+    async with joined(server) as (socket, sid):
+        await socket.send("no JSON")
+        graph = after(Steps={"value": len(method or ""), "count": 50 if sent else 12, "seconds": 0.02})
+        submit(server, graph, f"asked-{method}", client=sid, labels=labels)
+        frames = await story(socket, f"asked-{method}")
+    assert any(isinstance(frame, bytes) for frame in frames) is sent
 
 
 async def test_each_client_hears_of_its_own_jobs(server: Online):

@@ -1,0 +1,62 @@
+"""Client libraries of ComfyUI as they are, each at its typical job. A test is skipped where its package is absent."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.online import Online, online
+from tests.server.words import n
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Online]:
+    with online(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+def workflow(seed: int) -> dict[str, Any]:
+    """Return a workflow that makes a picture after some steps with previews."""
+    graph = {"1": n("Steps", value=seed, count=10, seconds=0.03), "2": n("Show", value=("1", 0))}
+    graph["3"] = n("Picture", colour="red")
+    return {id: node | {"_meta": {"title": node["class_type"]}} for id, node in graph.items()}
+
+
+def test_comfy_api_simplified(server: Online, tmp_path: Path):
+    theirs = pytest.importorskip("comfy_api_simplified")
+    file = tmp_path / "workflow.json"
+    file.write_text(json.dumps(workflow(1)))
+    api = theirs.ComfyApiWrapper(server.url)
+    for _ in range(2):
+        pictures = api.queue_and_wait_images(theirs.ComfyWorkflowWrapper(str(file)), "Picture")
+        assert [content[:4] for content in pictures.values()] == [b"\x89PNG"]
+    assert api.upload_image(str(file))["name"] == "workflow.json"
+    assert api.get_queue() == {"queue_running": [], "queue_pending": []}
+    assert "Picture" in api.get_object_info()
+
+
+def test_comfyui_utils(server: Online):
+    comfy = pytest.importorskip("comfyui_utils.comfy")
+    heard: list[Any] = []
+
+    class Callbacks(comfy.Callbacks):  # type: ignore[misc,name-defined]
+        async def queue_position(self, position: int) -> None:
+            heard.append(position)
+
+        async def in_progress(self, node_id: int, progress: int, total: int) -> None:
+            heard.append(total)
+
+        async def completed(self, outputs: dict[str, Any], cached: bool) -> None:
+            heard.append((outputs["images"][0]["type"], cached))
+
+    async def submit() -> None:
+        api = comfy.ComfyAPI(f"127.0.0.1:{server.port}")
+        await asyncio.wait_for(api.submit(workflow(2), Callbacks()), 20)
+        await asyncio.wait_for(api.submit(workflow(2), Callbacks()), 20)
+
+    asyncio.run(submit())
+    assert ("output", False) in heard
+    assert heard[-1] == ("output", True)
