@@ -14,6 +14,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,11 @@ class Server:
 def measure(options: Namespace) -> Iterator[Row]:
     """Measure a fresh server, then one that is warm."""
     repeats, jobs = (1, 20) if options.quick else (5, 200)
-    yield cold_start(repeats)
+    start = cold_start(repeats)
     with serving() as server:
         worker = server.worker()
         settle(worker)
-        yield Row(THEME, "memory when idle", Timing(0, 0, 0, 1), note=f"{memory(server.process.pid):.0f} MB")
+        yield replace(start, note=f"{memory(server.process.pid):.0f} MB when idle")
         for name, submit in (("keep-alive, 8 in flight", submit_together), ("a connection per job", submit_in_turn)):
             yield throughput(server, worker, name, submit, jobs, repeats)
         yield latency(server, 20 if options.quick else 200)

@@ -9,7 +9,6 @@ from engine.errors import Fault
 
 JobState: TypeAlias = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
-LIVE: tuple[JobState, ...] = ("queued", "running")
 ENDED: tuple[JobState, ...] = ("succeeded", "failed", "cancelled")
 
 
