@@ -1,7 +1,11 @@
 """Client libraries of ComfyUI as they are, each at its typical job. A test is skipped where its package is absent."""
 
 import asyncio
+import importlib.util
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,3 +64,19 @@ def test_comfyui_utils(server: Online):
     asyncio.run(submit())
     assert ("output", False) in heard
     assert heard[-1] == ("output", True)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("comfy_cli") is None, reason="comfy-cli is not installed")
+def test_comfy_cli(server: Online, tmp_path: Path):
+    file = tmp_path / "workflow.json"
+    file.write_text(json.dumps(workflow(3)))
+    command = [sys.executable, "-m", "comfy_cli", "--skip-prompt", "--no-enable-telemetry", "run", "--wait"]
+    command += ["--workflow", str(file), "--host", "127.0.0.1", "--port", str(server.port), "--timeout", "30"]
+    for cached in ([], ["1", "2", "3"]):
+        environment = os.environ | {"HOME": str(tmp_path)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        data = json.loads(done.stdout)["data"]
+        assert (data["status"], data["cached_node_ids"]) == ("completed", cached)
+        assert [url.partition("/view?")[2] for url in data["outputs"]] == [
+            "filename=picture_00001_.png&subfolder=&type=output"
+        ]
