@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from server.jobs.store import Wanted
 from tests.server.online import Online, online
 from tests.server.words import n
 
@@ -80,3 +81,27 @@ def test_comfy_cli(server: Online, tmp_path: Path):
         assert [url.partition("/view?")[2] for url in data["outputs"]] == [
             "filename=picture_00001_.png&subfolder=&type=output"
         ]
+
+
+SCRIPT = """
+import sys
+from comfy_script.runtime import Workflow, load
+load(sys.argv[1])
+from comfy_script.runtime import nodes
+with Workflow(wait=True):
+    nodes.Show(nodes.Steps(4, 10, 0.02))
+print("done")
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("comfy_script") is None, reason="comfy-script is not installed")
+def test_comfy_script(server: Online, tmp_path: Path):
+    """It changes how event loops work, so it runs in a process of its own."""
+    file = tmp_path / "script.py"
+    file.write_text(SCRIPT)
+    command = [sys.executable, str(file), f"{server.url}/"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=True)
+    assert done.stdout.endswith("done\n")
+    (job,) = server.do(server.services.jobs.page(Wanted(limit=1))).jobs
+    assert (job.state, job.client is not None) == ("succeeded", True)
+    assert [output["notes"] for output in job.outputs.values()] == [{"text": ["4"]}]
