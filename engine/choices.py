@@ -92,7 +92,7 @@ class Choices:
             roots = self.folders.roots(source.folder)
             where = f"put the file into {roots[0]}." if roots else "pass the folder that holds your models."
         elif isinstance(source, InputFile):
-            where = f"put the file into {self.folders.input}."
+            where = f"put the file into {self.folders.input}, or name its folder with --input."
         else:
             return meant or "Use one of the choices."
         return f"{meant} If not, {where}" if meant else f"P{where[1:]}"

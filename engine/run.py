@@ -108,6 +108,12 @@ class Run:
             LoomisError: a node failed, or the run was cancelled (Cancelled). What was done stays remembered.
             Exception: what the listener raised.
         """
+        try:
+            self._execute()
+        finally:
+            self._break_cycles()
+
+    def _execute(self) -> None:
         began = time.time()
         self.emit(events.Started, time=began)
         for remark in self._remarks:
@@ -129,6 +135,11 @@ class Run:
         self.emit(events.Finished, seconds=time.time() - began)
         if self._error:
             raise self._error
+
+    def _break_cycles(self) -> None:
+        """Let a run that has ended be freed with its last user: a full collection may be far off."""
+        del self._dispatch, self._claims
+        self.told.unbind()
 
     @seldom_collected
     def _loop(self) -> None:

@@ -33,6 +33,10 @@ class Told:
         self._lock = threading.Lock()
         self._seq = 0
 
+    def unbind(self) -> None:
+        """Tell nobody of listeners that raise: the run has ended."""
+        self._fail = lambda error: None
+
     def emit(self, kind: Callable[..., events.Event], **fields: Any) -> None:
         """Tell the listener one fact; from any thread, in order. A listener that raises ends the run, unheard."""
         with self._lock:

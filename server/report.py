@@ -65,7 +65,7 @@ def plain_data(told: Fault | Diagnostic) -> dict[str, Any]:
 def blocks(error: LoomisError) -> Iterator[str]:
     """Return the lines that a person reads: what, where, what was got and expected, what to do."""
     if isinstance(error, Cancelled):
-        yield "Cancelled. What was finished stays remembered."
+        yield f"{error.message} {error.hint}" if error.hint else "Cancelled. What was finished stays remembered."
         return
     faults: Sequence[Fault | LoomisError] = error.faults if isinstance(error, ValidationError) else (error,)
     parts = {part.message: part for part in reversed(faults)}.values()

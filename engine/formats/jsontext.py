@@ -43,12 +43,21 @@ def parse_json(data: bytes | str, what: str) -> Any:
             hint="Save the workflow again.",
         ) from None
     except ValueError as error:
+        place = _around(error) if isinstance(error, json.JSONDecodeError) and text.lstrip()[:1] in ("{", "[") else ""
         raise WorkflowError(
             f"{what} is not JSON: {error}.",
-            got=text[:80],
+            got=place or text[:80],
             expected="a workflow as JSON, or a picture or video that carries one",
-            hint="Save it in the editor with Save or Export (API).",
+            hint="Look there for a comma too many, or a quote or a bracket too few."
+            if place
+            else "Save it in the editor with Save or Export (API).",
         ) from None
+
+
+def _around(error: json.JSONDecodeError) -> str:
+    """Return the text before and after the place of an error, as one line."""
+    before, after = error.doc[max(0, error.pos - 60) : error.pos], error.doc[error.pos : error.pos + 20]
+    return f"... {' '.join(before.split())} -> {' '.join(after.split())} ..."
 
 
 def _decode(data: bytes, what: str) -> str:

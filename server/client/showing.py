@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from engine.errors import LoomisError
+from engine.errors import Cancelled, LoomisError
 from server.client.client import Client
 from server.client.telling import to_event, to_result
 from server.protocol.messages import Fact, Message
@@ -38,7 +38,7 @@ def watch_jobs(client: Client, jobs: Sequence[str], as_json: bool, since: int | 
     """Tell what happens to jobs until they have ended, then what came of them; without jobs, of all, until Ctrl-C.
 
     Raises:
-        LoomisError: the last one that failed; Cancelled where it was cancelled.
+        LoomisError: the last one that failed; Cancelled where it was cancelled, or at Ctrl-C, which ends no job.
     """
     one: Teller | None = None
     if len(jobs) == 1:
@@ -52,6 +52,10 @@ def watch_jobs(client: Client, jobs: Sequence[str], as_json: bool, since: int | 
                 many(message)
             elif event := to_event(message):
                 one(event)
+    except KeyboardInterrupt:
+        raise Cancelled(
+            "Watching has ended; jobs go on.", hint=f"To end one: loomis cancel {jobs[0] if jobs else 'JOB'}"
+        ) from None
     finally:
         if one:
             one.close()

@@ -30,4 +30,9 @@ def cancel(
     with open_client(options) as client:
         for id in jobs:
             job = client.cancel(id)
-            typer.echo(json.dumps(job.model_dump()) if as_json else f"{job.id} {job.state}")
+            typer.echo(json.dumps(job.model_dump()) if as_json else f"{job.id} {_state(job.state)}")
+
+
+def _state(state: str) -> str:
+    """Return how a job stands that was just asked to end."""
+    return "is cancelled at its next step" if state == "running" else state

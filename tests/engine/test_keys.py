@@ -133,7 +133,7 @@ def test_the_profile_counts_for_numeric_nodes_only():
 
 
 def test_files_count_by_their_content():
-    def seen(content: str, name: str = "a e:b") -> bytes:
+    def seen(content: str, name: str = "a") -> bytes:
         return static_part(bound("Reads", name=name), (), lambda source, name: content).data
 
     assert seen("one") == seen("one") != seen("two")

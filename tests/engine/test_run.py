@@ -1,5 +1,6 @@
 """What runs, what is remembered, and in which order; read off the events."""
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from engine.events import (
     Warned,
 )
 from engine.node import Mentions
+from engine.task import Task
 from engine.types import Anything
 from tests.engine.words import Vocabulary, engine, n, ran, recorded, remembered, whys
 
@@ -322,3 +324,19 @@ def test_a_number_of_any_size_is_remembered(tmp_path: Path):
         assert e.run(graph).outputs["2"].notes == {"text": [str(10**30)]}
     with engine(Vocabulary(), tmp_path) as e:
         assert ran(recorded(e, graph)[1]) == [] and ran(recorded(e, graph, parameters={"1.value": -(10**30)})[1])
+
+
+def tasks_alive() -> int:
+    return sum(type(thing) is Task for thing in gc.get_objects())
+
+
+def test_a_run_that_has_ended_is_freed_without_a_collection():
+    gc.collect()
+    gc.disable()
+    try:
+        before = tasks_alive()
+        with engine(Vocabulary()) as e:
+            e.run(SUM)
+        assert tasks_alive() == before
+    finally:
+        gc.enable()
