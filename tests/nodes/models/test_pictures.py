@@ -96,9 +96,14 @@ def no_more_memory_than(more: int) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the process's size as Linux tells it")
 def test_an_allocation_that_fails_leads_to_tiles(tmp_path: Path) -> None:
-    """The budget allows it and the machine does not: each of several tensors has 36 MiB."""
+    """The budget allows it and the machine does not: each of several tensors has 36 MiB.
+
+    Slow, though it is not: an address space that is used up can leave oneDNN broken for the rest of the process, and
+    what other tests left in the heap decides whether it is used up.
+    """
     vae = {**tiny.VAE, "block_out_channels": (16, 16, 16, 16), "layers_per_block": 1}
     vae |= {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
     tiny.write(tmp_path / "checkpoints" / "tiny", tiny.tensors(*tiny.modules(vae=vae)))
