@@ -119,14 +119,16 @@ class Memo:
 
     def seconds(self, type: str) -> tuple[float, float] | None:
         """Return the range of seconds that a node type took lately, as known at the last ``refresh`` or first known."""
-        if type not in self._seconds:
-            costs = self.store.costs(type)
-            self._seconds[type] = (costs.low, costs.high) if costs else None
-        return self._seconds[type]
+        known = self._seconds
+        if type in known:
+            return known.get(type)
+        costs = self.store.recent.costs(type)
+        found = known[type] = (costs.low, costs.high) if costs else None
+        return found
 
     def refresh(self) -> None:
         """Work out anew how long things take, and what went into them before."""
-        self.store.refresh()
+        self.store.recent.refresh()
         self._seconds = {}
         self._earlier = {}
 
@@ -137,7 +139,7 @@ class Memo:
         """
         found = self._earlier.get(type)
         if found is None:
-            rows = self.store.recent(type, TRACES)
+            rows = self.store.recent.rows(type, TRACES)
             stored = [row.note["trace"] for row in rows if row.note.get("trace")]
             found = self._earlier[type] = [*self._traces.get(type, ()), *stored]
         return found

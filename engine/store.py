@@ -15,7 +15,7 @@ remembering pauses with one warning; nothing is raised and no result is lost.
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
@@ -30,8 +30,9 @@ from engine.index import DISK_ERRORS, Index, is_damage
 from engine.leases import Leases
 from engine.memory import Cached, Memory
 from engine.names import Names
+from engine.recent import Recent
 from engine.rows import Row, row_to_bytes
-from engine.upkeep import Costs, Stats, Verification
+from engine.upkeep import Stats, Verification
 from engine.values import MalformedValue, Packed, unpack
 from engine.writer import Writer
 
@@ -49,7 +50,6 @@ TOUCH_SECONDS = 600.0
 
 MOST_TOUCHED = 50_000
 SMALLEST_QUEUE = 256 * 2**20
-SAMPLES = 101
 
 
 class Missing(Enum):
@@ -65,7 +65,8 @@ class Store:
     """Rows and values under two budgets of bytes. Without a folder it forgets everything when it is closed.
 
     Every method may be called from any thread. ``names`` are those of output files, ``files`` what is known of models
-    and pictures. ``warn`` gets one sentence when the disk can't be used.
+    and pictures, ``recent`` what results of each node type took. ``warn`` gets one sentence when the disk can't be
+    used.
     """
 
     def __init__(
@@ -86,13 +87,10 @@ class Store:
         self._memory = Memory(memory_bytes)
         self._rows: OrderedDict[bytes, tuple[Row, float]] = OrderedDict()
         self._touched: dict[bytes, float] = {}
-        self._recent: dict[str, deque[float]] = {}
-        self._version = 0
-        self._disk_costs: dict[str, list[float]] = {}
-        self._disk_rows: dict[str, list[Row]] = {}
         self._disk = self._open(folder, disk_bytes)
         self._index = self._disk.index if self._disk else Index(None)
         self._leases = Leases(self._index, clock)
+        self.recent = Recent(self._guarded)
         self.names = Names(self._index, clock, self._pause)
         self.files = FileRecords(self._index, clock, self._pause, digest=self._disk is not None)
         self._next_beat = 0.0
@@ -154,12 +152,6 @@ class Store:
         self._rows[key] = (row, used)
         if len(self._rows) > ROWS_IN_MEMORY:
             self._rows.popitem(last=False)
-
-    def recent(self, type: str, count: int) -> list[Row]:
-        """Return the newest rows of a node type that are on disk, as of the last `refresh`."""
-        if type not in self._disk_rows:
-            self._disk_rows[type] = self._guarded(lambda disk: disk.recent(type, count), [])
-        return self._disk_rows[type]
 
     def _used(self, key: bytes, row: Row, used: float) -> Row:
         """Note the use of a row and its values, unless that was done a short while ago."""
@@ -251,7 +243,7 @@ class Store:
             self._mirror(key, row, self._clock())
             for digest, each in values.items():
                 self._memory.add(digest, each)
-        self._recent.setdefault(type, deque(maxlen=SAMPLES)).append(row.cost)
+        self.recent.add(type, row.cost)
         if self._disk is not None:
             try:
                 body = row_to_bytes(key, row)
@@ -316,29 +308,6 @@ class Store:
             self._warned = True
             self._warn(f"Results are not remembered on disk for now: {error} ({self.folder})")
 
-    # --- what things cost ---
-
-    def costs(self, type: str) -> Costs | None:
-        """Return how long recent results of a node type took; None where there are none.
-
-        Those of this process are known at once, those of others as of the last `refresh`.
-        """
-        if type not in self._disk_costs:
-            self._disk_costs[type] = self._guarded(lambda disk: disk.costs(type, SAMPLES), [])
-        samples = sorted([*self._recent.get(type, ()), *self._disk_costs[type]])
-        if not samples:
-            return None
-        last = len(samples) - 1
-        return Costs(*(samples[round(last * share)] for share in (0.1, 0.5, 0.9)))
-
-    def refresh(self) -> None:
-        """Look at costs and recent rows on disk anew, if anything was written since."""
-        version = self._guarded(lambda disk: disk.index.version(), 0)
-        if version != self._version:
-            self._version = version
-            self._disk_costs = {}
-            self._disk_rows = {}
-
     # --- leases ---
 
     def lease(self, keys: Collection[bytes], owner: str, seconds: float) -> bool:
@@ -398,6 +367,6 @@ class Store:
             self._memory.clear()
             self._rows.clear()
             self._touched.clear()
-        self._recent.clear()
+        self.recent.clear()
         before = None if older_than is None else self._clock() - older_than
         return self._guarded(lambda disk: upkeep.clear(disk, before=before, type=type), 0)

@@ -32,7 +32,7 @@ def check(folder: Path) -> set[int]:
     with Store(folder / "store", memory_bytes=GB, disk_bytes=20 * GB) as store:
         report = store.verify()
         assert report.clean, report
-        rows = [row for type in TYPES for row in store.recent(type, COUNT)]
+        rows = [row for type in TYPES for row in store.recent.rows(type, COUNT)]
     return {row.note["trace"]["index"] for row in rows}
 
 

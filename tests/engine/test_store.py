@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from engine.disk import Disk
 from engine.memory import KEPT_RUNS, OPAQUE_BYTES, Cached
-from engine.store import MISSING, Costs, Row, Store
+from engine.store import MISSING, Row, Store
+from engine.upkeep import Costs
 from engine.values import Opaque, opaque_identity, pack
 
 
@@ -103,7 +104,7 @@ def test_without_a_folder_it_remembers_in_memory(open_store):
     row = put(store, b"key", LARGE, type="T")
     store.flush()
     assert store.row(b"key") is row and store.get(digest(LARGE)) is LARGE
-    assert store.costs("T") == Costs(1.0, 1.0, 1.0)
+    assert store.recent.costs("T") == Costs(1.0, 1.0, 1.0)
     assert store.names.reserve(b"key", 0, "/out", str) == ("0", None) == store.names.reserved(b"key", 0, "/out")
     assert store.lease(b"key", "one", 10) and not store.lease(b"key", "other", 10)
     assert store.verify().clean and store.stats().rows == 1
@@ -152,9 +153,9 @@ def test_costs_are_those_of_the_type(open_store):
     first = open_store()
     for number in range(11):
         put(first, bytes([number]), number, cost=float(number), type="KSampler")
-    assert first.costs("KSampler") == Costs(1.0, 5.0, 9.0) and first.costs("VAEDecode") is None
+    assert first.recent.costs("KSampler") == Costs(1.0, 5.0, 9.0) and first.recent.costs("VAEDecode") is None
     first.close()
-    assert open_store().costs("KSampler") == Costs(1.0, 5.0, 9.0)
+    assert open_store().recent.costs("KSampler") == Costs(1.0, 5.0, 9.0)
 
 
 def test_uses_are_noted_so_that_what_is_used_stays(open_store, clock):
@@ -591,16 +592,3 @@ def test_the_same_name_for_every_process(open_store):
     assert (
         second.names.reserve(b"other", 0, "/out", str) == ("1", None) == second.names.reserve(b"other", 0, "/out", str)
     )
-
-
-def test_costs_that_another_process_told_are_known_after_a_refresh(tmp_path: Path):
-    with (
-        Store(tmp_path, memory_bytes=0, disk_bytes=10**6) as ours,
-        Store(tmp_path, memory_bytes=0, disk_bytes=10**6) as theirs,
-    ):
-        assert ours.costs("Add") is None
-        theirs.put(b"key", Row(outputs=(), cost=2.0), {}, type="Add")
-        theirs.flush()
-        assert ours.costs("Add") is None
-        ours.refresh()
-        assert ours.costs("Add") == Costs(2.0, 2.0, 2.0)
