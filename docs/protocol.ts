@@ -160,6 +160,7 @@ export interface JobData {
   attempts: number;
   deaths: number;
   targets: string[];
+  models: string[];
   labels: string[];
   owner: string;
   client: string | null;

@@ -94,6 +94,7 @@ class JobData(Part):
     attempts: int = 0
     deaths: int = 0
     targets: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     owner: str = ""
     client: str | None = None
