@@ -1,4 +1,4 @@
-"""What ``loomis serve`` costs: cold start, memory, jobs per second, latency while a worker computes, bytes of a story.
+"""What ``loomis serve`` costs: cold start, memory, jobs per second, latencies of jobs and of edits, bytes of a story.
 
 The server and its worker are processes of their own; the client is this process. All three share the cores.
 """
@@ -20,6 +20,8 @@ from typing import Any
 
 from benchmarks.measure import Timing
 from benchmarks.report import Row
+from server.client import Client
+from server.protocol.edits import SetInput
 
 THEME = "server"
 LOOMIS = "import sys; from server.cli import main; sys.argv[0] = 'loomis'; main()"
@@ -67,6 +69,7 @@ def measure(options: Namespace) -> Iterator[Row]:
         for name, submit in (("keep-alive, 8 in flight", submit_together), ("a connection per job", submit_in_turn)):
             yield throughput(server, worker, name, submit, jobs, repeats)
         yield latency(server, 20 if options.quick else 200)
+        yield editing(server, 20 if options.quick else 200)
         yield story(server, 50 if options.quick else 1000)
 
 
@@ -160,6 +163,31 @@ def latency(server: Server, count: int) -> Row:
     seconds.sort()
     note = f"p95 {seconds[int(count * 0.95)] * 1e3:.1f} ms, longest {seconds[-1] * 1e3:.1f} ms"
     return Row(THEME, "submit while a worker samples", Timing(median(seconds), 0, seconds[0], count), note=note)
+
+
+def editing(server: Server, count: int) -> Row:
+    """An edit at the head of a chain in a session, until the state of every node, all of them changed, is back."""
+    graph: dict[str, Any] = {"1": {"class_type": "PrimitiveString", "inputs": {"value": "as it ran"}}}
+    for id in range(2, 60):
+        graph[str(id)] = {"class_type": "PrimitiveStringMultiline", "inputs": {"value": [str(id - 1), 0]}}
+    graph["60"] = {"class_type": "PreviewAny", "inputs": {"source": ["59", 0]}}
+    seconds = []
+    with Client(f"http://127.0.0.1:{server.port}") as client:
+        session = client.open(graph)
+        session.run()
+        while any(step.state != "remembered" for step in session.plan().steps.values()):
+            time.sleep(0.01)
+        session.edit(SetInput(op="set", node="1", input="value", value="before it ran"))
+        for index in range(count):
+            edit = SetInput(op="set", node="1", input="value", value=f"edit {index}" if index % 2 else "as it ran")
+            began = time.perf_counter()
+            edited = session.edit(edit)
+            seconds.append(time.perf_counter() - began)
+            assert len(edited.nodes) == len(graph)
+        session.close()
+    seconds.sort()
+    note = f"p95 {seconds[int(count * 0.95)] * 1e3:.1f} ms, longest {seconds[-1] * 1e3:.1f} ms"
+    return Row(THEME, f"an edit of {len(graph)} nodes", Timing(median(seconds), 0, seconds[0], count), note=note)
 
 
 def story(server: Server, chains: int) -> Row:

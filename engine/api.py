@@ -17,6 +17,7 @@ from engine.flights import Flights
 from engine.folders import Folders
 from engine.formats import Catalogue, Diagnostic, Loaded, load
 from engine.formats.read import Source
+from engine.garbage import collected_later
 from engine.graph import read_graph
 from engine.imports import time_imports
 from engine.lanes import Lanes
@@ -163,6 +164,7 @@ class Engine:
         self.memo.refresh()
         return Planner(bound, self.memo, self.settings.profile, self.memo.fingerprint).plan()
 
+    @collected_later
     def run(
         self,
         workflow: Workflow,

@@ -6,8 +6,8 @@ that the process holds several times while they grow: of 10,000 nodes that took 
 
 import gc
 import threading
-from collections.abc import Callable
-from contextlib import ContextDecorator
+from collections.abc import Callable, Iterator
+from contextlib import ContextDecorator, contextmanager
 from functools import partial
 
 SELDOM = 10
@@ -33,6 +33,15 @@ class Brake(ContextDecorator):
             self._holders -= 1
             if not self._holders:
                 self._let_go()
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """Let go for a while. Only for who holds it."""
+        self.__exit__()
+        try:
+            yield
+        finally:
+            self.__enter__()
 
 
 def _stop() -> Callable[[], None]:

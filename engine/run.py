@@ -102,7 +102,7 @@ class Run:
                 self._memo.store.keep(digest, task.node.spec.type, row.cost)
 
     def execute(self) -> None:
-        """Run until every wanted node is done.
+        """Run until every wanted node is done. Collection is held back by the caller, and not while nodes run.
 
         Raises:
             LoomisError: a node failed, or the run was cancelled (Cancelled). What was done stays remembered.
@@ -143,13 +143,18 @@ class Run:
 
     @seldom_collected
     def _loop(self) -> None:
-        with collected_later:
-            self._begin(self._plan())
+        self._begin(self._plan())
         self._look_at_all()
-        while not self._error and (self._dispatch.ready or self._dispatch.running or self._claims.parked):
-            self._start_ready()
-            self._wait()
-            self._look_at_all()
+        if self._goes_on():
+            with collected_later.lifted():
+                while self._goes_on():
+                    self._start_ready()
+                    self._wait()
+                    self._look_at_all()
+
+    def _goes_on(self) -> bool:
+        """Whether a node is to be started, runs, or waits for somebody else."""
+        return not self._error and bool(self._dispatch.ready or self._dispatch.running or self._claims.parked)
 
     def _plan(self) -> Plan:
         profile = self._environment.settings.profile

@@ -37,3 +37,14 @@ def test_only_full_collections_become_seldom():
     with seldom_collected, seldom_collected:
         assert gc.isenabled() and gc.get_threshold() == (young, middle, old * SELDOM)
     assert gc.get_threshold() == (young, middle, old)
+
+
+def test_a_holder_can_let_go_for_a_while():
+    with collected_later:
+        with collected_later.lifted():
+            assert gc.isenabled()
+        assert not gc.isenabled()
+        with pytest.raises(KeyError), collected_later.lifted():
+            raise KeyError
+        assert not gc.isenabled()
+    assert gc.isenabled()

@@ -17,7 +17,7 @@ from engine.events import (
     Started,
     Warned,
 )
-from engine.node import Mentions
+from engine.node import Mentions, Shown
 from engine.task import Task
 from engine.types import Anything
 from tests.engine.words import Vocabulary, engine, n, ran, recorded, remembered, whys
@@ -340,3 +340,16 @@ def test_a_run_that_has_ended_is_freed_without_a_collection():
         assert tasks_alive() == before
     finally:
         gc.enable()
+
+
+def test_cycles_are_collected_while_nodes_run():
+    words, enabled = Vocabulary(), []
+
+    @words.registry.node("Look", output_node=True)
+    def look(value: int) -> Shown[None]:
+        enabled.append(gc.isenabled())
+        return Shown(None, notes={"text": [str(value)]})
+
+    with engine(words) as e:
+        e.run({"1": n("Number", value=3), "2": n("Look", value=("1", 0))})
+    assert enabled == [True] and gc.isenabled()
