@@ -1,11 +1,12 @@
-"""The code that a node reaches, as one digest, read off the source.
+"""The code that a node reaches, as a digest for each definition, read off the source.
 
-``python -m tests.nodes.reach`` writes ``versions.json`` anew. Raise a node's version first if its results can change.
+``python -m tests.nodes.reach`` writes ``versions.txt`` anew, which also settles a conflict in it. Raise a node's
+version first if its results can change.
 """
 
 import ast
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +15,7 @@ from engine.node import NodeSpec
 from nodes import vocabulary
 
 ROOT = Path(__file__).parent.parent.parent
-LOCK = Path(__file__).with_name("versions.json")
+LOCK = Path(__file__).with_name("versions.txt")
 Name = tuple[str, str]
 """A module and a name at its top."""
 
@@ -97,22 +98,49 @@ def text(name: Name) -> str:
     return "\n".join(dumped)
 
 
-def digest(spec: NodeSpec) -> str:
-    """Return a digest of the node's function and of everything of ours that it reaches."""
+def reached(spec: NodeSpec) -> set[Name]:
+    """Return the node's function and every definition of ours that it reaches."""
     todo: list[Name] = [(spec.function.__module__, spec.function.__name__)]
     seen: set[Name] = set(todo)
     while todo:
         for name in uses(todo.pop()) - seen:
             seen.add(name)
             todo.append(name)
-    whole = "\n".join(f"{name} {text(name)}" for name in sorted(seen))
-    return sha256(whole.encode()).hexdigest()[:16]
+    return seen
 
 
-def current() -> dict[str, list[object]]:
-    return {spec.type: [spec.version, digest(spec)] for spec in sorted(vocabulary(), key=lambda spec: spec.type)}
+def digest(name: Name) -> str:
+    return sha256(text(name).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Versions by node type, and digests of the definitions that nodes reach."""
+
+    versions: dict[str, str]
+    digests: dict[str, str]
+
+    def write(self, path: Path) -> None:
+        """Write a line for each, and an empty one between, so that changes of two neighbours can be merged."""
+        path.write_text(
+            "\n\n".join(f"{key} {value}" for part in (self.versions, self.digests) for key, value in part.items())
+            + "\n"
+        )
+
+
+def read(path: Path) -> Lock:
+    """Read what ``write`` wrote: the name of a definition holds a colon, that of a node type doesn't."""
+    rows = [line.rsplit(" ", 1) for line in path.read_text().splitlines() if line]
+    return Lock(
+        {key: value for key, value in rows if ":" not in key}, {key: value for key, value in rows if ":" in key}
+    )
+
+
+def current() -> Lock:
+    specs = sorted(vocabulary(), key=lambda spec: spec.type)
+    names = sorted(set[Name]().union(*map(reached, specs)))
+    return Lock({spec.type: str(spec.version) for spec in specs}, {":".join(name): digest(name) for name in names})
 
 
 if __name__ == "__main__":
-    lines = [f"{json.dumps(type)}: {json.dumps(entry)}" for type, entry in current().items()]
-    LOCK.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    current().write(LOCK)
