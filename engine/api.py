@@ -205,6 +205,7 @@ class Engine:
         self.memo.refresh()
         self.store.begin_run()
         cancel = cancel or threading.Event()
+        beside = ({} if loaded.saved is None else {"workflow": loaded.saved}) | dict(extra or {})
         run = Run(
             self._shared,
             bound,
@@ -213,8 +214,8 @@ class Engine:
             on_event=on_event or (lambda event: None),
             cancel=cancel,
             pause=pause or threading.Event(),
-            extra=({} if loaded.saved is None else {"workflow": loaded.saved}) | dict(extra or {}),
-            provenance=self._provenance(loaded, bound, parameters or {}, notes or {}),
+            extra=beside,
+            provenance=self._provenance(loaded, bound, parameters or {}, notes or {}, "workflow" in beside),
             remarks=loaded.warnings,
             output=output,
         )
@@ -225,7 +226,12 @@ class Engine:
         return Result(run.job, _shown(run), found, time.perf_counter() - began, bound.faults, loaded.diagnostics)
 
     def _provenance(
-        self, loaded: Loaded, bound: BoundGraph, parameters: Mapping[str, Any], notes: Mapping[str, Any]
+        self,
+        loaded: Loaded,
+        bound: BoundGraph,
+        parameters: Mapping[str, Any],
+        notes: Mapping[str, Any],
+        is_saved: bool,
     ) -> Provenance:
         return Provenance(
             bound.nodes,
@@ -236,6 +242,7 @@ class Engine:
             parameters=resolved_parameters(bound.graph, parameters, self.registry, loaded.declarations),
             remarks=loaded.diagnostics,
             notes=notes,
+            source=None if is_saved or loaded.source == bound.graph.prompt else loaded.source,
         )
 
     def _execute(self, run: Run, cancel: threading.Event) -> None:

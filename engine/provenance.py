@@ -1,6 +1,7 @@
 """Where a file comes from: what goes into each output besides the workflow, as the text ``loomis``.
 
-``{"parameters": declarations, "made": {"node", "index", "result", "parameters", "files", "versions", "settings"}}``.
+``{"parameters": declarations, "source": API graph, "made": {"node", "index", "result", "parameters", "files",
+"versions", "settings"}}``. ``source`` is the graph as it was given, where another ran and no saved document tells it.
 ``result`` is blake3 of the file as the node encoded it, without the texts; ``files`` are all that the graph names, with
 blake3 of their content.
 """
@@ -20,6 +21,7 @@ from engine.binding import BoundNode
 from engine.fingerprints import KnownFiles, whole_digest
 from engine.folders import Folders
 from engine.formats import Diagnostic, Loaded
+from engine.formats.detect import is_api
 from engine.node import Files, InputFile, Mentions
 from engine.settings import Settings
 
@@ -58,6 +60,7 @@ class Provenance:
     """What one run says of itself in its files.
 
     ``declared`` is what the workflow declares, ``parameters`` the values that were in force, ``notes`` more to say.
+    ``source`` is the API graph as it was given, where the one that ran is another.
     """
 
     nodes: Mapping[str, BoundNode]
@@ -68,11 +71,14 @@ class Provenance:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     remarks: Sequence[Diagnostic] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] | None = None
 
     def of_file(self, node: str, index: int, data: bytes) -> dict[str, Any]:
         """Return what goes into file ``index`` of a node's call; ``data`` is the file without texts."""
         made = {"node": node, "index": index, "result": blake3(data).hexdigest()} | self._of_run
-        return ({"parameters": dict(self.declared)} if self.declared else {}) | {"made": made}
+        declared = {"parameters": dict(self.declared)} if self.declared else {}
+        source = {"source": self.source} if self.source else {}
+        return declared | source | {"made": made}
 
     @cached_property
     def _of_run(self) -> dict[str, Any]:
@@ -133,6 +139,12 @@ def made_of(loaded: Loaded) -> Mapping[str, Any]:
         return Made.model_validate(loaded.loomis.get("made") or {}).model_dump(exclude_unset=True)
     except ValidationError:
         return {}
+
+
+def source_of(loaded: Loaded) -> Mapping[str, Any] | None:
+    """Return the API graph that a file says it was made from, before values were set; None where it says nothing."""
+    source = loaded.loomis.get("source")
+    return source if is_api(source) else None
 
 
 @cache

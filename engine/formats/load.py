@@ -26,7 +26,8 @@ class Loaded:
     ``saved-0.4`` or ``saved-1``: what the graph was made from. ``container`` is json, png, webp, jpeg, mp4 or webm.
     ``controls`` is node id -> input -> what to do with it after a run (fixed, increment, decrement, randomize).
     ``declarations`` are the parameters that the file declares; ``loomis`` is all that Loomis keeps in it; ``prefixes``
-    are file name prefixes that follow values of nodes, by node and input.
+    are file name prefixes that follow values of nodes, by node and input. ``source`` is the API graph as it was read,
+    where there is one.
     """
 
     prompt: dict[str, dict[str, Any]]
@@ -38,6 +39,7 @@ class Loaded:
     declarations: "Mapping[str, Declaration]" = field(default_factory=dict)
     loomis: Mapping[str, Any] = field(default_factory=dict)
     prefixes: "Mapping[tuple[str, str], Prefix]" = field(default_factory=dict)
+    source: Mapping[str, Any] | None = None
 
     @property
     def faults(self) -> list[Fault]:
@@ -70,7 +72,8 @@ def load(source: Source, catalogue: Catalogue, *, seed: int = 0, now: datetime |
     declarations = _declarations(ours, report) if ours else {}
     if found.api is not None:
         prompt = regular_prompt(found.api, catalogue, report)
-        return Loaded(prompt, found.saved, report.finish(), "api", found.container, {}, declarations, ours)
+        remarks = report.finish()
+        return Loaded(prompt, found.saved, remarks, "api", found.container, {}, declarations, ours, source=found.api)
     saved = found.saved or {}
     from engine.formats.convert import convert  # most runs read the API format and don't pay for it
 

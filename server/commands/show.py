@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 import nodes
+from engine.compare import compare
 from engine.errors import shortened
 from engine.formats import Catalogue, load
 from engine.graph import is_link, read_graph
 from engine.object_info import SpecClasses
 from engine.parameters import list_parameters
-from engine.provenance import made_of
+from engine.provenance import made_of, source_of
 from server.command import command
 from server.commands.arguments import File, Json
 from server.commands.params import MOST_CHARACTERS, show_parameters
@@ -23,18 +24,34 @@ from server.workflow import workflow_source
 
 
 @command
-def show(options: Options, file: File, as_json: Json = False) -> None:
+def show(
+    options: Options,
+    file: File,
+    as_json: Json = False,
+    workflow: Annotated[
+        bool,
+        typer.Option("--workflow", metavar="", help="Print only the workflow as it was given, in its own format."),
+    ] = False,
+) -> None:
     """Show what a picture, video or workflow file holds: the graph and the values in it.
 
     Of a picture that Loomis made it also shows how: parameters, model files,
     versions, settings. --json prints the graph as it ran (prompt), the document
-    that the editor saved (workflow), and what Loomis added (loomis).
+    that the editor saved (workflow), and what Loomis added (loomis). --workflow
+    prints the workflow as it was before values were set: what the editor saved, or
+    the file in the API format.
 
     Examples:
       loomis show output/portrait_00001_.png
+      loomis show output/portrait_00001_.png --workflow
     """
     registry = nodes.vocabulary()
-    loaded = load(workflow_source(file), Catalogue(SpecClasses(registry.specs)))
+    catalogue = Catalogue(SpecClasses(registry.specs))
+    loaded = load(workflow_source(file), catalogue)
+    source = source_of(loaded)
+    if workflow:
+        typer.echo(json.dumps(loaded.saved or source or loaded.source, indent=2))
+        return
     if as_json:
         facts = {"container": loaded.container, "format": loaded.format}
         remarks = {"diagnostics": [plain_data(each) for each in loaded.diagnostics]}
@@ -43,7 +60,9 @@ def show(options: Options, file: File, as_json: Json = False) -> None:
         return
     show_remarks(loaded.warnings)
     graph = read_graph(loaded.prompt)
-    kept = " with the document that the editor saved" if loaded.saved and loaded.format == "api" else ""
+    kept = ""
+    if loaded.format == "api" and (loaded.saved or source):
+        kept = f" with {'the document that the editor saved' if loaded.saved else 'the workflow as it was given'}"
     typer.echo(f"{loaded.container}: {len(graph.nodes)} nodes, {loaded.format} format{kept}\n")
     links = {
         id: ", ".join(f"{name} from {value[0]}" for name, value in node.inputs.items() if is_link(value))
@@ -55,7 +74,15 @@ def show(options: Options, file: File, as_json: Json = False) -> None:
     show_parameters(list_parameters(graph, registry), options.folders(nodes.EMBEDDED))
     if made := made_of(loaded):
         typer.echo()
-        show_table(("made with", "name", "value"), list(_made_rows(made)))
+        given = list(_given_rows(load(source, catalogue).prompt, loaded.prompt)) if source else []
+        show_table(("made with", "name", "value"), [*_made_rows(made), *given])
+
+
+def _given_rows(source: Mapping[str, Any], ran: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield what differs between the workflow as it was given and the graph that ran."""
+    for found in compare(read_graph(source), read_graph(ran)):
+        values = [shortened(json.dumps(value, ensure_ascii=False), MOST_CHARACTERS) for value in found[3:]]
+        yield "given", f"{found.node}.{found.input or found.class_type}", " became ".join(values)
 
 
 def _made_rows(made: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ from engine.formats.load import Loaded
 from engine.formats.png import png_texts
 from engine.node import Artifact, Mentions, Shown
 from engine.outputs import without_png_text
-from engine.provenance import made_of
+from engine.provenance import made_of, source_of
 from engine.settings import Settings
 from tests.engine.test_outputs import png
 from tests.engine.words import Vocabulary, engine, n
@@ -58,6 +58,18 @@ def test_each_file_says_what_it_is_and_what_went_into_it(words, tmp_path: Path):
         assert each["versions"].keys() == {"loomis", "python", "torch"}
         assert each["settings"] == {"device": "cpu", "precision": "fp32", "ancestral_noise": "same-seed"}
     assert texts_of(files[0])["prompt"]["3"]["inputs"]["note"] == "y"
+
+
+def test_the_workflow_as_it_was_given_is_kept_where_another_graph_ran(words, tmp_path: Path):
+    given = {"3": n("Picture", name="a", note="x"), "note": {"text": "no node"}}
+    document = {"nodes": [{"id": 3, "type": "Picture", "widgets_values": ["a", "b"]}], "links": []}
+    with engine(words, tmp_path) as e:
+        runs = [e.run(given, {"note": "y"}), e.run({"3": given["3"]})]
+        runs += [e.run(given, {"note": "z"}, extra={"workflow": document}), e.run(document, {"note": "q"})]
+    sources = [texts_of(run.outputs["3"].files[0])["loomis"].get("source") for run in runs]
+    assert sources == [given, None, None, None]
+    assert source_of(Loaded({}, None, (), "api", "png", loomis={"source": given})) == given
+    assert source_of(Loaded({}, None, (), "api", "png", loomis={"source": {"a": 1}})) is None
 
 
 def test_choices_that_were_made_at_submission_are_recorded(words, tmp_path: Path):

@@ -19,7 +19,7 @@ def test_a_saved_workflow(loomis, saved):
 def test_a_picture_shows_what_made_it(loomis, here):
     (here / "picture.json").write_text(json.dumps(PICTURE))
     path = loomis("run", "picture.json", "-q", "--set", "1.color=7").out.strip()
-    assert loomis("show", path).out.startswith("png: 2 nodes, api format\n")
+    assert loomis("show", path).out.startswith("png: 2 nodes, api format")
     (found,) = loomis("show", path, "--json").lines
     assert (found["container"], found["format"], found["workflow"]) == ("png", "api", None)
     assert found["prompt"]["1"]["inputs"] == PICTURE["1"]["inputs"] | {"color": 7}
@@ -45,3 +45,19 @@ def test_a_picture_shows_how_it_was_made(loomis, here):
     assert found["loomis"]["parameters"] == {"hue": "1.color", "side": "1.width"}
     again = loomis("run", path, "-q", "--set", "hue=9").out.strip()
     assert loomis("show", again, "--json").lines[0]["prompt"]["1"]["inputs"]["color"] == 9
+
+
+def test_a_picture_shows_the_workflow_as_it_was_given(loomis, here, saved):
+    (here / "picture.json").write_text(json.dumps(PICTURE))
+    plain, changed = (
+        loomis("run", "picture.json", "-q", *values).out.strip() for values in ((), ("--set", "1.color=7"))
+    )
+    assert "source" not in loomis("show", plain, "--json").lines[0]["loomis"], "it is the graph that ran"
+    assert json.loads(loomis("show", plain, "--workflow").out) == PICTURE
+    (found,) = loomis("show", changed, "--json").lines
+    assert found["loomis"]["source"] == PICTURE and found["prompt"] != PICTURE
+    assert json.loads(loomis("show", changed, "--workflow").out) == PICTURE
+    told = loomis("show", changed).out
+    assert told.startswith("png: 2 nodes, api format with the workflow as it was given\n")
+    assert told.splitlines()[-1].split() == ["given", "1.color", "255", "became", "7"]
+    assert json.loads(loomis("show", saved, "--workflow").out) == SAVED
