@@ -22,29 +22,39 @@ QUICK_SIZES = (10, 50)
 MODES = ("first run", "remembered", "remembered, new process", "changed at the sink", "changed in the middle")
 
 
+class Measured:
+    """One graph, and what was measured on it: the bodies alone, loops that remember nothing, every mode."""
+
+    def __init__(self, shape: str, prompt: Prompt, repeats: int) -> None:
+        self.shape = shape
+        self.prompt = prompt
+        self.bodies = repeated(lambda: bare_calls(prompt), repeats).wall
+        self.rivals = {name: repeated(partial(loop, prompt), repeats) for name, loop in RIVALS.items()}
+        self.samples: dict[str, list[Sample]] = {mode: [] for mode in MODES}
+        self.ran: dict[str, int] = {}
+
+    def rows(self) -> Iterator[Row]:
+        size = len(self.prompt)
+        for name, timing in self.rivals.items():
+            yield Row(THEME, f"{name} loop", timing, self.shape, size, size, self.bodies, note="no memo")
+        for mode in MODES:
+            timing = summary(self.samples[mode])
+            ratios = {name: timing.wall / rival.wall for name, rival in self.rivals.items()}
+            inside = self.bodies * self.ran[mode] / size
+            yield Row(THEME, mode, timing, self.shape, size, size, inside, ratios, f"{self.ran[mode]} ran")
+
+
 def measure(options: Namespace) -> Iterator[Row]:
-    """Measure every shape and size."""
+    """Measure every shape and size. The sizes take turns, so that a slow minute of the machine is slow for all."""
+    sizes, repeats = (QUICK_SIZES, 1) if options.quick else (SIZES, 7)
     for shape, draw in SHAPES.items():
-        for size in QUICK_SIZES if options.quick else SIZES:
-            yield from _graph(shape, draw(size), 1 if options.quick else 3 if size > 1000 else 7)
-
-
-def _graph(shape: str, prompt: Prompt, repeats: int) -> Iterator[Row]:
-    size = len(prompt)
-    bodies = repeated(lambda: bare_calls(prompt), repeats).wall
-    rivals = {name: repeated(partial(loop, prompt), repeats) for name, loop in RIVALS.items()}
-    samples: dict[str, list[Sample]] = {mode: [] for mode in MODES}
-    ran: dict[str, int] = {}
-    for _ in range(repeats):
-        with tempfile.TemporaryDirectory() as folder:
-            _all_modes(prompt, Path(folder), samples, ran)
-    for name, timing in rivals.items():
-        yield Row(THEME, f"{name} loop", timing, shape, size, size, bodies, note="no memo")
-    for mode in MODES:
-        timing = summary(samples[mode])
-        ratios = {name: timing.wall / rival.wall for name, rival in rivals.items()}
-        inside = bodies * ran[mode] / size
-        yield Row(THEME, mode, timing, shape, size, size, inside, ratios, f"{ran[mode]} ran")
+        graphs = [Measured(shape, draw(size), repeats) for size in sizes]
+        for _ in range(repeats):
+            for graph in graphs:
+                with tempfile.TemporaryDirectory() as folder:
+                    _all_modes(graph.prompt, Path(folder), graph.samples, graph.ran)
+        for graph in graphs:
+            yield from graph.rows()
 
 
 def _all_modes(prompt: Prompt, folder: Path, samples: dict[str, list[Sample]], ran: dict[str, int]) -> None:

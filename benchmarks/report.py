@@ -84,7 +84,15 @@ def _by_size(rows: Sequence[Row]) -> Table:
     for size in dict.fromkeys(row.size for row in rows):
         here = {row.name: row for row in rows if row.size == size}
         table.add_row(str(size), *(_each(here[name], rival) for name in names))
+    table.add_section()
+    table.add_row("growth", *(_growth([row for row in rows if row.name == name]) for name in names))
     return table
+
+
+def _growth(rows: Sequence[Row]) -> str:
+    """Return what a part costs at the largest size, by what it costs at the one before."""
+    before, largest = sorted(rows, key=lambda row: row.size)[-2:]
+    return f"x {largest.each / before.each:.2f}"
 
 
 def _each(row: Row, rival: str) -> str:
