@@ -63,6 +63,7 @@ Settings, with the names that the file uses and their defaults:
   token_file, allow_host, allow_origin, log       see loomis serve --help
   history_jobs, history_gb      jobs that it remembers: 10000 and 1
   grace_seconds, park_seconds   what a job may take to stop: 10 and 20
+  frozen_seconds, silent_seconds    what a worker that is frozen, or busy, may not answer: 30 and 300
 
 With LOOMIS_TRACEBACK=1 in the environment, errors come with a traceback.
 """

@@ -33,6 +33,7 @@ def _at_home(path: Path) -> Path:
 Folder = Annotated[Path, AfterValidator(_at_home)]
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], Field(max_length=100)]
+Patience = Annotated[float, Field(ge=1, le=86400, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 
 
@@ -42,8 +43,8 @@ class Options(BaseModel):
     ``data`` holds the store of remembered results. ``memory_gb`` and ``disk_gb`` bound what is remembered, ``ram_gb``
     and ``vram_gb`` what models and their work may take (0: a part of what there is). The rest is for ``loomis serve``:
     where it listens and who is let in, another frontend for browsers, how many jobs that ended are kept, how long a
-    cancelled job may take to stop, and how long a job that runs may take to come to the end of a node when the server
-    ends.
+    worker may not answer (one in which nothing moves, and one that is busy), how long a cancelled job may take to stop,
+    and how long a job that runs may take to come to the end of a node when the server ends.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +73,8 @@ class Options(BaseModel):
     allow_origin: Names = ()
     frontend: str | None = None
     log: Literal["auto", "human", "json"] = "auto"
+    frozen_seconds: Patience = 30
+    silent_seconds: Patience = 300
     grace_seconds: Seconds = 10
     park_seconds: Seconds = 20
 
@@ -131,6 +134,7 @@ EXPECTED |= dict.fromkeys(
     ("memory_gb", "disk_gb", "ram_gb", "vram_gb", "history_gb"), "a size in GiB, such as 8 or 0.5"
 )
 EXPECTED |= dict.fromkeys(("grace_seconds", "park_seconds"), "seconds, such as 10")
+EXPECTED |= dict.fromkeys(("frozen_seconds", "silent_seconds"), "seconds, at least 1")
 
 
 def read_options(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Options:

@@ -30,6 +30,7 @@ from server.settings import GB, Options
 from server.socket.transport import LARGEST_FRAME, SocketProtocol
 from server.workers.contract import Carrier
 from server.workers.dispatcher import Dispatcher
+from server.workers.heartbeat import Limits
 from server.workers.opening import find_vocabulary
 from server.workers.process import ProcessCarrier
 
@@ -61,7 +62,8 @@ async def serving(options: Options, carriers: list[Carrier], engine: Engine) -> 
     frontend = find_frontend(options.frontend) if options.frontend else None
     retention = Retention(options.history_jobs, int(options.history_gb * GB))
     jobs = Jobs(engine, options.data.absolute() / "jobs" / "jobs.sqlite", retention)
-    dispatcher = Dispatcher(jobs, carriers, options.grace_seconds)
+    limits = Limits(options.frozen_seconds, options.silent_seconds)
+    dispatcher = Dispatcher(jobs, carriers, options.grace_seconds, limits)
     dispatcher.start()
     tally = Tally()
     observing = asyncio.create_task(observe(jobs, tally))

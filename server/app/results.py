@@ -147,7 +147,7 @@ class WorkerAnswer(Answer):
     """A worker.
 
     A ``prepared`` one has imported what most jobs need. ``rss`` is the memory that it has resident, in bytes;
-    ``starts`` counts how often it was started.
+    ``starts`` counts how often it was started, and ``silent`` the seconds for which it has not answered.
     """
 
     name: str
@@ -158,6 +158,7 @@ class WorkerAnswer(Answer):
     job: str | None
     starts: int
     last_death: str | None
+    silent: float
     rss: int
 
 

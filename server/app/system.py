@@ -38,6 +38,7 @@ def worker_data(worker: WorkerState) -> dict[str, Any]:
         "job": worker.running,
         "starts": worker.starts,
         "last_death": worker.death,
+        "silent": worker.heartbeat.silence,
         "rss": rss(worker.pid) if worker.pid else 0,
     }
 

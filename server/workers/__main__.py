@@ -25,13 +25,13 @@ def main() -> None:
     source, sink = private_streams()
     batches = decoder(source)
     opening = Opening(*next(batches))
+    worker = Worker(lambda reports: send(sink, reports))
+    threading.Thread(target=listen, args=(worker, batches), daemon=True).start()
     engine = opening.open()
     if engine.settings.device == "cpu" and sys.platform != "win32":
         os.nice(NICE)
-    worker = Worker(engine, lambda reports: send(sink, reports))
-    threading.Thread(target=listen, args=(worker, batches), daemon=True).start()
     threading.Thread(target=prepare, args=(worker, opening.ahead), daemon=True).start()
-    worker.run()
+    worker.run(engine)
     engine.close()
     os._exit(0)  # what is still being imported has no part in the end
 

@@ -10,6 +10,7 @@ import msgpack
 
 from engine.errors import LoomisError
 from server.jobs.records import EventKind
+from server.workers.heartbeat import Activity
 
 LARGEST = 256 * 2**20
 """Bytes of one batch at most: a workflow with a large document beside it, or a preview."""
@@ -50,11 +51,16 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Show that you hear. The answer is `Pong`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """End. What runs is cancelled."""
 
 
-Order: TypeAlias = Run | Stop | GiveBack | Park | Look | Close
+Order: TypeAlias = Run | Stop | GiveBack | Park | Look | Ping | Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,11 @@ class Ready:
     """The worker takes orders."""
 
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The worker hears."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +135,7 @@ class Returned:
     jobs: tuple[str, ...]
 
 
-Report: TypeAlias = Ready | Prepared | Began | Told | Progressed | Previewed | Ended | Returned
+Report: TypeAlias = Ready | Pong | Prepared | Began | Told | Progressed | Previewed | Ended | Returned
 
 MESSAGES: dict[str, type[Any]] = {
     kind.__name__: kind
@@ -134,8 +145,10 @@ MESSAGES: dict[str, type[Any]] = {
         GiveBack,
         Park,
         Look,
+        Ping,
         Close,
         Ready,
+        Pong,
         Prepared,
         Began,
         Told,
@@ -175,6 +188,9 @@ class Carrier(Protocol):
         Raises:
             WorkerDied: there will be no more.
         """
+
+    def activity(self) -> Activity:
+        """Return what it has done so far. Asked of one that does not answer."""
 
     def kill(self) -> None:
         """End it at once; `receive` raises soon."""

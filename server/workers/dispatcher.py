@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +15,7 @@ from server.jobs.writer import Fact
 from server.workers import contract
 from server.workers.affinity import LOOK_AHEAD, choose
 from server.workers.contract import Carrier, Report, Told, WorkerDied
+from server.workers.heartbeat import Heartbeat, Limits
 from server.workers.state import WorkerState, marks
 
 log = logging.getLogger("loomis.workers")
@@ -28,13 +30,17 @@ LONGEST_PAUSE = 30.0
 class Dispatcher:
     """Hands the queue's jobs to workers and keeps the workers alive.
 
-    A cancelled job gets ``grace`` seconds to stop; then its worker is killed and started again.
+    A cancelled job gets ``grace`` seconds to stop; then its worker is killed and started again. So is one that does
+    not answer, after what ``limits`` allow.
     """
 
-    def __init__(self, jobs: Jobs, carriers: Sequence[Carrier], grace: float = 10.0) -> None:
+    def __init__(
+        self, jobs: Jobs, carriers: Sequence[Carrier], grace: float = 10.0, limits: Limits | None = None
+    ) -> None:
         self.workers = [WorkerState(f"{carrier.device}-{index}", carrier) for index, carrier in enumerate(carriers)]
         self._jobs = jobs
         self._grace = grace
+        self._limits = limits or Limits()
         self._withdrawals = 0
         self._passed: Counter[str] = Counter()
         self._heard = asyncio.Event()
@@ -121,7 +127,7 @@ class Dispatcher:
                     worker.graces[id] = loop.call_later(self._grace, self._kill, worker, id)
 
     def _kill(self, worker: WorkerState, id: str) -> None:
-        if worker.running == id:
+        if worker.current == id:
             about = {"worker": worker.name, "job": id}
             log.warning("worker killed: its job did not stop within %g s", self._grace, extra=about)
             worker.stopped = id
@@ -141,15 +147,31 @@ class Dispatcher:
         pause = 0.0
         while True:
             await asyncio.sleep(pause)
+            worker.heartbeat = Heartbeat(self._limits)
+            await worker.carrier.start()
+            beating = asyncio.create_task(self._beat(worker))
             try:
-                await worker.carrier.start()
                 while True:
                     self._hear_all(worker, await worker.carrier.receive())
             except WorkerDied as death:
                 pause = 0.0 if worker.ready else min(LONGEST_PAUSE, pause * 2 + 0.5)
                 self._died(worker, death)
+            finally:
+                beating.cancel()
+
+    async def _beat(self, worker: WorkerState) -> None:
+        """Ask a worker whether it hears, again and again, and end it when it will not answer any more."""
+        while worker.given_up is None:
+            if not worker.heartbeat.asked:
+                worker.heartbeat.asked = True
+                worker.carrier.send([contract.Ping()])
+            await asyncio.sleep(self._limits.beat)
+            worker.given_up = worker.heartbeat.beat(worker.carrier.activity)
+        log.warning("worker killed: %s", worker.given_up, extra={"worker": worker.name})
+        worker.carrier.kill()
 
     def _hear_all(self, worker: WorkerState, reports: Sequence[Report]) -> None:
+        worker.heartbeat.hear()
         for (kind, job), group in groupby(reports, lambda report: (type(report), getattr(report, "job", None))):
             if kind is Told and job:
                 self._jobs.live.tell(job, [Fact(job, r.time, r.kind, r.body, r.node) for r in group])  # type: ignore[union-attr]
@@ -191,21 +213,31 @@ class Dispatcher:
 
     def _died(self, worker: WorkerState, death: WorkerDied) -> None:
         """Put the jobs of a dead worker back, or end the one that kills workers."""
+        if worker.given_up:
+            death = WorkerDied(worker.given_up, death.tail)
         stopped, worker.death = worker.stopped, death.message
-        running, held = worker.bury()
+        current, held = worker.bury()
         self._jobs.live.release(held)
         self._heard.set()
-        if running is None:
+        if current is None:
             log.warning("worker died: %s %s", death.message, death.tail, extra={"worker": worker.name})
-        elif running == stopped:
-            self._jobs.end(running, "cancelled")
-        elif self._jobs.live.is_stuck(running):
-            self._jobs.end(running, "failed", death.as_dict())
         else:
-            about = {"worker": worker.name, "job": running}
+            about = {"worker": worker.name, "job": current}
             log.warning("worker died as a job ran: %s %s", death.message, death.tail, extra=about)
-            self._jobs.live.requeue(running, death.message, died=True)
+            self._end_of(current, worker, death, current == stopped)
         self.wake()
+
+    def _end_of(self, id: str, worker: WorkerState, death: WorkerDied, stopped: bool) -> None:
+        """A worker died at a job, whether it came to say that it had begun or not."""
+        live = self._jobs.live
+        if live.jobs[id].state == "queued":
+            live.begin(id, worker.name, time.time())
+        if stopped:
+            self._jobs.end(id, "cancelled")
+        elif live.is_stuck(id):
+            self._jobs.end(id, "failed", death.as_dict())
+        else:
+            live.requeue(id, death.message, died=True)
 
     # --- ending ---
 
@@ -229,7 +261,7 @@ class Dispatcher:
                 worker.carrier.kill()
         await asyncio.gather(*(worker.carrier.close() for worker in self.workers))
         for worker in self.workers:
-            running, held = worker.bury()
+            current, held = worker.bury()
             self._jobs.live.release(held)
-            if running:
-                self._jobs.live.requeue(running, "The server was stopped.")
+            if current:
+                self._jobs.live.requeue(current, "The server was stopped.")

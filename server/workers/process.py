@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from server.settings import Options
 from server.workers.contract import Close, Order, Report, WorkerDied, decode, decoder, encode
+from server.workers.heartbeat import Activity, activity
 from server.workers.opening import Opening
 
 TAIL_LINES = 40
@@ -81,6 +82,10 @@ class ProcessCarrier:
             text = data.decode(errors="replace")
             sys.stderr.write(text)
             self._tail.extend(text.splitlines(keepends=True))
+
+    def activity(self) -> Activity:
+        """Return what the process has done so far."""
+        return activity(self._process.pid) if self._process else Activity({})
 
     def kill(self) -> None:
         """End the process at once."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from server.jobs.records import Job
 from server.workers.contract import Carrier, Order
+from server.workers.heartbeat import Heartbeat, Limits
 
 SHORT_SECONDS = 0.05
 """Jobs that take less are handed out several at a time, so that the worker never waits for the next."""
@@ -22,7 +23,7 @@ class WorkerState:
 
     ``warm`` are marks of what it worked with lately: model files, and clients whose values it made.
     ``graces`` are the timers of jobs that were asked to stop; ``stopped`` is the one that did not, so that the worker
-    was killed.
+    was killed; ``given_up`` is why it was killed for not answering.
     """
 
     name: str
@@ -35,6 +36,8 @@ class WorkerState:
     seconds: float = 1.0
     warm: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_WARM))
     stopped: str | None = None
+    heartbeat: Heartbeat = field(default_factory=lambda: Heartbeat(Limits()))
+    given_up: str | None = None
     graces: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     starts: int = 0
     death: str | None = None
@@ -44,6 +47,11 @@ class WorkerState:
     def ready(self) -> bool:
         """Whether it takes orders."""
         return self.pid is not None
+
+    @property
+    def current(self) -> str | None:
+        """The job that it is at: the one that it runs, or the next, which it may not have come to tell of."""
+        return self.running or (self.held[0] if self.held else None)
 
     @property
     def load(self) -> int:
@@ -86,17 +94,18 @@ class WorkerState:
             self.orders = []
 
     def bury(self) -> tuple[str | None, list[str]]:
-        """Take note of its death. Returns the job that ran and those that were not begun."""
-        running, held = self.running, list(self.held)
+        """Take note of its death. Returns the job that it was at and those behind it."""
+        current = self.current
+        held = [job for job in self.held if job != current]
         for timer in self.graces.values():
             timer.cancel()
         self.graces = {}
         self.held.clear()
         self.warm.clear()
-        self.pid = self.running = self.stopped = None
+        self.pid = self.running = self.stopped = self.given_up = None
         self.prepared = False
         self.orders = []
-        return running, held
+        return current, held
 
 
 def marks(job: Job) -> frozenset[str]:

@@ -32,8 +32,9 @@ KINDS: Mapping[type[events.Event], EventKind] = {
 class Worker:
     """Runs jobs on an engine. ``send`` takes what it reports, in groups, from a thread of its own."""
 
-    def __init__(self, engine: Engine, send: Callable[[Sequence[Report]], None]) -> None:
-        self._engine = engine
+    _engine: Engine
+
+    def __init__(self, send: Callable[[Sequence[Report]], None]) -> None:
         self._outbox = Outbox(send)
         self._jobs: deque[contract.Run] = deque()
         self._condition = threading.Condition()
@@ -67,6 +68,8 @@ class Worker:
                 self._pause.set()
             case contract.Look(previews=previews):
                 self._looked_at = previews
+            case contract.Ping():
+                self._outbox.add(contract.Pong())
             case contract.Close():
                 self._closing = True
                 self._cancel.set()
@@ -82,8 +85,9 @@ class Worker:
         self._outbox.add(contract.Returned(tuple(order.job for order in self._jobs)))
         self._jobs.clear()
 
-    def run(self) -> None:
+    def run(self, engine: Engine) -> None:
         """Run jobs until `Close`."""
+        self._engine = engine
         self._outbox.add(contract.Ready(os.getpid()))
         self._began.set()
         while order := self._next():

@@ -1,6 +1,7 @@
 """A small vocabulary for tests of the server, and what is needed to serve it. Worker processes import it by name."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import time
@@ -23,8 +24,8 @@ from server.jobs.records import ENDED, Job, JobEvent, Submission
 from server.jobs.service import Jobs
 from server.opening import open_engine
 from server.settings import Options
-from server.workers.local import LocalCarrier
 from server.workers.process import ProcessCarrier
+from tests.server.local import LocalCarrier
 
 VOCABULARY = "tests.server.words:vocabulary"
 
@@ -93,6 +94,25 @@ def vocabulary() -> Registry:
         """Look at nothing while it works, as code in C does."""
         time.sleep(seconds)
         return value
+
+    @node("Hold", resource="gpu")
+    def hold(value: int, seconds: float, work: bool) -> int:
+        """Keep Python's lock, as code in C can: at work, or asleep."""
+        if work:
+            next(filter((time.monotonic() + seconds).__le__, iter(time.monotonic, None)))
+        else:
+            ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+        return value
+
+    @node("Multiply", resource="gpu")
+    def multiply(size: int, seconds: float) -> int:
+        """Compute in torch, where nothing holds Python's lock."""
+        import torch  # slow, and only this node needs it
+
+        matrix, end = torch.eye(1000), time.monotonic() + seconds
+        while time.monotonic() < end:
+            torch.linalg.multi_dot([matrix] * 50)
+        return size
 
     @node("Fail")
     def fail(value: int) -> int:

@@ -29,7 +29,8 @@ function update(element, { value, maximum, note, workers }) {
     const row = () => h("li", {}, h("span", {}), h("span", { class: "soft" }));
     each(element, workers, ({ name }) => name, row, (line, worker) => {
       text(line.firstChild, worker.name);
-      text(line.lastChild, `${worker.state}${worker.rss ? ` · ${bytes(worker.rss)}` : ""}`);
+      const state = worker.silent < 3 ? worker.state : `no answer for ${Math.round(worker.silent)} s`;
+      text(line.lastChild, `${state}${worker.rss ? ` · ${bytes(worker.rss)}` : ""}`);
     });
     return;
   }

@@ -75,9 +75,12 @@ async def test_jobs_that_were_handed_out_and_not_begun_come_back(tmp_path: Path)
         (worker,) = services.dispatcher.workers
         await ran(jobs, shown(0))
         worker.seconds = 0.001
+        await jobs.pause()
         first = await submitted(services, after(Steps={"value": 1, "count": 100, "seconds": 0.01}))
         rest = [await submitted(services, shown(value)) for value in range(5)]
-        await until(jobs, "node_started", since=jobs.seq - 1)
+        since = jobs.seq
+        await jobs.resume()
+        await until(jobs, "node_started", since=since)
         assert list(worker.held) == rest
         assert all(jobs.get(id).state == "queued" for id in rest)
         os.kill(await pid(services), signal.SIGKILL)

@@ -1,6 +1,6 @@
 from server.jobs.records import Job
-from server.workers.local import LocalCarrier
 from server.workers.state import MOST_HELD, WorkerState, marks
+from tests.server.local import LocalCarrier
 
 
 def job(id: str, *models: str, client: str | None = None) -> Job:

@@ -38,8 +38,8 @@ def working(folder: Path) -> Iterator[tuple[Worker, Wait]]:
     """Give a worker that runs in a thread, and a function that waits for its reports."""
     reports: list[Report] = []
     with open_engine(options(folder), vocabulary()) as engine:
-        worker = Worker(engine, reports.extend)
-        thread = threading.Thread(target=worker.run)
+        worker = Worker(reports.extend)
+        thread = threading.Thread(target=worker.run, args=(engine,))
         thread.start()
 
         def wait(check: Callable[[list[Report]], Any]) -> list[Report]:
