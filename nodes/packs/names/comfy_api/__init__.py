@@ -1,0 +1,5 @@
+"""The package ``comfy_api``: its modules are imported when they are first named."""
+
+from nodes.packs.names import modules_of
+
+__getattr__ = modules_of(__name__)

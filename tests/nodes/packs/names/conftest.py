@@ -1,0 +1,51 @@
+"""A process that has loaded packs: folders of its own and our vocabulary."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from engine.context import Context
+from engine.folders import Folders
+from nodes import vocabulary
+from nodes.packs import current
+from tests.nodes.calls import context
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    """The folders of the process, which are empty."""
+    found = Folders((tmp_path / "models",), tmp_path / "input", tmp_path / "output", tmp_path / "temp")
+    current.begin(found, vocabulary())
+    return found
+
+
+@pytest.fixture
+def running(folders: Folders) -> Iterator[Context]:
+    """The context of a foreign node that runs."""
+    found = context(folders)
+    with current.running("pack", "Type", found):
+        yield found
+
+
+Told = list[tuple[int, int, Callable[[], bytes] | None]]
+
+
+@pytest.fixture
+def told(folders: Folders) -> Iterator[Told]:
+    """What a foreign node that runs tells of its progress."""
+    found: Told = []
+    base = context(folders)
+    listening = Context("1", base.environment, lambda *step: found.append(step), lambda: False, lambda text: None)
+    with current.running("pack", "Type", listening):
+        yield found
+
+
+@contextmanager
+def cancelled(folders: Folders) -> Iterator[None]:
+    """A foreign node runs whose run was cancelled."""
+    base = context(folders)
+    over = Context("1", base.environment, lambda *step: None, lambda: True, lambda text: None)
+    with current.running("pack", "Type", over):
+        yield
