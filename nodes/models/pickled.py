@@ -5,18 +5,44 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.serialization import safe_globals
 
 from engine.errors import FileError, ModelError
 from nodes.models.weights import AGAIN, DTYPES, EXPECTED, TensorInfo, Weights
 
 WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict")
 """Keys that people's files hide the tensors under."""
+
+
+class Ignored:
+    """Stands for an object of a training run that lies beside the tensors: its class is not asked for."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Ignored":
+        return object.__new__(cls)
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+BESIDE: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    (Ignored, "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"),
+    (Ignored, "lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint"),
+    (Ignored, "numpy.core.multiarray.scalar"),
+    (Ignored, "numpy._core.multiarray.scalar"),
+    (Ignored, "numpy.dtype"),
+    (Ignored, "numpy.dtypes.Float64DType"),
+]
+"""What the original checkpoints of Stable Diffusion name: a callback with the best loss. None of it is called."""
+
+OPENING = Lock()
+"""What torch may find in a pickle is told to all of its threads, so one file is opened at a time."""
 
 NAMES: Mapping[torch.dtype, str] = {getattr(torch, name): key for key, (name, _) in DTYPES.items()}
 
@@ -47,7 +73,12 @@ def _load(path: Path) -> Any:
         raise FileError(f"{path.name} is not a weights file", got="a zip archive", expected=EXPECTED, hint=AGAIN)
     by_name = is_zip and path.suffix != ".safetensors"  # by that name torch opens it as safetensors, whatever it holds
     try:
-        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
+        with (
+            path.open("rb") as file,
+            OPENING,
+            safe_globals(BESIDE),
+            warnings.catch_warnings(action="ignore"),
+        ):
             return torch.load(path if by_name else file, map_location="cpu", weights_only=True, mmap=by_name)
     except pickle.UnpicklingError as error:
         raise _refused(path, error) from error

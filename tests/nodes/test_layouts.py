@@ -1,12 +1,18 @@
-"""Files as people have them: every container and dtype gives what the plain file gives, as far as its dtype goes."""
+"""Files as people have them: every layout, dtype and container gives what a plain file gives.
+
+The plain file holds the same rounded numbers as float32, so outputs must be equal, not near.
+"""
+
+from functools import cache
+from itertools import product
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from nodes.control import load_controlnet
-from nodes.loaders import load_checkpoint, load_lora_model_only, load_vae
-from nodes.loaders_apart import load_unet
+from nodes.loaders import load_checkpoint, load_lora, load_vae
+from nodes.loaders_apart import load_clip, load_unet
 from nodes.models.service import pool
 from nodes.models.text import embedding
 from nodes.models.upscaler import build_upscaler
@@ -15,115 +21,126 @@ from nodes.recipes import Clip, FileRef, Model
 from nodes.text import clip_text_encode
 from nodes.upscale import image_upscale_with_model, upscale_model_loader
 from tests.nodes.calls import model_context
-from tests.nodes.models import tiny
+from tests.nodes.layouts import DTYPES, LAYOUTS, SUFFIXES, rounded, save
 from tests.nodes.models.test_upscaler import compact
 
-SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
-DTYPES = (torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
-KINDS = [(suffix, torch.float32) for suffix in SUFFIXES] + [(".safetensors", dtype) for dtype in DTYPES]
-KINDS += [(".pt", torch.float16), (".pth", torch.bfloat16)]
-CLOSE = {
-    torch.float32: 0.0,
-    torch.float16: 1e-3,
-    torch.bfloat16: 1e-2,
-    torch.float8_e4m3fn: 0.1,
-    torch.float8_e5m2: 0.2,
-}
+FILES = [*product(SUFFIXES, DTYPES)]
+EACH = [*zip(SUFFIXES, (*DTYPES, torch.float16), strict=True)]
+"""Every container and every dtype once."""
 
 
-def diffusers_lora(kohya):
-    """The same LoRA as diffusers writes it."""
-    names = {
-        "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k":
-            "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k",
-        "lora_unet_mid_block_resnets_0_conv1": "unet.mid_block.resnets.0.conv1",
-        "lora_te_text_model_encoder_layers_1_mlp_fc1": "text_encoder.text_model.encoder.layers.1.mlp.fc1",
-    }  # fmt: skip
-    found = {}
-    for name, tensor in kohya.items():
-        module, _, rest = name.partition(".")
-        if rest != "alpha":
-            ending = "lora_B.weight" if "up" in rest else "lora_A.weight"
-            alpha = kohya.get(f"{module}.alpha")
-            scale = float(alpha) / 2 if alpha is not None and "up" in rest else 1.0
-            found[f"{names[module]}.{ending}"] = tensor * scale
-    return found
+def tried(kind, layout):
+    """Return the files that are tried by default: of the first layout of a kind in each container, of others in two."""
+    return EACH if layout == next(iter(LAYOUTS[kind])) else EACH[:2]
+
+
+ALL = [
+    pytest.param(kind, layout, *file, marks=() if file in tried(kind, layout) else pytest.mark.slow)
+    for kind in LAYOUTS
+    for layout in LAYOUTS[kind]
+    for file in FILES
+]
+DRAW = torch.Generator().manual_seed(0)
+X, CONTEXT, PICTURE = (
+    torch.randn(1, 4, 8, 8, generator=DRAW),
+    torch.randn(1, 5, 32, generator=DRAW),
+    torch.rand(1, 3, 64, 64, generator=DRAW),
+)
+STEP = torch.tensor([500.0])
 
 
 @pytest.fixture(scope="module")
 def ctx(tmp_path_factory):
     folder = tmp_path_factory.mktemp("layouts")
-    whole = tiny.tensors()
-    vae = {k.removeprefix("first_stage_model."): t for k, t in whole.items() if k.startswith("first_stage_model.")}
-    tiny.write(folder / "checkpoints" / "base.safetensors", whole)
-    contents = {
-        "loras": tiny.lora(),
-        "controlnet": tiny.control(),
-        "vae": vae,
-        "diffusion_models": {k: t for k, t in whole.items() if k.startswith("model.diffusion_model.")},
-    }
-    for kind, content in contents.items():
-        (folder / kind).mkdir()
-        for suffix, dtype in KINDS:
-            path = folder / kind / f"{kind}-{str(dtype)[6:]}{suffix}"
-            tensors = {name: tensor.to(dtype).contiguous() for name, tensor in content.items()}
-            if suffix in (".safetensors", ".sft"):
-                save_file(tensors, path, metadata=tiny.METADATA)
-            else:
-                torch.save({"state_dict": tensors} if suffix == ".ckpt" else tensors, path)
-    save_file(diffusers_lora(tiny.lora()), folder / "loras" / "diffusers.safetensors")
+    save(folder / "checkpoints" / "base.safetensors", rounded("checkpoints", "original", torch.float32))
     compact(folder)
     return model_context(folder)
 
 
-def name(kind, suffix, dtype):
-    return f"{kind}-{str(dtype)[6:]}{suffix}"
+def told(ctx):
+    ctx.said = []
+    ctx.warn = ctx.said.append
+    return ctx
 
 
-def close(found, expected, dtype):
-    assert found.keys() == expected.keys()
-    for key, tensor in expected.items():
-        torch.testing.assert_close(found[key], tensor, rtol=CLOSE[dtype], atol=CLOSE[dtype])
+def outputs(ctx, kind, name):
+    """Load a file with the node for its kind and return what the model makes of fixed inputs."""
+    models = ctx.use(pool)
+    base = FileRef("checkpoints", "base.safetensors")
+
+    def unet(model):
+        return models.unet(model)(X, STEP, CONTEXT)
+
+    def text(clip):
+        return clip_text_encode(ctx, "a (cat:1.2)", clip).entries[0].context
+
+    match kind:
+        case "checkpoints":
+            loaded = load_checkpoint(ctx, name)
+            return unet(loaded.MODEL), text(loaded.CLIP), models.vae(loaded.VAE).decode(X)
+        case "diffusion_models":
+            return (unet(load_unet(ctx, name, "default")),)
+        case "vae":
+            vae = models.vae(load_vae(ctx, name))
+            return vae.decode(X), vae.encode(PICTURE.movedim(1, -1))
+        case "text_encoders":
+            return (text(load_clip(ctx, name, "stable_diffusion")),)
+        case "controlnet":
+            skips, middle = models.controlnet(load_controlnet(ctx, name))(X, STEP, CONTEXT, PICTURE)
+            return *skips, middle
+        case "adapters":
+            return tuple(models.controlnet(load_controlnet(ctx, name))(X, PICTURE))
+    patched = load_lora(ctx, Model(base), Clip(base), name, 0.7, 0.7)
+    return unet(patched.MODEL), text(patched.CLIP)
 
 
-@pytest.mark.parametrize(("suffix", "dtype"), KINDS)
-def test_loras(ctx, suffix, dtype):
-    base = Model(FileRef("checkpoints", "base.safetensors"))
-    expected = ctx.use(pool).unet(load_lora_model_only(ctx, base, name("loras", ".safetensors", torch.float32)))
-    found = ctx.use(pool).unet(load_lora_model_only(ctx, base, name("loras", suffix, dtype)))
-    changed = found.module.state_dict(), expected.module.state_dict()
-    for key, tensor in changed[1].items():
-        torch.testing.assert_close(changed[0][key], tensor, rtol=3 * CLOSE[dtype], atol=3 * CLOSE[dtype])
+def folder_of(kind):
+    return "controlnet" if kind == "adapters" else kind
 
 
-def test_a_lora_of_diffusers(ctx):
-    base = Model(FileRef("checkpoints", "base.safetensors"))
-    names = name("loras", ".safetensors", torch.float32), "diffusers.safetensors"
-    kohya, diffusers = (ctx.use(pool).unet(load_lora_model_only(ctx, base, each)).module.state_dict() for each in names)
-    for key in kohya:
-        torch.testing.assert_close(diffusers[key], kohya[key])
+@pytest.fixture(scope="module")
+def expected(ctx):
+    """What the plain file of a layout gives, with the numbers that a dtype leaves."""
+
+    @cache
+    def of(kind, layout, dtype):
+        path = ctx.folders.models[0] / folder_of(kind) / f"plain {kind} {layout} {dtype}.safetensors"
+        plain = {name: tensor.float() for name, tensor in rounded(kind, layout, dtype).items()}
+        save(path, plain)
+        return outputs(told(ctx), kind, path.name)
+
+    return of
 
 
-@pytest.mark.parametrize(("suffix", "dtype"), KINDS)
-def test_vaes_without_metadata_need_their_usual_widths(ctx, suffix, dtype):
-    if suffix not in (".safetensors", ".sft"):
-        pytest.skip("only safetensors states the groups of a tiny VAE")
-    found = ctx.use(pool).vae(load_vae(ctx, name("vae", suffix, dtype))).module.state_dict()
-    loaded = load_checkpoint(ctx, "base.safetensors")
-    close(found, ctx.use(pool).vae(loaded.VAE).module.state_dict(), dtype)
+@pytest.mark.parametrize(("kind", "layout", "suffix", "dtype"), ALL)
+def test_files(ctx, expected, kind, layout, suffix, dtype):
+    wanted = expected(kind, layout, dtype)
+    path = ctx.folders.models[0] / folder_of(kind) / f"{kind} {layout} {dtype}{suffix}"
+    save(path, rounded(kind, layout, dtype))
+    found = outputs(told(ctx), kind, path.name)
+    assert ctx.said == []
+    assert len(found) == len(wanted) and all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+    path.unlink()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, *DTYPES])
-def test_controlnets_and_networks(ctx, dtype):
-    found = ctx.use(pool).controlnet(load_controlnet(ctx, name("controlnet", ".safetensors", dtype)))
-    expected = ctx.use(pool).controlnet(load_controlnet(ctx, name("controlnet", ".sft", torch.float32)))
-    close(found.module.state_dict(), expected.module.state_dict(), dtype)
-    unet = ctx.use(pool).unet(load_unet(ctx, name("diffusion_models", ".safetensors", dtype), "default"))
-    whole = ctx.use(pool).unet(load_unet(ctx, name("diffusion_models", ".sft", torch.float32), "default"))
-    close(unet.module.state_dict(), whole.module.state_dict(), dtype)
+@pytest.mark.parametrize(("kind", "layout"), [(kind, layout) for kind in LAYOUTS for layout in [*LAYOUTS[kind]][1:]])
+def test_layouts_mean_the_same_model(expected, kind, layout):
+    first = next(iter(LAYOUTS[kind]))
+    pairs = zip(expected(kind, layout, torch.float32), expected(kind, first, torch.float32), strict=True)
+    for found, wanted in pairs:
+        torch.testing.assert_close(found, wanted)
 
 
-@pytest.mark.parametrize(("suffix", "dtype"), KINDS)
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_a_tensor_that_is_not_used_is_told(ctx, kind):
+    first = next(iter(LAYOUTS[kind]))
+    path = ctx.folders.models[0] / folder_of(kind) / f"{kind} with more.pt"
+    save(path, {**rounded(kind, first, torch.float32), "odd.weight": torch.ones(2)})
+    outputs(told(ctx), kind, path.name)
+    assert len(ctx.said) == 1 and "1 of its tensors" in ctx.said[0] and "odd.weight" in ctx.said[0]
+
+
+@pytest.mark.parametrize(("suffix", "dtype"), EACH)
 def test_upscalers(ctx, tmp_path, suffix, dtype):
     tensors = {key: tensor.to(dtype) for key, tensor in load_file(ctx.folders.models[0] / "compact").items()}
     path = tmp_path / f"up{suffix}"
@@ -145,7 +162,7 @@ def test_an_upscaler_tells_what_it_does_not_use(ctx):
     assert len(said) == 1 and "odd.weight" in said[0]
 
 
-@pytest.mark.parametrize(("suffix", "dtype"), KINDS)
+@pytest.mark.parametrize(("suffix", "dtype"), EACH)
 def test_embeddings(ctx, suffix, dtype):
     rows = torch.linspace(-1, 1, 64).view(2, 32)
     stored = rows.to(dtype)

@@ -1,10 +1,13 @@
 import os
 import pickle
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -56,6 +59,28 @@ def test_a_pickle_that_holds_code_is_refused_and_not_run(
     assert "mkdir" in str(raised.value.got)
     assert "convert it to safetensors" in str(raised.value.hint)
     assert not (tmp_path / "was_run").exists()
+
+
+def lightning(monkeypatch: pytest.MonkeyPatch) -> type:
+    """The class of a callback whose package is there while the file is written, and gone when it is read."""
+    name = "pytorch_lightning.callbacks.model_checkpoint"
+    kind = type("ModelCheckpoint", (), {"__module__": name})
+    for part in ("pytorch_lightning", "pytorch_lightning.callbacks", name):
+        monkeypatch.setitem(sys.modules, part, ModuleType(part))
+    sys.modules[name].ModelCheckpoint = kind
+    return kind
+
+
+@pytest.mark.parametrize("save", SAVERS)
+def test_what_lightning_leaves_beside_the_tensors_is_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[[Any, Path], None]
+) -> None:
+    with monkeypatch.context() as patch:
+        kind = lightning(patch)
+        beside = {kind: {"best_model_score": torch.tensor(0.1), "loss": np.float64(0.3), "current": kind()}}
+        save({"epoch": 2, "state_dict": {"a": torch.ones(2)}, "callbacks": beside}, tmp_path / "x.ckpt")
+    weights = open_weights(tmp_path / "x.ckpt")
+    assert list(weights.infos) == ["a"] and torch.equal(weights.tensor("a"), torch.ones(2))
 
 
 def test_a_plain_pickle_that_holds_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
