@@ -11,8 +11,8 @@
 The decorator returns the function unchanged, so a test calls it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import Field
 
@@ -38,12 +38,21 @@ from engine.schema import (
 )
 from engine.signature import read_signature
 
+if TYPE_CHECKING:
+    from engine.binding import BoundNode
+    from engine.errors import Fault
+    from engine.folders import Folders
+
 __all__ = [
     "NO_DEFAULT", "Annotated", "Artifact", "Block", "Expanded", "Field", "Files", "Hidden", "InputFile", "Lazy",
     "LinkTo", "Mentions", "NodeSpec", "OptionalInput", "Port", "Registry", "Shown", "Slot", "Widget", "node",
     "registry",
 ]  # fmt: skip
 
+Check: TypeAlias = "Callable[[Mapping[str, BoundNode], Folders], Iterable[Fault]]"
+"""Says what is wrong with the nodes of a graph together, which none of them can tell by itself."""
+
+C = TypeVar("C", bound=Check)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -52,6 +61,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.specs: dict[str, NodeSpec] = {}
+        self.checks: list[Check] = []
 
     def __getitem__(self, type: str) -> NodeSpec:
         return self.specs[type]
@@ -69,6 +79,11 @@ class Registry:
                 f"The node type {spec.type!r} is defined twice.", hint="Give one of the two another name."
             )
         self.specs[spec.type] = spec
+
+    def check(self, function: C) -> C:
+        """Have a function look at the nodes of every graph before it runs. Returns it unchanged."""
+        self.checks.append(function)
+        return function
 
     def node(
         self,

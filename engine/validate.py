@@ -67,7 +67,8 @@ def bind_all(graph: Graph, registry: Registry, folders: Folders) -> tuple[dict[s
         literals, links, found = bind(node, spec, graph.nodes, registry, choices)
         faults += found
         bound[node.id] = BoundNode(node.id, spec, literals, links)
-    return bound, [*faults, *cycle_faults(bound)]
+    found = [fault for check in registry.checks for fault in check(bound, folders)]
+    return bound, [*faults, *cycle_faults(bound), *found]
 
 
 def _wanted(

@@ -6,6 +6,7 @@ from pathlib import Path
 from engine.node import Registry, registry
 from engine.settings import Settings
 from engine.values import register_codec
+from nodes import fits as fits  # adds its check to the registry
 from nodes import machine
 
 register_codec("torch.Tensor", "nodes.tensors")

@@ -92,6 +92,16 @@ def open_weights(path: Path) -> Weights:
     raise FileError(f"{path.name} is not a weights file", got=describe(head), expected=EXPECTED, hint=AGAIN)
 
 
+def told_by_header(path: Path) -> Weights | None:
+    """Open a safetensors file whose tensors are not wanted; None where it is of another kind. Imports no torch.
+
+    Raises FileError where it is truncated or broken, OSError where it can't be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(9)
+    return _open_safetensors(path, path.stat().st_size) if head[8:] == b"{" else None
+
+
 MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a git-lfs pointer (the file itself was never downloaded)"),
     (b"<!doctype html", "a web page"),

@@ -1,16 +1,24 @@
 """A workflow that asks for what is not there, or for what does not fit together, is told so before sampling."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from engine import Engine, Folders
-from engine.errors import LoomisError, ValidationError
+from engine.errors import InputError, LoomisError, ValidationError
 from engine.events import Progress
 from nodes import settings, vocabulary
+from nodes.models import spaces
+from nodes.models.families import sd1
 from tests.nodes.models import tiny, tiny_xl
+
+ROOT = Path(__file__).parents[2]
+VAE = "first_stage_model."
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +33,10 @@ def engine(tmp_path_factory):
     tiny.write(models / "controlnet" / "edges.safetensors", tiny.control())
     wide = {**tiny.CONTROL, "cross_attention_dim": 48}
     tiny.write(models / "controlnet" / "other.safetensors", tiny.control(wide))
+    vae = {name.removeprefix(VAE): tensor for name, tensor in tiny.tensors().items() if name.startswith(VAE)}
+    for name, kind in (("any", ""), ("sd1", "stable-diffusion-v1/vae"), ("xl", "stable-diffusion-xl-v1-base/vae")):
+        stated = {"config": json.dumps(usual), **({"modelspec.architecture": kind} if kind else {})}
+        tiny.write(models / "vae" / f"{name}.safetensors", vae, stated)
     (models / "embeddings").mkdir()
     save_file({"emb_params": torch.ones(2, 32)}, models / "embeddings" / "mood.safetensors")
     save_file({"emb_params": torch.ones(2, 48)}, models / "embeddings" / "wide.safetensors")
@@ -71,6 +83,7 @@ def workflow(**changes):
                 "denoise": 1.0,
             },
         ),
+        "alone": ("VAELoader", {"vae_name": "any.safetensors"}),
         "decoded": ("VAEDecode", {"samples": ["sampler", 0], "vae": ["model", 2]}),
         "shown": ("PreviewImage", {"images": ["decoded", 0]}),
     }
@@ -102,7 +115,7 @@ def test_what_is_not_there_is_told_with_the_nearest_name(engine, changes, input,
     ({"net_control_net_name": "other.safetensors"}, r"other\.safetensors does not fit tiny\.safetensors"),
     ({"text_clip": ["second", 1]}, "encoded for another family"),
     ({"text_text": "a embedding:wide cat"}, "the embedding wide does not fit this text encoder"),
-    ({"sampler_model": ["second", 0]}, "encoded for another family"),
+    ({"sampler_model": ["second", 0], "decoded_vae": ["second", 2]}, "encoded for another family"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_told_before_a_step_is_made(engine, changes, said):
     events = []
@@ -112,14 +125,66 @@ def test_what_does_not_fit_is_told_before_a_step_is_made(engine, changes, said):
     assert not any(isinstance(event, Progress) for event in events)
 
 
-def test_a_latent_of_another_family_is_told_before_it_is_decoded(engine):
-    second = {
-        "text_clip": ["second", 1], "sampler_model": ["second", 0], "sampler_positive": ["text", 0],
-        "decoded_vae": ["model", 2],
-    }  # fmt: skip
-    with pytest.raises(LoomisError, match="The latent is of another family") as caught:
-        engine.run(workflow(**second))
+SECOND = {"text_clip": ["second", 1], "sampler_model": ["second", 0], "sampler_positive": ["text", 0]}
+"""Everything but the VAE is of another family."""
+ALONE = {"decoded_vae": ["alone", 0]}
+
+
+@pytest.mark.parametrize(("changes", "given", "wanted"), [
+    ({**SECOND, "decoded_vae": ["model", 2]}, "xl.safetensors (sdxl)", "tiny.safetensors (sd1)"),
+    ({**SECOND, **ALONE, "alone_vae_name": "sd1.safetensors"}, "xl.safetensors (sdxl)", "sd1.safetensors (sd1)"),
+    ({**ALONE, "alone_vae_name": "xl.safetensors"}, "tiny.safetensors (sd1)", "xl.safetensors (sdxl)"),
+])  # fmt: skip
+def test_a_vae_of_another_family_than_the_model_is_told_before_anything_runs(engine, changes, given, wanted):
+    events = []
+    with pytest.raises(ValidationError) as caught:
+        engine.run(workflow(**changes), on_event=events.append)
+    (fault,) = caught.value.faults
+    assert (fault.node, fault.input, fault.code) == ("decoded", "samples", "latent_of_another_family")
+    assert fault.message == f"Node decoded: a latent of {given} does not fit {wanted}." and events == []
+
+
+def test_a_latent_goes_from_one_model_to_another_only_through_a_picture(engine):
+    graph = workflow(sampler_latent_image=["first", 0])
+    graph["first"] = {
+        "class_type": "KSampler",
+        "inputs": {**graph["sampler"]["inputs"], "model": ["second", 0], "latent_image": ["empty", 0]},
+    }
+    with pytest.raises(ValidationError) as caught:
+        engine.check(graph)
+    assert [(fault.node, fault.input) for fault in caught.value.faults] == [("sampler", "latent_image")]
+
+
+def test_a_vae_that_does_not_say_what_it_is_for_is_taken(engine):
+    result = engine.run(workflow(**ALONE))
+    assert len(result.outputs["shown"].files) == 1
+
+
+def test_a_latent_from_elsewhere_is_told_before_it_is_decoded(engine):
+    graph = workflow(**SECOND, sampler_seed=3)
+    latent = engine.run(graph, targets=["sampler"], values=["sampler"]).values["sampler"][0][0]
+    assert latent.space == "sdxl"
+    with pytest.raises(InputError, match="The latent is of another family") as caught:
+        spaces.check(latent, sd1.LATENT, "samples")
     assert (caught.value.got, caught.value.expected) == ("a latent of sdxl", "a latent of sd1")
+
+
+def test_looking_into_files_before_a_run_takes_no_torch(engine):
+    code = f"""
+import sys
+from engine import Engine, Folders
+from engine.errors import ValidationError
+from nodes import vocabulary
+from pathlib import Path
+
+with Engine(vocabulary(), folders=Folders(models=(Path({str(engine.folders.models[0])!r}),))) as engine:
+    try:
+        engine.check({workflow(**SECOND)!r})
+    except ValidationError as error:
+        print(error.faults[0].code, "torch" in sys.modules)
+"""
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["latent_of_another_family", "False"]
 
 
 def test_what_fits_runs_after_all_that(engine):

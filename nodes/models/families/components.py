@@ -80,15 +80,15 @@ def vae(weights: Weights, facts: Facts) -> Network | None:
 def latent_format(unet: Network | None, vae: Network | None, facts: Facts, family: LatentFormat) -> LatentFormat:
     """Return the latent format: from the autoencoder, else from the UNet with the family's factor.
 
-    Its space is the family's where the UNet says which family it is and the metadata states no scale of its own.
+    Its space is the family's where the UNet says which family it is and the metadata states no scale of its own. An
+    autoencoder alone looks the same in every family: its metadata tells, or nothing does.
     """
     channels = vae.config["latent_channels"] if vae else unet.config["out_channels"] if unet else family.channels
     factor = 2 ** (len(vae.config["block_out_channels"]) - 1) if vae else family.factor
     scale = float(facts.get("vae", "scaling_factor", family.scale))
     is_usual = unet is not None and (channels, scale) == (family.channels, family.scale)
-    return LatentFormat(
-        channels, factor, scale, facts.rgb(channels, family.rgb), space=family.space if is_usual else None
-    )
+    space = facts.space() if unet is None else family.space if is_usual else None
+    return LatentFormat(channels, factor, scale, facts.rgb(channels, family.rgb), space=space)
 
 
 def clip_l(

@@ -2,7 +2,8 @@
 
 ``config``  JSON: ``unet`` {attention_head_dim, norm_num_groups}, ``vae`` {norm_num_groups, scaling_factor},
             ``text`` {num_attention_heads, hidden_act}, ``sampling`` {steps, cfg}, ``preview`` [[r, g, b] per channel]
-``modelspec.prediction_type``, ``modelspec.resolution``  as in the Stability AI model metadata standard
+``modelspec.prediction_type``, ``modelspec.resolution``, ``modelspec.architecture``  as in the Stability AI model
+            metadata standard
 """
 
 import json
@@ -13,6 +14,15 @@ from typing import Any
 from nodes.models.families.checkpoint import Defaults, Prediction
 
 Colours = tuple[tuple[float, float, float], ...]
+
+PREDICTION = "modelspec.prediction_type"
+
+ARCHITECTURES: tuple[tuple[str, str], ...] = (
+    ("stable-diffusion-xl", "sdxl"),
+    ("stable-diffusion-v1", "sd1"),
+    ("stable-diffusion-v2", "sd1"),
+)
+"""How ``modelspec.architecture`` begins -> whose latents such a model has."""
 
 PREDICTIONS: Mapping[str, Prediction] = {
     "eps": "eps",
@@ -43,8 +53,13 @@ class Facts:
 
     def prediction(self, is_marked: bool) -> Prediction:
         """Return what a network predicts. A marker key in the file outweighs its metadata."""
-        named = self.metadata.get("modelspec.prediction_type", "eps")
+        named = self.metadata.get(PREDICTION, "eps")
         return "v" if is_marked else PREDICTIONS.get(named.lower(), "eps")
+
+    def space(self) -> str | None:
+        """Return whose latents these are, where the metadata says for which architecture a file is."""
+        named = self.metadata.get("modelspec.architecture", "")
+        return next((space for start, space in ARCHITECTURES if named.startswith(start)), None)
 
     def defaults(self, family: Defaults) -> Defaults:
         size = re.fullmatch(r"(\d{1,5})x(\d{1,5})", self.metadata.get("modelspec.resolution", ""))

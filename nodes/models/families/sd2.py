@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodes.models.families import clip_text, components, ldm_unet, open_clip, sd1, unclip
 from nodes.models.families.checkpoint import Checkpoint, Defaults, Network, Prediction, TextEncoder
-from nodes.models.families.facts import Facts
+from nodes.models.families.facts import PREDICTION, Facts
 from nodes.models.weights import Weights
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def inputs(weights: Weights, width: int, cond: "Cond", shape: Sequence[int], is_
 
 def _prediction(weights: Weights, facts: Facts, unet: Network | None) -> Prediction:
     stated = facts.prediction("v_pred" in weights.infos)
-    if unet is None or "modelspec.prediction_type" in weights.metadata or unet.config["in_channels"] != 4:
+    if unet is None or PREDICTION in weights.metadata or unet.config["in_channels"] != 4:
         return stated
     name = next((key for key in unet.keys.values() if key.endswith(VELOCITY)), None)
     if name is None:

@@ -1,0 +1,126 @@
+"""Which model files a workflow brings together, and whether their latents mean the same. Known before anything runs."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.binding import BoundNode
+from engine.errors import Fault, LoomisError
+from engine.folders import Folders
+from engine.graph import Link
+from engine.node import registry
+from engine.schema import Files
+
+SOURCES = ("checkpoints", "diffusion_models", "vae")
+"""Folders whose files decide what latents mean."""
+
+FOLLOWED: Mapping[str, tuple[str, ...]] = {
+    "MODEL": ("MODEL",),
+    "VAE": ("VAE",),
+    "GUIDER": ("MODEL", "GUIDER"),
+    "LATENT": ("MODEL", "GUIDER", "VAE", "LATENT"),
+}
+"""What an output of a type has its meaning from: the first input of these types that the node has."""
+
+MEANING = ("VAE", "MODEL", "GUIDER")
+"""The types of inputs that a latent beside them has to fit."""
+
+
+class Source(NamedTuple):
+    """A model file by the name that a workflow has for it."""
+
+    folder: str
+    name: str
+
+
+@registry.check
+def misfits(nodes: Mapping[str, BoundNode], folders: Folders) -> list[Fault]:
+    """Return a fault for every node that gets a latent of one family and a VAE or model of another.
+
+    Files are looked into only where a latent meets another file than the one it comes from. What a file does not tell
+    is no fault, and nor is what comes through a node that is not ours.
+    """
+    found: list[Fault] = []
+    for node in nodes.values():
+        latent, partner = _link(node, ("LATENT",)), _link(node, MEANING)
+        if latent is None or partner is None:
+            continue
+        sources = _source(latent[1], nodes), _source(partner[1], nodes)
+        if None in sources or sources[0] == sources[1]:
+            continue
+        spaces = [_space(source, folders) for source in sources if source]
+        if None not in spaces and spaces[0] != spaces[1]:
+            found.append(
+                _misfit(node, latent[0], [f"{s.name} ({f})" for s, f in zip(sources, spaces, strict=True) if s])
+            )
+    return found
+
+
+def _misfit(node: BoundNode, input: str, named: list[str]) -> Fault:
+    return Fault(
+        "latent_of_another_family",
+        f"Node {node.id}: a latent of {named[0]} does not fit {named[1]}.",
+        node=node.id,
+        class_type=node.spec.type,
+        input=input,
+        got=f"a latent of {named[0]}",
+        expected=f"a latent of the family of {named[1]}",
+        hint="Use the VAE that belongs to the model; between two models, decode with one and encode with the other.",
+    )
+
+
+def _link(node: BoundNode, types: tuple[str, ...]) -> tuple[str, Link] | None:
+    """Return the first input that is linked and of one of the types, the earlier types first."""
+    linked = (
+        (name, node.links[name])
+        for kind in types
+        for name, port in node.spec.ports.items()
+        if port.type == kind and name in node.links
+    )
+    return next(linked, None)
+
+
+def _source(link: Link, nodes: Mapping[str, BoundNode]) -> Source | None:
+    """Return the file that gives an output its meaning; None where that is not known."""
+    seen: set[str] = set()
+    while (node := nodes.get(link.node)) and node.id not in seen and not node.spec.foreign:
+        seen.add(node.id)
+        followed = _link(node, FOLLOWED.get(node.spec.outputs[link.slot].type, ()))
+        if followed is None:
+            return _loaded(node)
+        link = followed[1]
+    return None
+
+
+def _loaded(node: BoundNode) -> Source | None:
+    for name, files in node.spec.files.items():
+        if isinstance(files, Files) and files.folder in SOURCES and isinstance(node.literals.get(name), str):
+            return Source(files.folder, node.literals[name])
+    return None
+
+
+def _space(source: Source, folders: Folders) -> str | None:
+    """Return the family whose latents a file takes and gives; None where it does not tell, or can't be read."""
+    path = folders.model(source.folder, source.name)
+    if path is None:
+        return None
+    stat = path.stat()
+    return _told(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=256)
+def _told(path: Path, changed: int, size: int) -> str | None:
+    from nodes.models import families
+    from nodes.models.families.facts import PREDICTION
+    from nodes.models.weights import told_by_header
+
+    try:
+        weights = told_by_header(path)
+        if weights is None:
+            return None
+        stated = {**weights.metadata, PREDICTION: "eps"}  # else a tensor is read for it, which takes torch
+        return families.detect(replace(weights, metadata=stated)).latent.space
+    except (LoomisError, OSError):
+        return None
