@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
+from nodes.packs.names.extras import ExtrasModule
 from nodes.packs.names.placeholders import AbsentModule
 
 NAMES = frozenset({
@@ -34,7 +35,7 @@ def _module(name: str) -> ModuleType:
     parent = _module(outer) if outer else None
     if not isinstance(parent, AbsentModule) and find_spec(f"{__name__}.{name}"):
         return import_module(f"{__name__}.{name}")
-    made = AbsentModule(name)
+    made = ExtrasModule(name) if outer == "comfy_extras" else AbsentModule(name)
     if parent is not None:
         setattr(parent, last, made)
     return made
