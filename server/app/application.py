@@ -1,5 +1,7 @@
 """The ASGI application."""
 
+import asyncio
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
@@ -11,6 +13,8 @@ from server.comfy import routes as comfy
 from server.comfy.frontend import with_frontend
 from server.comfy.hub import Hub
 from server.comfy.object_info import Catalogue
+from server.comfy.v2.asset_store import AssetStore
+from server.comfy.v2.events import MOST_STREAMS
 from server.files import routes as files
 from server.page import routes as page
 from server.socket import endpoint
@@ -38,6 +42,8 @@ def application(services: Services) -> Starlette:
     )
     app.state.services = services
     app.state.catalogue = Catalogue(services.engine)
+    app.state.assets = AssetStore(services.data / "comfy" / "assets.db", services.engine.folders.input)
+    app.state.streams = asyncio.Semaphore(MOST_STREAMS)
     app.state.hub = Hub(services.jobs)
     app.state.desks = Desks(services.engine, services.jobs)
     return app

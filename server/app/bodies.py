@@ -84,8 +84,8 @@ class JobsQuery(Body):
 
     def wanted(self) -> Wanted:
         """Return it as the jobs know it."""
-        fields = {name: getattr(self, name) for name in JobsQuery.model_fields if name != "state"}
-        return Wanted(states=self.state, **fields)
+        fields = {name: getattr(self, name) for name in JobsQuery.model_fields if name not in ("state", "label")}
+        return Wanted(states=self.state, labels=() if self.label is None else (self.label,), **fields)
 
 
 class EventsQuery(Body):

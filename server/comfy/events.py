@@ -79,6 +79,16 @@ class Story:
         """How many nodes `state` tells of."""
         return len(self._states)
 
+    @property
+    def count(self) -> tuple[int, int]:
+        """How many nodes of the plan are done, and how many it has."""
+        return len(self._ids.intersection(self._done)), len(self._ids)
+
+    @property
+    def type(self) -> str | None:
+        """The type of the node that runs now."""
+        return self._types.get(self.node or "")
+
     def shown(self, node: str) -> str:
         """Return the node of the workflow that a node stands for: a node that grew from ``5`` is ``5.0.1`` or so."""
         name = node

@@ -56,7 +56,7 @@ async def list_jobs(request: Request) -> Response:
     offset = max(0, query.offset)
     wanted = Wanted(
         states=tuple(STATUSES[status] for status in asked),
-        label=None if query.workflow_id is None else WORKFLOW + query.workflow_id,
+        labels=() if query.workflow_id is None else (WORKFLOW + query.workflow_id,),
         order=ORDERS[query.sort_by],
         newest=query.sort_order == "desc",
         limit=min(query.limit or MOST, MOST),

@@ -17,8 +17,9 @@ from server.comfy import (
     userdata,
     view,
 )
+from server.comfy.v2 import routes as v2
 
 MODULES = (
     prompt, queue, history, jobs, object_info, view, upload, models, system, features, settings, userdata, socket,
 )  # fmt: skip
-ROUTES: list[BaseRoute] = [route for module in MODULES for route in module.ROUTES]
+ROUTES: list[BaseRoute] = [route for module in (*MODULES, v2) for route in module.ROUTES]

@@ -54,13 +54,13 @@ async def _stored(folders: Folders, form: FormData, mask: bool) -> Response:
     _, place = split_name("", str(form.get("type") or "input"))
     if not isinstance(file, UploadFile) or not file.filename or place is None:
         raise FileError("The form has no file 'image', or no such type.", hint="Send image, and input as type.")
-    chunks = _chunks(file)
+    content = chunks(file)
     if mask:
         drawn = await asyncio.to_thread(_draw, folders, str(form.get("original_ref") or ""), await _all(file))
-        chunks = once(drawn)
+        content = once(drawn)
     name = PurePosixPath(file.filename.replace("\\", "/")).name
     stored = await receive(
-        chunks,
+        content,
         folders.place(place),
         f"{subfolder}/{name}" if subfolder else name,
         conflict="overwrite" if form.get("overwrite") in ("true", "1") else "rename",
@@ -92,7 +92,7 @@ async def _all(file: UploadFile) -> bytes:
     return await file.read()
 
 
-async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
+async def chunks(file: UploadFile) -> AsyncIterator[bytes]:
     while chunk := await file.read(BLOCK):
         yield chunk
 

@@ -42,20 +42,22 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which jobs a listing has, and in which order; empty is any. ``label`` is one that the job has.
+    """Which jobs a listing has, and in which order; empty is any. ``labels`` are some that the job has.
 
-    ``began`` leaves out those that ended before a worker began them.
+    ``began`` leaves out those that ended before a worker began them; ``before`` is the id of a job, and leaves out that
+    one and those that came after it.
     """
 
     states: tuple[JobState, ...] = ()
     owner: str | None = None
     client: str | None = None
-    label: str | None = None
+    labels: tuple[str, ...] = ()
     order: Order = "created"
     newest: bool = True
     limit: int = 100
     offset: int = 0
     began: bool = False
+    before: str | None = None
 
 
 class JobStore:
@@ -225,9 +227,12 @@ def _where(wanted: Wanted) -> tuple[str, list[object]]:
             values.append(value)
     if wanted.began:
         conditions.append("(began IS NOT NULL OR ended IS NULL)")
-    if wanted.label is not None:
+    if wanted.before is not None:
+        conditions.append("(created, rowid) < (SELECT created, rowid FROM jobs WHERE id = ?)")
+        values.append(wanted.before)
+    for label in wanted.labels:
         conditions.append("EXISTS (SELECT 1 FROM json_each(labels) WHERE json_each.value = ?)")
-        values.append(wanted.label)
+        values.append(label)
     return ("WHERE " + " AND ".join(conditions) if conditions else "", values)
 
 

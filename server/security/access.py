@@ -25,7 +25,7 @@ class Limits:
 
     body: int = 64 * MB
     upload: int = 1024 * MB
-    upload_paths: tuple[str, ...] = ("/api/v1/files/", "/upload/", "/api/upload/")
+    upload_paths: tuple[str, ...] = ("/api/v1/files/", "/upload/", "/api/upload/", "/api/v2/assets")
     connections: int = 800
     connections_each: int = 400
     connection_rate: float = 1000

@@ -10,7 +10,7 @@ from server.security.hosts import is_address, is_loopback, same_place, split_hos
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
-OPEN = frozenset({"/health", "/ready", "/login"})
+OPEN = frozenset({"/health", "/ready", "/login", "/api/v2/health"})
 """Paths that need no token. They say nothing that is not for everybody."""
 
 

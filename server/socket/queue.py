@@ -35,7 +35,7 @@ async def page(jobs: Jobs, command: commands.JobList) -> results.JobsData:
         Wanted(
             tuple(command.states),
             owner=command.owner,
-            label=command.label,
+            labels=() if command.label is None else (command.label,),
             limit=command.limit,
             offset=command.offset,
         )
