@@ -2,6 +2,7 @@
 
 LoomisError
 ├── MissingAsset       (InputError)    a workflow refers to an asset that is not there
+├── BadCursor          (InputError)    a page of jobs is asked for that none goes before
 ├── KeyReused          (JobConflict)   an idempotency key was used before
 ├── HashMismatch       (FileConflict)  an upload has other content than its client said
 ├── NoSuchBlob         (NoSuchFile)    no asset has that content
@@ -38,6 +39,10 @@ class MissingAsset(InputError):
     code = "missing_asset"
 
 
+class BadCursor(InputError):
+    code = "invalid_cursor"
+
+
 class KeyReused(JobConflict):
     code = "idempotency_key_reuse"
 
@@ -64,6 +69,7 @@ class TooManyStreams(LoomisError):
 
 ANSWERS: tuple[tuple[type[LoomisError], int, str], ...] = (
     (MissingAsset, 422, MissingAsset.code),
+    (BadCursor, 400, BadCursor.code),
     (JobConflict, 422, KeyReused.code),
     (HashMismatch, 409, HashMismatch.code),
     (NoSuchBlob, 404, NoSuchBlob.code),

@@ -109,7 +109,7 @@ async def stream(jobs: Jobs, job: Job, links: Links) -> AsyncIterator[bytes]:
         yield frames([*outputs, here] if teller.over else [here, *outputs, *teller.due()])
         hearing = asyncio.ensure_future(feed.next())
         try:
-            paced = sent = time.monotonic()
+            paced, sent = 0.0, time.monotonic()
             while not teller.over:
                 await asyncio.wait([hearing], timeout=PACE)
                 said, now = [], time.monotonic()

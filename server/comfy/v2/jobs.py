@@ -16,7 +16,7 @@ from server.app.answers import answer
 from server.app.services import services
 from server.comfy.bodies import checked
 from server.comfy.v2.bodies import METADATA, MOST_KEY, ListQuery, labels, read_job, split
-from server.comfy.v2.errors import KeyReused, TooManyStreams, answered
+from server.comfy.v2.errors import BadCursor, KeyReused, TooManyStreams, answered
 from server.comfy.v2.events import catch_up, place_in_queue, stream
 from server.comfy.v2.references import carrier, is_reference, resolved
 from server.comfy.v2.views import STATUSES, Links, job_data
@@ -70,6 +70,8 @@ async def list_jobs(request: Request) -> Response:
     asked = [status for status in query.status.split(",") if status]
     if wrong := [status for status in asked if status not in STATES and status not in WITHOUT_JOBS]:
         raise InputError(f"There are no such statuses: {', '.join(wrong)}.", got=query.status)
+    if query.cursor is not None and services(request).jobs.find(query.cursor) is None:
+        raise BadCursor("The cursor is none of a page before.", got=query.cursor, hint="Begin again without one.")
     pairs = [(name[9:-1], value) for name, value in request.query_params.items() if name.startswith("metadata[")]
     wanted = Wanted(
         states=tuple(STATES[status] for status in asked if status in STATES),

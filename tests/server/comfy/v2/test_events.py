@@ -47,7 +47,7 @@ async def test_a_job_is_told_from_its_beginning_to_its_end(tmp_path: Path, monke
         steps = [data["step"] for data in progress if "step" in data]
         assert steps == sorted(steps) and 0 < len(steps) <= 15
         assert all(data["current_node_class"] == "Steps" for data in progress if "step" in data)
-        assert [data["content_type"] for kind, data in told if kind == "preview"][0] == "image/jpeg"
+        assert next(data["content_type"] for kind, data in told if kind == "preview") == "image/jpeg"
         outputs = [data["name"] for kind, data in told if kind == "output"]
         assert sorted(outputs) == ["2_text_0.txt", "picture_00001_.png"]
         again, late = httpx2.get(f"{server.url}{job['urls']['events']}"), []

@@ -200,4 +200,5 @@ async def test_jobs_are_listed_page_by_page(tmp_path: Path):
         assert (await http.get("/api/v2/jobs?limit=1")).json()["jobs"][0]["metadata"] == "a label"
         for query in ("limit=0", "limit=many", "status=lost"):
             assert code(await http.get(f"/api/v2/jobs?{query}")) == (400, "invalid_request")
+        assert code(await http.get("/api/v2/jobs?cursor=none")) == (400, "invalid_cursor")
         assert (await http.get("/api/v2/health")).json() == {"status": "healthy"}
