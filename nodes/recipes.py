@@ -3,7 +3,7 @@
 A model on a wire is a recipe: which file (by fingerprint), which part, which patches. It never holds weights.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
@@ -60,7 +60,18 @@ class Scaled:
     factors: tuple[tuple[str, float], ...]
 
 
-WeightPatch: TypeAlias = "LoraPatch | Rounded | Merge | Scaled"
+@dataclass(frozen=True, slots=True, eq=False)
+class ForeignPatch:
+    """Changes of weights by code of a node pack. It has no byte form, and is equal to nothing but itself.
+
+    ``changes`` get a weight (float32) and return another one, by their part ("" is the diffusion network, else the
+    name of a text encoder) and the name of the weight in the original layout.
+    """
+
+    changes: Mapping[tuple[str, str], tuple[Callable[[Tensor], Tensor], ...]]
+
+
+WeightPatch: TypeAlias = "LoraPatch | Rounded | Merge | Scaled | ForeignPatch"
 """What changes weights. Patches are applied in order, in float32."""
 
 

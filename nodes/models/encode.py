@@ -7,8 +7,9 @@ from torch import Tensor
 from engine.context import Context
 from nodes.models.files import tell_unused
 from nodes.models.ladder import Ladder, freed
+from nodes.models.prompt import Chunk
 from nodes.models.service import pool
-from nodes.models.text import Encoded, embedding_names
+from nodes.models.text import Embeddings, Encoded, embedding_names
 from nodes.recipes import Clip, FileRef
 
 
@@ -50,6 +51,19 @@ def encode(ctx: Context, text: str, clip: Clip, apart: Mapping[str, str] | None 
     with models.residents.together():
         return Ladder(freed(models.residents), ctx.warn).climb(
             lambda: models.text(clip).encode(text, clip.layer, FolderEmbeddings(ctx), apart)
+        )
+
+
+def encode_chunks(ctx: Context, chunks: Mapping[str, Sequence[Chunk]], clip: Clip, embeddings: Embeddings) -> Encoded:
+    """Return the context of chunks of tokens for each encoder, by its name, and a pooled vector of every family.
+
+    Raises:
+        InputError: a layer or an encoder is not there, or an embedding does not fit.
+    """
+    models = ctx.use(pool)
+    with models.residents.together():
+        return Ladder(freed(models.residents), ctx.warn).climb(
+            lambda: models.text(clip).encode_chunks(chunks, clip.layer, embeddings, pools=True)
         )
 
 

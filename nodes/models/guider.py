@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from nodes.foreign import ForeignOptions
 from nodes.models.hooks import HOOKS, Hook, middle
 from nodes.network_options import GuidanceChange, PerturbedAttention, SelfAttention
 from nodes.recipes import Guider, Model, PerpendicularGuidance, RescaledGuidance
 from nodes.sampling.corrections import Corrected, Correction, blurred_attention, perturbed
 from nodes.sampling.guidance import Guidance, Part, Scaled, classifier_free, dual, perpendicular, rescaled
-from nodes.sampling.guidance_changes import changes
+from nodes.sampling.guidance_changes import Changes, changes
 from nodes.sampling.prediction import Predictor
 from nodes.sampling.seam import GuidedDenoiser
 
@@ -31,7 +32,9 @@ def guidance(guider: Guider, predict: Predictor, sides: Sequence[Sequence[Part]]
     match guider.rule:
         case "classifier_free":
             rule = None if between is classifier_free else between(settings["scale"])
-            return Guidance(predict, positive, negative, settings["scale"], rule)
+            foreign = guider.model.option(ForeignOptions)
+            always = foreign is not None and foreign.guides
+            return Guidance(predict, positive, negative, settings["scale"], rule, always=always)
         case "dual":
             return Guidance(predict, positive, negative, rule=dual(**settings, inner=between), others=others)
         case "perpendicular":
@@ -40,10 +43,17 @@ def guidance(guider: Guider, predict: Predictor, sides: Sequence[Sequence[Part]]
 
 def _between(model: Model) -> Scaled:
     """Return guidance between two sides as the options of a model have it."""
-    pulled = model.option(RescaledGuidance)
-    inner: Scaled = partial(rescaled, multiplier=pulled.multiplier) if pulled else classifier_free
-    named = [(option.name, option.settings) for option in model.options if isinstance(option, GuidanceChange)]
-    return changes(named).around(inner) if named else inner
+    inner: Scaled = classifier_free
+    for option in model.options:
+        match option:
+            case RescaledGuidance(multiplier=multiplier):
+                inner = partial(rescaled, multiplier=multiplier)
+            case ForeignOptions(rule=rule) if rule:
+                inner = rule
+    named = changes([(each.name, each.settings) for each in model.options if isinstance(each, GuidanceChange)])
+    if foreign := model.option(ForeignOptions):
+        named = Changes([*named.before, *foreign.before], [*named.after, *foreign.after])
+    return named.around(inner) if named.before or named.after else inner
 
 
 def corrected(guider: Guider, guided: Guidance) -> GuidedDenoiser:

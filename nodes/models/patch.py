@@ -1,7 +1,7 @@
 """What recipes do to weights, ready to be applied while a network is put together, tensor by tensor."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,6 +59,21 @@ class Scaling:
 
     def _factor(self, parameter: str) -> float:
         return next((factor for pattern, factor in self.factors if re.search(pattern, parameter)), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """Functions over weights, by the name of the weight: each gets what the one before returned."""
+
+    changes: Mapping[str, Sequence[Callable[[Tensor], Tensor]]]
+
+    def touches(self, parameter: str) -> bool:
+        return parameter in self.changes
+
+    def applied(self, weight: Tensor, parameter: str) -> Tensor:
+        for change in self.changes[parameter]:
+            weight = change(weight)
+        return weight
 
 
 @dataclass(frozen=True, slots=True)

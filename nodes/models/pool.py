@@ -21,7 +21,7 @@ from nodes.models.families import clip_vision, controlnet, sdxl, t2i_adapter
 from nodes.models.families.checkpoint import Checkpoint, Network, TextEncoder
 from nodes.models.hooks import gligen
 from nodes.models.image_encoder import ImageEncoder, image_encoder
-from nodes.models.patch import Mixing, Patch, Rounding, Scaling, mixing
+from nodes.models.patch import Changing, Mixing, Patch, Rounding, Scaling, mixing
 from nodes.models.placement import Sizes, needed_bytes, placed, sizes
 from nodes.models.precision import Casts, Precision, policy
 from nodes.models.residents import Parts, Residents
@@ -37,6 +37,7 @@ from nodes.recipes import (
     ClipVision,
     ControlNet,
     FileRef,
+    ForeignPatch,
     Gligen,
     LoraPatch,
     Merge,
@@ -340,6 +341,10 @@ class Pool:
                 return Rounding(getattr(torch, patch.dtype))
             case Scaled():
                 return Scaling(patch.factors)
+            case ForeignPatch():
+                named = part.name if isinstance(part, TextEncoder) else ""
+                found = {name: patch.changes.get((named, base[1].originals.get(name, name))) for name in base[1].keys}
+                return Changing({name: changes for name, changes in found.items() if changes})
             case Merge():
                 others, other = self._counterpart(patch.other, part)
                 network = other if isinstance(other, Network) else other.network

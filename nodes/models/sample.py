@@ -1,7 +1,7 @@
 """Put a guider, noise and a latent behind the seam of the solvers, and run one."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from engine.context import Context
 from engine.errors import InputError
+from nodes.foreign import ForeignNoise, ForeignOptions, ForeignSampler
 from nodes.models import control, spaces
 from nodes.models.families.checkpoint import LatentFormat
 from nodes.models.frugal import FrugalNetwork
@@ -23,9 +24,15 @@ from nodes.models.service import pool
 from nodes.network_options import SoftMask
 from nodes.recipes import Guider, Latent, NoiseSource, Sampler
 from nodes.sampling import inpaint, noise
-from nodes.sampling.guidance import paired
-from nodes.sampling.seam import GuidedDenoiser
+from nodes.sampling.guidance import Part, paired
+from nodes.sampling.seam import Guided, GuidedDenoiser
 from nodes.sampling.solvers import SOLVERS, Solver
+
+SIDE = "side"
+"""The input that says of each latent which side it is predicted for. Foreign code asks for it, networks don't."""
+
+Watch = Callable[[int, Tensor, Tensor, int], None]
+"""Gets each step: its number, what the sampler made of x without noise, x, and how many steps there are."""
 
 
 class Sampled(NamedTuple):
@@ -43,8 +50,11 @@ def sample(
     sigmas: Tensor,
     source: NoiseSource | Sequence[NoiseSource],
     latent: Latent,
+    watch: Watch | None = None,
 ) -> Sampled:
     """Take a latent down the levels ``sigmas`` and return it, with everything else that it carries.
+
+    ``watch`` is told of each step, in the model's own scale.
 
     Without levels the latent is returned as it is; one level only puts noise on it. Of several noise sources each
     belongs to an equal part of the batch, and draws for it what it would draw for that part alone.
@@ -65,7 +75,7 @@ def sample(
     count = len(sources)
     empty = zip(sources, start.chunk(count), strict=True)
     drawn = torch.cat([starting_noise(each, latent, share) for each, share in empty])
-    solver = SOLVERS[sampler.solver]
+    solver = sampler.code(sources[0].seed) if isinstance(sampler, ForeignSampler) else SOLVERS[sampler.solver]
     rule = cast(noise.AncestralNoise, ctx.settings.ancestral_noise)
     x = noise.start(start, drawn, sigmas[0], model.levels, model.process)
     last, previews = x, Previews(form)
@@ -73,24 +83,53 @@ def sample(
     def on_step(step: int, denoised: Tensor) -> None:
         nonlocal last
         last = denoised
+        if watch:
+            watch(step, denoised, seen.x, len(sigmas) - 1)
         ctx.progress(step + 1, len(sigmas) - 1, previews.of(denoised))
 
     with models.residents.together():
         shares = list(zip(sources, drawn.chunk(count), strict=True))
         background = torch.cat([_background(solver, each.seed, share) for each, share in shares])
-        denoise = _denoiser(ctx, models, guider, model, start, _mask(latent, start), background, sigmas)
+        seen = Seen(_denoiser(ctx, models, guider, model, start, _mask(latent, start), background, sigmas), x)
         if len(sigmas) > 1:
             draw = partial(noise.noise_for, solver.noise, sigmas=sigmas, rule=rule, process=model.process)
             fresh = noise.joined([draw(each.seed, share) for each, share in shares])
-            x = partial(solver.run, **sampler.settings)(denoise, x, sigmas, fresh, on_step)
+            x = partial(solver.run, **sampler.settings)(seen, x, sigmas, fresh, on_step)
     x = model.process.finish(x, sigmas[-1])
     return Sampled(left(latent, x, form), left(latent, last, form))
 
 
+@dataclass(slots=True, eq=False)
+class Seen:
+    """A denoiser that keeps the last x that it was called with."""
+
+    denoise: GuidedDenoiser
+    x: Tensor
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        self.x = x
+        return self.denoise(x, sigma)
+
+    def both(self, x: Tensor, sigma: Tensor) -> Guided:
+        self.x = x
+        return self.denoise.both(x, sigma)
+
+
 def starting_noise(source: NoiseSource, latent: Latent, like: Tensor) -> Tensor:
-    """Return the noise that a run starts with, in shape and on the device of ``like``."""
+    """Return the noise that a run starts with, in shape and on the device of ``like``.
+
+    Raises:
+        InputError: foreign code drew noise of another shape.
+    """
     if not source.starts:
         return torch.zeros_like(like)
+    if isinstance(source, ForeignNoise):
+        drawn: Tensor = source.draw(latent, like)
+        if drawn.shape != like.shape:
+            raise InputError(
+                "The noise is not of the latent's shape.", input="noise", got=drawn.shape, expected=like.shape
+            )
+        return drawn.to(like)
     return noise.starting_noise(source.seed, like.shape, latent.batch_index).to(like.device)
 
 
@@ -149,9 +188,19 @@ def _denoiser(
     hooks = network_hooks(guider.model, models, work.levels)
     network = FrugalNetwork(models, guider.model, unet, ctx.warn)
     predict = laid(control.ranged(model.predictor(network)), hooks)
+    foreign = guider.model.option(ForeignOptions)
+    if foreign and foreign.around:
+        sides = [_marked(side, place) for place, side in enumerate(sides)]
+        predict = foreign.around(predict, len(start), sigmas)
     guided = corrected(guider, guidance(guider, predict, paired(*sides)))
     if mask is None:
         return guided
     soft = guider.model.option(SoftMask)
     mask_at = inpaint.differential(work.levels, sigmas[0], sigmas[-1], soft.strength) if soft else None
+    if foreign and foreign.mask_at:
+        mask_at = partial(foreign.mask_at, sigmas)
     return inpaint.Inpaint(guided, mask, start, background, model.process, mask_at)
+
+
+def _marked(side: Sequence[Part], place: int) -> tuple[Part, ...]:
+    return tuple(replace(part, inputs={**part.inputs, SIDE: torch.tensor([place])}) for part in side)

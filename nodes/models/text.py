@@ -60,14 +60,36 @@ class Text:
                 expected=[*apart],
                 hint="Two prompts are for SDXL models; others take one.",
             )
-        chunked = [model.chunks(apart.get(model.encoder.name, prompt), embeddings or {}) for model in self.models]
-        most = max(map(len, chunked))
-        encoded = [
-            model.encode(
-                [*chunks, *model.laid([]) * (most - len(chunks))] if apart else chunks, layer, embeddings or {}
-            )
-            for model, chunks in zip(self.models, chunked, strict=True)
-        ]
+        chunked = {
+            model.encoder.name: model.chunks(apart.get(model.encoder.name, prompt), embeddings or {})
+            for model in self.models
+        }
+        if apart:
+            most = max(map(len, chunked.values()))
+            for model in self.models:
+                own = chunked[model.encoder.name]
+                chunked[model.encoder.name] = [*own, *model.laid([]) * (most - len(own))]
+        return self.encode_chunks(chunked, layer, embeddings)
+
+    @torch.no_grad()
+    def encode_chunks(
+        self,
+        chunks: Mapping[str, Sequence[Chunk]],
+        layer: int | None = None,
+        embeddings: Embeddings | None = None,
+        pools: bool = False,
+    ) -> Encoded:
+        """Encode chunks of tokens for each encoder, by its name. With ``pools`` there is always a pooled vector.
+
+        Raises InputError for a layer or an encoder that is not there, and for an embedding that does not fit.
+        """
+        missing = [model.encoder.name for model in self.models if not chunks.get(model.encoder.name)]
+        if missing:
+            raise InputError("There are no tokens for a text encoder of the model.", got=[*chunks], expected=missing)
+        first, *others = self.models
+        if pools and not any(model.encoder.pools for model in self.models):
+            first = TextModel(replace(first.encoder, pools=True), first.module)
+        encoded = [model.encode(chunks[model.encoder.name], layer, embeddings or {}) for model in (first, *others)]
         shortest = min(context.shape[1] for context, _ in encoded)
         context = torch.cat([context[:, :shortest] for context, _ in encoded], dim=-1)
         return Encoded(context, next((pooled for _, pooled in encoded if pooled is not None), None))
@@ -103,20 +125,24 @@ class TextModel:
 
     def chunks(self, prompt: str, embeddings: Embeddings) -> list[Chunk]:
         """Return the chunks of tokens that a prompt fills."""
+        return self.laid(self.groups(prompt, embeddings))
+
+    def groups(self, prompt: str, embeddings: Embeddings) -> Groups:
+        """Return the groups of tokens of a prompt, in order."""
         tokenizer = Tokenizer(self.encoder.vocabulary)
 
         def rows(written: str) -> tuple[str, int]:
             name = _name(written, embeddings)
-            return name, len(self._vectors(name, embeddings))
+            return name, len(self.vectors(name, embeddings))
 
-        return self.laid(prompts.groups(prompts.parse(prompt), tokenizer.ids, rows))
+        return prompts.groups(prompts.parse(prompt), tokenizer.ids, rows)
 
     def laid(self, groups: Groups) -> list[Chunk]:
         """Lay groups of tokens into chunks; without any there is one empty chunk."""
         tokenizer = Tokenizer(self.encoder.vocabulary)
         return prompts.chunks(groups, tokenizer.begin, tokenizer.end, self.encoder.pad, self.encoder.length)
 
-    def _vectors(self, name: str, embeddings: Embeddings) -> Tensor:
+    def vectors(self, name: str, embeddings: Embeddings) -> Tensor:
         """Return the table of an embedding that is made for this encoder."""
         tables = {table.shape[1]: table for table in embeddings[name]}
         if self.encoder.width not in tables:
@@ -132,7 +158,7 @@ class TextModel:
     ) -> tuple[Tensor, Tensor | None]:
         """Return the hidden states (chunks, length, width) of the asked layer, and the first chunk's pooled vector."""
         names = sorted({token.embedding for chunk in chunks for token in chunk if token.embedding})
-        vectors = [self._vectors(name, embeddings) for name in names]
+        vectors = [self.vectors(name, embeddings) for name in names]
         parameters = {name: weight.float() for name, weight in self.module.named_parameters()}
         tokens = parameters[TOKENS]
         parameters[TOKENS] = torch.cat([tokens, *(rows.to(tokens) for rows in vectors)]) if vectors else tokens

@@ -233,8 +233,8 @@ class Guidance:
     """A denoiser under guidance.
 
     At ``scale`` 1, or without a negative side, only the positive one is evaluated, unless a ``rule`` stands in for
-    classifier-free guidance. ``others`` are what such a rule takes besides. Sides are taken as they are: see ``paired``
-    for areas.
+    classifier-free guidance. ``others`` are what such a rule takes besides. With ``always`` the rule counts without a
+    negative side too, whose prediction is 0 then. Sides are taken as they are: see ``paired`` for areas.
     """
 
     predict: Predictor
@@ -243,11 +243,16 @@ class Guidance:
     scale: float = 1.0
     rule: Rule | None = None
     others: Sequence[Sequence[Part]] = ()
+    always: bool = False
 
     @property
     def is_single(self) -> bool:
         """Whether only the positive side is evaluated, but for solvers that ask for both."""
-        return not self.negative or (self.rule is None and math.isclose(self.scale, 1.0))
+        return self._is_alone or (self.rule is None and math.isclose(self.scale, 1.0))
+
+    @property
+    def _is_alone(self) -> bool:
+        return not self.negative and not self.always
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         if self.is_single:
@@ -259,7 +264,7 @@ class Guidance:
 
     def sides(self, x: Tensor, sigma: Tensor) -> tuple[Guided, Tensor]:
         """What guidance made of a prediction, and the conditional prediction that went into it."""
-        if not self.negative:
+        if self._is_alone:
             alone = self(x, sigma)
             return Guided(alone, alone), alone
         cond, uncond, *others = blended(self.predict, [self.positive, self.negative, *self.others], x, sigma)

@@ -6,10 +6,9 @@ The module belongs to the pool and is shared by all recipes of the same weights,
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 HOOKS = "hooks"
 """The input of a network that holds a tuple of Hook."""
@@ -32,14 +31,20 @@ class Call:
         return found
 
 
-Hook: TypeAlias = Callable[[Any, Call], Iterable[RemovableHandle]]
+class Removable(Protocol):
+    """What was put on a module, and can be taken off."""
+
+    def remove(self) -> None: ...
+
+
+Hook: TypeAlias = Callable[[Any, Call], Iterable[Removable]]
 """Puts hooks on a UNet for one call."""
 
 
 @contextmanager
 def hooked(module: nn.Module, hooks: Sequence[Hook], x: Tensor, timestep: Tensor) -> Iterator[None]:
     """Have hooks on a UNet for one call with ``x`` (batch, channels, height, width)."""
-    handles: list[RemovableHandle] = []
+    handles: list[Removable] = []
     try:
         if hooks:
             call = Call(x.shape[-2], x.shape[-1], timestep[0].item())
@@ -66,3 +71,22 @@ def steps(block: Any) -> list[tuple[Any, Any]]:
     """Return the first and the last module of each step of a block of the way down or up: residual block, attention."""
     attentions = getattr(block, "attentions", None) or block.resnets
     return [*zip(block.resnets, attentions, strict=True)]
+
+
+def on_the_way_down(module: Any) -> list[tuple[Any, Any]]:
+    """Return the first and the last module of every block of the way down, numbered as in the original layout."""
+    found = [(module.conv_in, module.conv_in)]
+    for block in module.down_blocks:
+        found += [*steps(block), *((sampler, sampler) for sampler in block.downsamplers or ())]
+    return found
+
+
+def joins(module: Any) -> Iterator[tuple[Any, int]]:
+    """Yield the residual blocks of the way up, numbered as in the original layout.
+
+    What comes in is joined of so many channels from below, which stand with each, and of a skip.
+    """
+    widths = module.config.block_out_channels[::-1]
+    for place, block in enumerate(module.up_blocks):
+        for step, resnet in enumerate(block.resnets):
+            yield resnet, widths[max(0, place - 1)] if step == 0 else widths[place]

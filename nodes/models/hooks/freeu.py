@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
-from nodes.models.hooks import Call
+from nodes.models.hooks import Call, joins
 from nodes.network_options import FreeU
 
 THRESHOLD = 1
@@ -18,13 +18,11 @@ def freeu(option: FreeU) -> Any:
     """Return the hook: what comes up with 4 or 2 times the width of the outermost level is changed before each step."""
 
     def put(module: Any, call: Call) -> Iterator[RemovableHandle]:
-        widths = module.config.block_out_channels[::-1]
-        scales = {4 * widths[-1]: (option.b1, option.s1), 2 * widths[-1]: (option.b2, option.s2)}
-        for place, block in enumerate(module.up_blocks):
-            for step, resnet in enumerate(block.resnets):
-                backbone = widths[max(0, place - 1)] if step == 0 else widths[place]
-                if backbone in scales:
-                    yield resnet.register_forward_pre_hook(_changer(backbone, *scales[backbone], option.by_content))
+        outermost = module.config.block_out_channels[0]
+        scales = {4 * outermost: (option.b1, option.s1), 2 * outermost: (option.b2, option.s2)}
+        for resnet, backbone in joins(module):
+            if backbone in scales:
+                yield resnet.register_forward_pre_hook(_changer(backbone, *scales[backbone], option.by_content))
 
     return put
 

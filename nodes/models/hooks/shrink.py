@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
-from nodes.models.hooks import Call, steps
+from nodes.models.hooks import Call, on_the_way_down, steps
 from nodes.network_options import DeepShrink
 from nodes.pixels.resize import resize
 
@@ -15,7 +15,7 @@ def shrunk(option: DeepShrink) -> Any:
     """Return the hook. What comes up is enlarged to the skips that it meets."""
 
     def put(module: Any, call: Call) -> Iterator[RemovableHandle]:
-        down = _on_the_way_down(module)
+        down = on_the_way_down(module)
         if option.number >= len(down):
             return
         if option.after_skip:
@@ -30,14 +30,6 @@ def shrunk(option: DeepShrink) -> Any:
                 yield last.register_forward_hook(_meeting(sizes, number + 1, option))
 
     return put
-
-
-def _on_the_way_down(module: Any) -> list[tuple[Any, Any]]:
-    """Return the first and the last module of every block of the way down, numbered as in the original layout."""
-    found = [(module.conv_in, module.conv_in)]
-    for block in module.down_blocks:
-        found += [*steps(block), *((sampler, sampler) for sampler in block.downsamplers or ())]
-    return found
 
 
 def _smaller(h: Tensor, option: DeepShrink) -> Tensor:

@@ -13,5 +13,7 @@ def test_no_type_stands_under_two_methods() -> None:
 def test_others_are_executed() -> None:
     (found,) = node_class("StringTrim").execute(" a ", "Both")
     assert found == "a" and node_class("StringTrim").FUNCTION == "execute"
-    (crossed,) = node_class("ImageFlip")().flip(torch.arange(2.0).reshape(1, 1, 2, 1), "y-axis: horizontally")
-    assert crossed.flatten().tolist() == [1, 0]
+    (crossed,) = node_class("ImageFlip")().flip(
+        torch.arange(2.0).reshape(1, 1, 2, 1).repeat(1, 1, 1, 3), "y-axis: horizontally"
+    )
+    assert crossed[..., 0].flatten().tolist() == [1, 0]
