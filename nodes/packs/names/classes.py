@@ -16,6 +16,9 @@ from nodes.packs.objects import from_foreign, to_foreign
 TEXTS = ("prompt", "extra_pnginfo")
 """What classes that save take besides their inputs."""
 
+LISTS = {"upscale_methods": "upscale_method", "crop_methods": "crop"}
+"""Lists that packs read off classes, and the inputs that they are the choices of."""
+
 
 @cache
 def node_class(type: str) -> Any:
@@ -42,6 +45,10 @@ def node_class(type: str) -> Any:
         "DESCRIPTION": spec.description,
         "execute": classmethod(lambda cls, *args, **kwargs: call(spec, args, kwargs)),
     }
+    for name, input in LISTS.items():
+        choices = spec.ports[input].choices if input in spec.ports else None
+        if isinstance(choices, tuple):
+            members[name] = list(choices)
     if method != "execute":
         members[method] = lambda self, *args, **kwargs: call(spec, args, kwargs)
     return _made(type, members)

@@ -27,6 +27,8 @@ def test_a_class_declares_what_classic_classes_do(folders: Folders) -> None:
     assert "euler" in required["sampler_name"][0]
     assert node_class("SaveLatent").INPUT_TYPES()["hidden"] == {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
     assert node_class("KSampler") is cls
+    assert node_class("ImageScale").crop_methods == ["disabled", "center"]
+    assert "lanczos" in node_class("ImageScaleBy").upscale_methods and not hasattr(cls, "upscale_methods")
 
 
 def test_arguments_are_given_by_name_or_in_order() -> None:
