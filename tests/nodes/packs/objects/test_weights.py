@@ -1,0 +1,89 @@
+import pytest
+import torch
+
+from engine.errors import ModelError
+from engine.values import NoByteForm, pack
+from nodes.loaders import load_lora_model_only
+from nodes.merge import model_merge_simple
+from nodes.models.service import pool
+from nodes.packs.objects import from_foreign, to_foreign
+from nodes.packs.objects.members import NoSuchMember
+from nodes.recipes import FileRef, LoraPatch, Merge, Model
+from tests.nodes.calls import model_context
+from tests.nodes.models import tiny
+from tests.nodes.test_model_patches import MODEL, sampled
+
+LORA = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+KEY = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+OTHER = Model(FileRef("checkpoints", "tiny"), (LoraPatch(FileRef("loras", "lora"), 1.0),))
+
+
+class TestWeights:
+    def lora(self, strength):
+        tensors = tiny.lora()
+        up, down, alpha = (tensors[f"{LORA}.{name}"] for name in ("lora_up.weight", "lora_down.weight", "alpha"))
+        model = to_foreign("MODEL", MODEL).clone()
+        assert model.add_patches({KEY: ("lora", (up, down, alpha.item(), None, None)), "no": (up,)}, strength) == [KEY]
+        return from_foreign("MODEL", model)
+
+    def test_a_patch_gives_the_picture_of_a_lora(self, ctx, tmp_path):
+        alone = {name: tensor for name, tensor in tiny.lora().items() if name.startswith(LORA)}
+        tiny.write(tmp_path / "checkpoints" / "tiny", tiny.tensors())
+        tiny.write(tmp_path / "loras" / "one", alone, {})
+        there = model_context(tmp_path)
+        ours = sampled(there, load_lora_model_only(there, MODEL, "one", 0.5))
+        assert torch.equal(sampled(ctx, self.lora(0.5)), ours)
+        assert not torch.equal(sampled(ctx, MODEL), ours)
+
+    def test_what_is_patched_has_no_bytes(self):
+        with pytest.raises(NoByteForm):
+            pack(self.lora(0.5))
+
+    def test_differences_strengths_and_parts(self, ctx):
+        weight = to_foreign("MODEL", MODEL).model.state_dict()[KEY]
+
+        def built(patches, *strengths):
+            model = to_foreign("MODEL", MODEL)
+            model.add_patches(patches, *strengths)
+            module = ctx.use(pool).unet(from_foreign("MODEL", model)).module
+            return module.state_dict()["down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"]
+
+        ones = torch.ones_like(weight)
+        torch.testing.assert_close(built({KEY: (ones,)}, 0.5), weight + 0.5)
+        torch.testing.assert_close(built({KEY: ("diff", (ones,))}, 0.5, 2.0), weight * 2 + 0.5)
+        torch.testing.assert_close(built({KEY: ("set", (ones,))}), ones)
+        part = built({(KEY, (0, 2, 3)): (ones[:3],)})
+        assert torch.equal(part[:2], weight[:2])
+        torch.testing.assert_close(part[2:5], weight[2:5] + 1)
+
+    def test_patches_add_up(self, ctx):
+        once, twice = to_foreign("MODEL", MODEL), to_foreign("MODEL", MODEL)
+        ones = torch.ones_like(once.model_state_dict()[KEY])
+        once.add_patches({KEY: (ones,)}, 0.75)
+        twice.add_patches({KEY: (ones,)}, 0.5)
+        twice = to_foreign("MODEL", from_foreign("MODEL", twice))
+        twice.add_patches({KEY: (ones,)}, 0.25)
+        found = [sampled(ctx, from_foreign("MODEL", model)) for model in (once, twice)]
+        torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
+        assert not torch.equal(found[0], sampled(ctx, MODEL))
+
+    def test_a_merge_of_foreign_code_is_a_merge_of_ours(self, ctx):
+        model, patches = to_foreign("MODEL", MODEL).clone(), to_foreign("MODEL", OTHER).get_key_patches()
+        for key, patch in patches.items():
+            model.add_patches({key: patch}, 0.75, 0.25)
+        (merge,) = from_foreign("MODEL", model).patches
+        assert isinstance(merge, Merge) and pack(merge).digest
+        ours = sampled(ctx, model_merge_simple(ctx, MODEL, OTHER, 0.25))
+        torch.testing.assert_close(sampled(ctx, from_foreign("MODEL", model)), ours)
+
+    @pytest.mark.parametrize("patch", [("loha", (1,)), ("lora", (1, 2, 3, 4)), 5])
+    def test_a_patch_of_another_kind_is_an_error(self, ctx, patch):
+        model = to_foreign("MODEL", MODEL)
+        with pytest.raises(NoSuchMember, match=r"uses MODEL\.add_patches with"):
+            model.add_patches({KEY: patch})
+
+    def test_a_change_of_another_shape_is_an_error(self, ctx):
+        model = to_foreign("MODEL", MODEL)
+        model.add_patches({KEY: (torch.ones(3, 3),)})
+        with pytest.raises(ModelError, match="does not fit"):
+            sampled(ctx, from_foreign("MODEL", model))
