@@ -10,14 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from engine.context import Environment
+from engine.context import Environment, Usage
 from engine.errors import Fault, ValidationError
 from engine.events import Event
 from engine.flights import Flights
 from engine.folders import Folders
 from engine.formats import Catalogue, Diagnostic, Loaded, load
 from engine.formats.read import Source
-from engine.garbage import collected_later
+from engine.garbage import collected_later, give_back
 from engine.graph import read_graph
 from engine.imports import time_imports
 from engine.lanes import Lanes
@@ -87,7 +87,7 @@ class Engine:
         self.store = Store(data / "store" if data else None, memory_bytes=memory_bytes, disk_bytes=disk_bytes)
         self.memo = Memo(self.store, self.folders)
         self._catalogue = Catalogue(SpecClasses(registry.specs))
-        environment = Environment(self.settings, self.folders, self.memo)
+        self._environment = environment = Environment(self.settings, self.folders, self.memo)
         self._runs = threading.Condition()
         self._cancels: list[threading.Event] = []
         self._owns_lanes = lanes is None
@@ -255,6 +255,22 @@ class Engine:
             with self._runs:
                 self._cancels.remove(cancel)
                 self._runs.notify_all()
+
+    def free(self, *, models: bool = False, values: bool = False) -> None:
+        """Let go of memory: of ``models``, which are loaded again, and of remembered ``values``, which stay on disk.
+
+        Meant for between two runs; one that goes on keeps what it has in hand.
+        """
+        for holder in self._environment.holders() if models else ():
+            holder.drop()
+        if values:
+            self.store.forget_memory()
+        give_back()
+
+    def usage(self) -> Usage:
+        """Return what models take of their device. Nothing is known of it before the first is used."""
+        found = [holder.usage() for holder in self._environment.holders()]
+        return Usage(*(sum(getattr(each, name) for each in found) for name in Usage.__slots__))
 
     def close(self) -> None:
         """Cancel what runs, write what waits to be remembered and end the threads."""

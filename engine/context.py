@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from engine.errors import Cancelled, FileError
 from engine.folders import Folders
@@ -19,6 +20,27 @@ class Locator(Protocol):
     def path_of(self, found: str) -> Path | None: ...
 
     def fingerprint(self, source: FileSource, name: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Memory of a device, in bytes: what it has and what of that is free, 0 where it is the machine's own; what is
+    ``reserved`` by its allocator, and ``used`` of that.
+    """
+
+    total: int = 0
+    free: int = 0
+    reserved: int = 0
+    used: int = 0
+
+
+@runtime_checkable
+class Holder(Protocol):
+    """A service that holds memory, and can let go of all of it between two runs."""
+
+    def usage(self) -> Usage: ...
+
+    def drop(self) -> None: ...
 
 
 class Environment:
@@ -39,6 +61,11 @@ class Environment:
             if service not in self.services:
                 self.services[service] = service(self)  # type: ignore[index]
             return self.services[service]  # type: ignore[index, no-any-return]
+
+    def holders(self) -> list[Holder]:
+        """Return the services that hold memory."""
+        with self.lock:
+            return [service for service in self.services.values() if isinstance(service, Holder)]
 
     def path(self, folder: str, fingerprint: str) -> Path:
         """Return the file with this fingerprint.

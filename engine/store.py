@@ -360,6 +360,11 @@ class Store:
         self.flush()
         return self._guarded(upkeep.verify, Verification(0, 0, (), (), ()))
 
+    def forget_memory(self) -> None:
+        """Forget the values in memory. Those on disk stay; others are made again where they are needed."""
+        with self._lock:
+            self._memory.clear()
+
     def clear(self, *, older_than: float | None = None, type: str | None = None) -> int:
         """Forget everything, or what was not used for ``older_than`` seconds, or one node type. Return bytes freed."""
         self.flush()

@@ -10,6 +10,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
+from engine.context import Usage
 from engine.errors import ModelError
 from nodes.models import families, lora
 from nodes.models import hypernetwork as hypernetworks
@@ -272,6 +273,13 @@ class Pool:
         """
         parts = [(self.weights(file), network) for file in files for network in _networks(self.checkpoint(file))]
         return lora.check(self.weights(patch.file), parts)
+
+    def usage(self) -> Usage:
+        """Return what modules take of the device; of a GPU also what it has, and what torch keeps of it for later."""
+        if self.device.type != "cuda":
+            return Usage(reserved=self.residents.held_bytes, used=self.residents.held_bytes)
+        free, total = torch.cuda.mem_get_info(self.device)
+        return Usage(total, free, torch.cuda.memory_reserved(self.device), torch.cuda.memory_allocated(self.device))
 
     def drop(self) -> None:
         """Forget every module and every opened file."""

@@ -57,11 +57,16 @@ def _stats(found: Services) -> dict[str, Any]:
 
 
 def _devices(found: Services, total: int, free: int) -> list[dict[str, Any]]:
-    """Return the devices of the workers. What a GPU has is known to its worker alone, so it is told as 0."""
+    """Return the devices of the workers, and what models take of each.
+
+    What a GPU has is known to its worker alone, as soon as that has used a model.
+    """
     devices = []
     for name in dict.fromkeys(worker.carrier.device for worker in found.dispatcher.workers):
         type, _, index = name.partition(":")
-        has = (total, free) if type == "cpu" else (0, 0)
+        uses = [worker.uses for worker in found.dispatcher.workers if worker.carrier.device == name]
+        has = (total, free) if type == "cpu" else (max(use.total for use in uses), min(use.free for use in uses))
+        reserved, used = (sum(getattr(use, field) for use in uses) for field in ("reserved", "used"))
         devices.append(
             {
                 "name": name,
@@ -69,8 +74,8 @@ def _devices(found: Services, total: int, free: int) -> list[dict[str, Any]]:
                 "index": int(index) if index else None if type == "cpu" else 0,
                 "vram_total": has[0],
                 "vram_free": has[1],
-                "torch_vram_total": has[0],
-                "torch_vram_free": has[1],
+                "torch_vram_total": reserved,
+                "torch_vram_free": reserved - used,
             }
         )
     return devices

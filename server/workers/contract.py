@@ -51,6 +51,14 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Free:
+    """Let go of memory before the next job: see ``Engine.free``."""
+
+    models: bool
+    values: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Show that you hear. The answer is `Pong`."""
 
@@ -60,7 +68,7 @@ class Close:
     """End. What runs is cancelled."""
 
 
-Order: TypeAlias = Run | Stop | GiveBack | Park | Look | Ping | Close
+Order: TypeAlias = Run | Stop | GiveBack | Park | Look | Free | Ping | Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +137,23 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Uses:
+    """What models take of the device: see ``engine.context.Usage``. Said when it changed."""
+
+    total: int = 0
+    free: int = 0
+    reserved: int = 0
+    used: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Returned:
     """Jobs that were not begun and will not be."""
 
     jobs: tuple[str, ...]
 
 
-Report: TypeAlias = Ready | Pong | Prepared | Began | Told | Progressed | Previewed | Ended | Returned
+Report: TypeAlias = Ready | Pong | Prepared | Began | Told | Progressed | Previewed | Ended | Uses | Returned
 
 MESSAGES: dict[str, type[Any]] = {
     kind.__name__: kind
@@ -145,6 +163,7 @@ MESSAGES: dict[str, type[Any]] = {
         GiveBack,
         Park,
         Look,
+        Free,
         Ping,
         Close,
         Ready,
@@ -155,6 +174,7 @@ MESSAGES: dict[str, type[Any]] = {
         Progressed,
         Previewed,
         Ended,
+        Uses,
         Returned,
     )
 }

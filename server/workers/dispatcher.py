@@ -140,6 +140,13 @@ class Dispatcher:
             if worker.ready:
                 worker.carrier.send([contract.Look(previews)])
 
+    def free(self, models: bool, values: bool) -> None:
+        """Let the workers let go of memory: those that are idle now, the others when their job is done."""
+        for worker in self.workers:
+            if worker.ready:
+                worker.carrier.send([contract.Free(models, values)])
+                worker.warm.clear()
+
     # --- hearing ---
 
     async def _tend(self, worker: WorkerState) -> None:
@@ -187,6 +194,8 @@ class Dispatcher:
                 worker.pid, worker.starts = pid, worker.starts + 1
                 worker.carrier.send([contract.Look(self._previews)])
                 self.wake()
+            case contract.Uses():
+                worker.uses = report
             case contract.Prepared():
                 worker.prepared = True
             case contract.Began(job=job, time=at):

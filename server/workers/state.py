@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from server.jobs.records import Job
-from server.workers.contract import Carrier, Order
+from server.workers.contract import Carrier, Order, Uses
 from server.workers.heartbeat import Heartbeat, Limits
 
 SHORT_SECONDS = 0.05
@@ -41,6 +41,7 @@ class WorkerState:
     graces: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     starts: int = 0
     death: str | None = None
+    uses: Uses = field(default_factory=Uses)
     orders: list[Order] = field(default_factory=list)
 
     @property
@@ -105,6 +106,7 @@ class WorkerState:
         self.pid = self.running = self.stopped = self.given_up = None
         self.prepared = False
         self.orders = []
+        self.uses = Uses()
         return current, held
 
 

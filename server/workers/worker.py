@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine import Engine, events
+from engine.context import Usage
 from engine.errors import Cancelled, LoomisError, Paused
 from server.jobs.records import EventKind
 from server.report import error_data
@@ -43,6 +44,8 @@ class Worker:
         self._pause = threading.Event()
         self._began = threading.Event()
         self._closing = False
+        self._freeing = contract.Free(False, False)
+        self._uses = Usage()
         self._looked_at = False
         self._previewed: dict[str, float] = {}
 
@@ -68,6 +71,8 @@ class Worker:
                 self._pause.set()
             case contract.Look(previews=previews):
                 self._looked_at = previews
+            case contract.Free(models=models, values=values):
+                self._freeing = contract.Free(self._freeing.models or models, self._freeing.values or values)
             case contract.Ping():
                 self._outbox.add(contract.Pong())
             case contract.Close():
@@ -100,20 +105,35 @@ class Worker:
         self._outbox.add(contract.Prepared())
 
     def _next(self) -> contract.Run | None:
-        with self._condition:
-            self._running = None
-            self._condition.wait_for(lambda: self._jobs or self._closing)
-            if self._closing:
-                return None
-            order = self._jobs.popleft()
-            self._running = order.job
-            self._cancel.clear()
-            return order
+        while True:
+            with self._condition:
+                self._running = None
+                self._condition.wait_for(lambda: self._jobs or self._closing or self._asked_to_free)
+                if self._closing:
+                    return None
+                if not self._asked_to_free:
+                    order = self._jobs.popleft()
+                    self._running = order.job
+                    self._cancel.clear()
+                    return order
+                free, self._freeing = self._freeing, contract.Free(False, False)
+            self._engine.free(models=free.models, values=free.values)
+            self._tell_usage()
+
+    @property
+    def _asked_to_free(self) -> bool:
+        return self._freeing.models or self._freeing.values
 
     def _run(self, order: contract.Run) -> None:
         self._outbox.add(contract.Began(order.job, time.time()))
         outcome, error = self._outcome(order)
         self._outbox.add(Ended(order.job, time.time(), outcome, json_text(error) if error else ""))
+        self._tell_usage()
+
+    def _tell_usage(self) -> None:
+        if (uses := self._engine.usage()) != self._uses:
+            self._uses = uses
+            self._outbox.add(contract.Uses(uses.total, uses.free, uses.reserved, uses.used))
 
     def _outcome(self, order: contract.Run) -> tuple[contract.Outcome, Mapping[str, Any] | None]:
         """Run a job; say how it ended and, where it failed, why."""

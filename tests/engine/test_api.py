@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 
 from engine import Engine, Folders, Registry
-from engine.context import Context
+from engine.context import Context, Environment, Usage
 from engine.errors import Cancelled, FileError, Paused, ValidationError, WorkflowError
 from engine.events import Event, NodeFinished, NodeStarted, Started, Warned
 from engine.formats import read
@@ -148,6 +148,40 @@ def test_keep_has_cheap_values_on_disk_afterwards(tmp_path: Path):
         with engine(words, tmp_path) as e:
             assert e.store.has(digest) is bool(options)
     assert words.called("Show") == ["x" * 100_000]
+
+
+def test_free_lets_go_of_what_is_in_memory_and_nothing_is_computed_again(tmp_path: Path):
+    words = Vocabulary()
+    held = Usage(reserved=7, used=5)
+
+    class Weights:
+        def __init__(self, environment: Environment) -> None:
+            self.held = held
+
+        def usage(self) -> Usage:
+            return self.held
+
+        def drop(self) -> None:
+            self.held = Usage()
+
+    @words.registry.node("Load")
+    def load(ctx: Context, text: str) -> str:
+        ctx.use(Weights)
+        ctx.use(lambda environment: "no memory to speak of")
+        return text
+
+    graph = {"1": n("Load", text="x" * 100_000), "2": n("Text", value=("1", 0)), "3": n("Show", value=("2", 0))}
+    with engine(words, tmp_path) as e:
+        assert e.usage() == Usage()
+        e.run(graph, keep=["1"])
+        assert (e.usage(), e.store.stats().memory_values > 0) == (held, True)
+        e.free(values=True)
+        assert (e.usage(), e.store.stats().memory_values) == (held, 0)
+        e.free(models=True)
+        assert e.usage() == Usage()
+        words.calls.clear()
+        assert e.run(graph, values=["1"]).values["1"] == (["x" * 100_000],)
+        assert words.calls == []
 
 
 def test_pause_lets_the_node_that_runs_end_and_starts_no_other():

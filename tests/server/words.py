@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from engine import Registry, types
-from engine.context import Context
+from engine.context import Context, Environment, Usage
 from engine.node import Artifact, Field, OptionalInput, Shown
 from engine.types import Anything
 from server.app.host import serving
@@ -28,6 +28,19 @@ from server.workers.process import ProcessCarrier
 from tests.server.local import LocalCarrier
 
 VOCABULARY = "tests.server.words:vocabulary"
+
+
+class Weights:
+    """A service that holds memory, as that of models does."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.nbytes = 0
+
+    def usage(self) -> Usage:
+        return Usage(reserved=self.nbytes, used=self.nbytes)
+
+    def drop(self) -> None:
+        self.nbytes = 0
 
 
 def vocabulary() -> Registry:
@@ -69,6 +82,10 @@ def vocabulary() -> Registry:
         """Make a large value in no time, which is not worth a file."""
         return text * count
 
+    @node("Length")
+    def length(text: str) -> int:
+        return len(text)
+
     @node("Log")
     def log(value: int, path: str, seconds: Annotated[float, OptionalInput()] = 0.0) -> int:
         """Write a line a call, so that a test sees what ran in another process."""
@@ -82,6 +99,11 @@ def vocabulary() -> Registry:
         for step in range(count):
             ctx.progress(step, count, lambda: b"\xff\xd8 a picture")
             time.sleep(seconds)
+        return value
+
+    @node("Load")
+    def load(ctx: Context, value: int, nbytes: int) -> int:
+        ctx.use(Weights).nbytes += nbytes
         return value
 
     @node("Nap")

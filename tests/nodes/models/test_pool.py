@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from engine.context import Usage
 from engine.errors import FileError, ModelError
 from nodes.models.pool import Pool
 from nodes.recipes import Clip, FileRef, LoraPatch, Model, UpscaleModel, Vae
@@ -99,8 +100,9 @@ def test_a_model_above_the_budget_is_built_alone(models: Path) -> None:
 def test_drop_forgets_everything(models: Path) -> None:
     pool = pool_of(models)
     unet = pool.unet(Model(TINY))
+    assert pool.usage() == Usage(reserved=pool.residents.held_bytes, used=pool.residents.held_bytes) != Usage()
     pool.drop()
-    assert pool.residents.held_bytes == 0
+    assert (pool.residents.held_bytes, pool.usage()) == (0, Usage())
     assert pool.unet(Model(TINY)) is not unet
 
 

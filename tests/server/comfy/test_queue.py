@@ -1,9 +1,10 @@
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from tests.server.comfy.online import client
-from tests.server.words import after, done, shown, until
+from tests.server.comfy.online import client, run
+from tests.server.words import after, done, n, shown, until
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +42,51 @@ async def test_one_job_at_most_is_shown_as_running(tmp_path: Path):
         assert (await done(services.jobs, "b")).state == "cancelled"
         await http.post("/interrupt", json={"prompt_id": "a"})
         assert (await done(services.jobs, "a")).state == "cancelled"
+
+
+async def test_models_are_let_go_of(tmp_path: Path):
+    async with client(tmp_path, workers=2) as (http, services):
+
+        async def held() -> int:
+            (device,) = (await http.get("/system_stats")).json()["devices"]
+            return int(device["torch_vram_total"])
+
+        async def becomes(nbytes: int) -> None:
+            async with asyncio.timeout(20):
+                while await held() != nbytes:
+                    await asyncio.sleep(0.01)
+
+        await run(http, services, after(Load={"value": 1, "nbytes": 100}))
+        await becomes(100)
+        assert (await http.post("/free", json={})).status_code == 200
+        await run(http, services, shown(1))
+        assert await held() == 100
+        seq = services.jobs.seq
+        await http.post("/prompt", json={"prompt": LONG, "prompt_id": "long"})
+        await until(services.jobs, "node_started", since=seq)
+        assert (await http.post("/free", json={"unload_models": True})).status_code == 200
+        await http.post("/interrupt")
+        await becomes(0)
+
+
+async def test_remembered_values_are_let_go_of_and_stay_on_disk(tmp_path: Path):
+    large = 64 * 2**20
+    graph = {"1": n("Repeat", text="x", count=large), "2": n("Length", text=("1", 0)), "3": n("Show", value=("2", 0))}
+    async with client(tmp_path, process=True) as (http, services):
+
+        async def resident() -> int:
+            (worker,) = (await http.get("/api/v1/workers")).json()["workers"]
+            return int(worker["rss"])
+
+        await run(http, services, graph)
+        before = await resident()
+        assert (await http.post("/free", json={"free_memory": True})).status_code == 200
+        async with asyncio.timeout(20):
+            while await resident() > before - large // 2:
+                await asyncio.sleep(0.02)
+        id = await run(http, services, graph)
+        told = (await http.get(f"/history/{id}")).json()[id]["status"]["messages"]
+        assert dict(told)["execution_cached"]["nodes"] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("body", ["{", "[]", '{"delete": "all"}', '{"delete": [1]}'])

@@ -7,10 +7,15 @@ from hypothesis import strategies as st
 from server.workers import contract
 from server.workers.contract import Order, Report, decode, decoder, encode
 
-VALUES = {str: st.text(), bytes: st.binary(), int: st.integers(0, 2**40), float: st.floats(allow_nan=False)}
+VALUES = {
+    str: st.text(),
+    bytes: st.binary(),
+    int: st.integers(0, 2**40),
+    float: st.floats(allow_nan=False),
+    bool: st.booleans(),
+}
 SPECIAL = {
     "node": st.none() | st.text(),
-    "previews": st.booleans(),
     "jobs": st.lists(st.text()).map(tuple),
     "kind": st.just("saved"),
     "outcome": st.just("failed"),

@@ -16,6 +16,7 @@ from server.workers.contract import (
     Began,
     Close,
     Ended,
+    Free,
     GiveBack,
     Look,
     Previewed,
@@ -26,6 +27,7 @@ from server.workers.contract import (
     Run,
     Stop,
     Told,
+    Uses,
 )
 from server.workers.worker import Worker, json_text
 from tests.server.words import after, n, options, shown, vocabulary
@@ -115,6 +117,23 @@ def test_previews_are_sent_while_somebody_looks(tmp_path: Path):
         previews = [report for report in wait(endings(2)) if isinstance(report, Previewed)]
         assert 1 < len(previews) < 10
         assert previews[0].image == b"\xff\xd8 a picture"
+
+
+def test_memory_is_let_go_of_between_two_jobs(tmp_path: Path):
+    with working(tmp_path) as (worker, wait):
+        worker.take([run("a", after(Load={"value": 1, "nbytes": 100}))])
+        assert Uses(reserved=100, used=100) in wait(lambda reports: reports and isinstance(reports[-1], Uses))
+        worker.take([run("long", after(Steps={"value": 1, "count": 20, "seconds": 0.02})), run("b", shown(1))])
+        wait(lambda reports: any(isinstance(report, Progressed) for report in reports))
+        worker.take([Free(models=True, values=False)])
+        marks = [report for report in wait(endings(3)) if isinstance(report, Began | Ended | Uses)]
+        assert marks[2:5] == [Uses(reserved=100, used=100), marks[3], marks[4]]
+        assert [type(mark).__name__ for mark in marks[3:]] == ["Began", "Ended", "Uses", "Began", "Ended"]
+        assert marks[5] == Uses()
+        worker.take([run("c", after(Load={"value": 2, "nbytes": 50})), Free(models=True, values=True)])
+        wait(endings(4))
+        worker.take([Free(models=True, values=True)])
+        assert wait(lambda reports: reports[-1] == Uses())
 
 
 def test_errors_and_mistakes_end_one_job(tmp_path: Path, monkeypatch: Any):
