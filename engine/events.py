@@ -83,12 +83,13 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something went wrong that costs no result."""
+    """Something went wrong that costs no result; ``blocks``: a node says why those that depend on it do not run."""
 
     seq: int
     job: str
     message: str
     node: str | None = None
+    blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

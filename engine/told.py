@@ -50,7 +50,7 @@ class Told:
     def warn_of_blocks(self, task: Task, notes: Mapping[str, list[Any]] | None) -> None:
         """Tell the messages of blocks that a node gave."""
         for message in notes.get("blocked", ()) if notes else ():
-            self.emit(events.Warned, message=message, node=task.node.id)
+            self.emit(events.Warned, message=message, node=task.node.id, blocks=True)
 
     def show(self, task: Task, written: Mapping[int, Placed]) -> None:
         """Tell where an output node's files are: those that were ``written`` now, and those of remembered calls."""

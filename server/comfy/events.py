@@ -53,7 +53,10 @@ class Story:
             case "node_finished" if event.node:
                 return self._finished(event.node)
             case "remembered" if event.node:
+                self._types[event.node] = event.data["class_type"]
                 self._done.append(event.node)
+            case "warned" if event.node and event.data.get("blocks"):
+                return [self._blocked(event.node, event.data["message"])]
             case "saved" if event.node:
                 return self._saved(event.node, ui(event.data))
             case "succeeded" | "failed" | "cancelled" if self._began:
@@ -128,13 +131,22 @@ class Story:
             told.append(self.state())
         return told
 
+    def _blocked(self, node: str, message: str) -> Said:
+        """Return that a node stops those that depend on it. The job goes on."""
+        about = {"node_id": self.shown(node), "node_type": self._types.get(node, ""), "executed": self._executed()}
+        why = {"exception_message": message, "exception_type": "ExecutionBlocked", "traceback": []}
+        return self._said("execution_error", **about, **why, current_inputs=[], current_outputs=[])
+
+    def _executed(self) -> list[str]:
+        return list(dict.fromkeys(map(self.shown, self._done)))
+
     def _ended(self, event: JobEvent) -> list[Said]:
         kind = KINDS[event.kind]
         timestamp = milliseconds(event.time)
         if event.kind == "succeeded":
             owed = [self.state()] if self._showing else []
             return [*owed, self._said(kind, timestamp=timestamp)]
-        executed = list(dict.fromkeys(map(self.shown, self._done)))
+        executed = self._executed()
         error = event.data.get("error", {})
         node = self.shown(error["node"]) if error.get("node") else self.node or ""
         about = {"node_id": node, "node_type": error.get("class_type") or self._types.get(node, "")}

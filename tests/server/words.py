@@ -16,7 +16,7 @@ from PIL import Image
 
 from engine import Registry, types
 from engine.context import Context, Environment, Usage
-from engine.node import Artifact, Field, OptionalInput, Shown
+from engine.node import Artifact, Block, Field, OptionalInput, Shown
 from engine.types import Anything
 from server.app.host import serving
 from server.app.services import Services
@@ -135,6 +135,10 @@ def vocabulary() -> Registry:
         while time.monotonic() < end:
             torch.linalg.multi_dot([matrix] * 50)
         return size
+
+    @node("Gate")
+    def gate(value: int, message: str) -> int | Block:
+        return Block(message or None)
 
     @node("Fail")
     def fail(value: int) -> int:

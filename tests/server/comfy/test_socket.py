@@ -109,6 +109,23 @@ async def test_failures_and_interrupts_are_told(server: Online):
         assert (stopped["node_id"], stopped["node_type"], stopped["executed"]) == ("1", "Steps", [])
 
 
+async def test_a_block_with_a_message_is_told_and_the_job_goes_on(server: Online):
+    graph = {"1": n("Gate", value=1, message="no entry"), "2": n("Show", value=("1", 0)), "3": n("Show", value="free")}
+    graph |= {"4": n("Gate", value=1, message=""), "5": n("Show", value=("4", 0))}
+    async with joined(server) as (socket, sid):
+        for id in ("blocked", "remembered"):
+            submit(server, graph, id, client=sid)
+            frames = await story(socket, id)
+            (error,) = of(frames, "execution_error")
+            assert error | {"executed": []} == {
+                "prompt_id": id, "node_id": "1", "node_type": "Gate", "executed": [], "exception_message": "no entry",
+                "exception_type": "ExecutionBlocked", "traceback": [], "current_inputs": [], "current_outputs": [],
+            }  # fmt: skip
+            assert [data["node"] for data in of(frames, "executed")] == ["3"]
+            assert "execution_success" in kinds(frames)
+    assert server.services.jobs.get("blocked").state == "succeeded"
+
+
 @pytest.mark.parametrize("metadata", [True, False])
 async def test_progress_and_previews_come_in_the_form_that_a_client_reads(server: Online, metadata: bool):
     id = f"previews-{metadata}"
