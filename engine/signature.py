@@ -4,9 +4,9 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, Unpack, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
@@ -51,6 +51,9 @@ def read_signature(function: Callable[..., Any], *, type: str, version: int | st
     hidden: dict[str, Hidden] = {}
     context = None
     for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD and get_origin(hints.get(parameter.name)) is Unpack:
+            ports += _spread(where, hints[parameter.name], facts["input_is_list"])
+            continue
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise DefinitionError(f"{where}: *{parameter.name} can't be an input.", hint="Name each input.")
         if parameter.name not in hints:
@@ -66,7 +69,8 @@ def read_signature(function: Callable[..., Any], *, type: str, version: int | st
             _check_hidden(where, parameter.name, token)
             hidden[parameter.name] = token
         else:
-            ports.append(_port(where, parameter, hint, facts["input_is_list"]))
+            default = NO_DEFAULT if parameter.default is parameter.empty else parameter.default
+            ports.append(_port(where, parameter.name, default, hint, facts["input_is_list"]))
     if "return" not in hints:
         raise DefinitionError(f"{where}: the return type is missing.", hint="Write -> Image, or -> None.")
     if not ((isinstance(version, int) and version > 0) or (isinstance(version, str) and version)):
@@ -158,8 +162,18 @@ def _check_hooks(where: str, spec: NodeSpec) -> None:
             )
 
 
-def _port(where: str, parameter: inspect.Parameter, hint: Any, as_list: bool) -> Port:
-    name = parameter.name
+def _spread(where: str, hint: Any, as_list: bool) -> Iterator[Port]:
+    """Yield the inputs of ``**inputs: Unpack[Inputs]``, a TypedDict: for names that no parameter can have.
+
+    Their defaults are those of ``Field``.
+    """
+    (inputs,) = get_args(hint)
+    for name, kind in typing.get_type_hints(inputs, include_extras=True).items():
+        fields = [mark for mark in _split(kind)[1] if isinstance(mark, FieldInfo) and not mark.is_required()]
+        yield _port(where, name, fields[0].default if fields else NO_DEFAULT, kind, as_list)
+
+
+def _port(where: str, name: str, default: Any, hint: Any, as_list: bool) -> Port:
     base, marks = _split(hint)
     if as_list:
         base, nullable_list = _without_none(base)
@@ -182,7 +196,6 @@ def _port(where: str, parameter: inspect.Parameter, hint: Any, as_list: bool) ->
             options |= mark.options
         if isinstance(mark, FieldInfo) and mark.description:
             options["tooltip"] = mark.description
-    default = NO_DEFAULT if parameter.default is inspect.Parameter.empty else parameter.default
     if as_list and isinstance(default, list) and len(default) == 1:
         (default,) = default
     optional = nullable or any(isinstance(mark, OptionalInput) for mark in marks)

@@ -32,6 +32,7 @@ MODULES = (
     "latent_compose",
     "latent_transform",
     "latent_math",
+    "latent_operations",
     "sampler",
     "sampler_seeds",
     "samplers",

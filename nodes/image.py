@@ -48,6 +48,20 @@ def load_image(ctx: Context, image: Annotated[str, InputFile(), Widget(image_upl
     return LoadedImage(*files.read_image(path))
 
 
+OUTPUTS = Widget(
+    image_upload=True,
+    image_folder="output",
+    remote={"route": "/internal/files/output", "refresh_button": True, "control_after_refresh": "first"},
+)
+"""An editor asks the server for the files of the output folder."""
+
+
+@node("LoadImageOutput", category="image", display_name="Load Image (from Outputs)", experimental=True)
+def load_image_output(ctx: Context, image: Annotated[str, InputFile(), OUTPUTS]) -> LoadedImage:
+    """Load a picture from the output folder, and a mask of where it is transparent. Its name ends in `` [output]``."""
+    return load_image(ctx, image)
+
+
 def check_prefix(prefix: str) -> None:
     """Raise FileError for a file name prefix that leads out of its folder or is too long."""
     confined(prefix, LONGEST_PREFIX)
@@ -146,3 +160,17 @@ def image_scale_to_total_pixels(
     height, width = image.shape[1:3]
     factor = sqrt(int(megapixels * 1024 * 1024) / (width * height))
     return _scaled(image, factor, upscale_method)
+
+
+@node("ImageScaleToMaxDimension", category="image/upscaling")
+def image_scale_to_max_dimension(
+    image: Image,
+    *,
+    upscale_method: Literal["area", "lanczos", "bilinear", "nearest-exact", "bicubic"],
+    largest_size: Annotated[int, Field(ge=0, le=MAX_SIDE), Widget(step=1)] = 512,
+) -> Image:
+    """Resize pictures so that their longer side has so many pixels, and keep the proportions.
+
+    0 leaves them as they are. Not compared with the reference.
+    """
+    return _scaled(image, largest_size / max(image.shape[1:3]), upscale_method) if largest_size else image

@@ -1,7 +1,8 @@
-"""Batches of pictures: take from them, repeat and split them, ask how large they are."""
+"""Batches of pictures: take from them, repeat and split them, take them apart, ask how large they are."""
 
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from engine.errors import InputError
 from engine.node import Field, Hidden, node
 from engine.types import Image, Tensor
 from nodes.inputs import BatchSize, Fraction, Seed
@@ -10,9 +11,11 @@ from nodes.lazy import lazy
 if TYPE_CHECKING:
     import torch
 
+    from nodes.pixels import colours
     from nodes.sampling import noise
 else:
     torch = lazy("torch")
+    colours = lazy("nodes.pixels.colours")
     noise = lazy("nodes.sampling.noise")
 
 
@@ -63,3 +66,35 @@ def get_image_size(image: Image, unique_id: Annotated[str, Hidden("UNIQUE_ID")] 
 def image_add_noise(image: Image, seed: Seed = 0, strength: Fraction = 0.5) -> Image:
     """Add Gaussian noise to pictures; strength is its spread. Not compared with the reference."""
     return (image + strength * noise.starting_noise(seed, image.shape)).clamp(0, 1)
+
+
+class Yuv(NamedTuple):
+    Y: Image
+    U: Image
+    V: Image
+
+
+@node("ImageRGBToYUV", category="image/batch")
+def image_rgb_to_yuv(image: Image) -> Yuv:
+    """Take pictures apart into brightness (Y) and colour (U, V), each a grey picture.
+
+    YCbCr of ITU-R BT.601 over the full range, as in kornia. Not compared with the reference.
+    """
+    return Yuv(*(part.expand(*part.shape[:3], 3).clone() for part in colours.to_yuv(image).chunk(3, dim=-1)))
+
+
+@node("ImageYUVToRGB", category="image/batch")
+def image_yuv_to_rgb(Y: Image, U: Image, V: Image) -> Image:
+    """Put brightness (Y) and colour (U, V) together; of pictures with colours each takes the mean.
+
+    Not compared with the reference.
+    """
+    shapes = {part.shape[:3] for part in (Y, U, V)}
+    if len(shapes) > 1:
+        raise InputError(
+            "The three parts are not of one size.",
+            input="U",
+            got=", ".join(" x ".join(map(str, shape)) for shape in sorted(shapes)),
+            expected="as many pictures of the same height and width",
+        )
+    return colours.to_rgb(torch.cat([part.mean(dim=-1, keepdim=True) for part in (Y, U, V)], dim=-1))

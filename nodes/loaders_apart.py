@@ -1,11 +1,13 @@
 """Load the parts of a model from files of their own."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from engine.context import Context
 from engine.node import Files, Widget, node
 from nodes.lazy import lazy
-from nodes.recipes import Clip, FileRef, Model, Rounded
+from nodes.loaders import LoadedCheckpoint, load_checkpoint
+from nodes.recipes import Clip, DiscreteSampling, FileRef, Model, Rounded
 
 if TYPE_CHECKING:
     from nodes.models import files, service
@@ -90,3 +92,32 @@ def load_two_clips(
 def _encoder(ctx: Context, name: str) -> FileRef:
     files.detected(ctx, ENCODERS, name, "text")
     return FileRef(ENCODERS, ctx.fingerprint(ENCODERS, name))
+
+
+@node(
+    "CheckpointLoader",
+    category="advanced/loaders",
+    display_name="Load Checkpoint With Config (DEPRECATED)",
+    resource="io",
+    deprecated=True,
+)
+def load_checkpoint_with_config(
+    ctx: Context,
+    *,
+    config_name: Literal[
+        "anything_v3.yaml", "v1-inference.yaml", "v1-inference_clip_skip_2.yaml", "v1-inference_clip_skip_2_fp16.yaml",
+        "v1-inference_fp16.yaml", "v1-inpainting-inference.yaml", "v2-inference-v.yaml", "v2-inference-v_fp32.yaml",
+        "v2-inference.yaml", "v2-inference_fp32.yaml", "v2-inpainting-inference.yaml",
+    ],
+    ckpt_name: Annotated[str, Files("checkpoints")],
+) -> LoadedCheckpoint:  # fmt: skip
+    """Load a checkpoint and say by a known configuration what it predicts and which layer of the text counts.
+
+    Everything else is read off the file. Not compared with the reference.
+    """
+    model, clip, vae = load_checkpoint(ctx, ckpt_name)
+    if "inference-v" in config_name:
+        model = replace(model, options=(*model.options, DiscreteSampling("v_prediction")))
+    if "clip_skip_2" in config_name or config_name.startswith("anything"):
+        clip = replace(clip, layer=-2)
+    return LoadedCheckpoint(model, clip, vae)

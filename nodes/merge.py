@@ -1,7 +1,8 @@
 """Merge models and text encoders. What these nodes give are recipes: weights are mixed when a network is built."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypedDict, TypeVar, Unpack, cast
 
 from engine.context import Context
 from engine.node import Field, Widget, node
@@ -80,6 +81,68 @@ def clip_merge_subtract(ctx: Context, clip1: Clip, clip2: Clip, multiplier: Mult
     Not compared with the reference.
     """
     return _merged(ctx, clip1, clip2, ("", multiplier, -multiplier))
+
+
+Ratio = Annotated[float, Field(1.0, ge=0.0, le=1.0), Widget(step=0.01)]
+
+UnetBlocks = TypedDict("UnetBlocks", {
+    "time_embed.": Ratio, "label_emb.": Ratio,
+    "input_blocks.0.": Ratio, "input_blocks.1.": Ratio, "input_blocks.2.": Ratio, "input_blocks.3.": Ratio,
+    "input_blocks.4.": Ratio, "input_blocks.5.": Ratio, "input_blocks.6.": Ratio, "input_blocks.7.": Ratio,
+    "input_blocks.8.": Ratio, "input_blocks.9.": Ratio, "input_blocks.10.": Ratio, "input_blocks.11.": Ratio,
+    "middle_block.0.": Ratio, "middle_block.1.": Ratio, "middle_block.2.": Ratio,
+    "output_blocks.0.": Ratio, "output_blocks.1.": Ratio, "output_blocks.2.": Ratio, "output_blocks.3.": Ratio,
+    "output_blocks.4.": Ratio, "output_blocks.5.": Ratio, "output_blocks.6.": Ratio, "output_blocks.7.": Ratio,
+    "output_blocks.8.": Ratio, "output_blocks.9.": Ratio, "output_blocks.10.": Ratio, "output_blocks.11.": Ratio,
+    "out.": Ratio,
+})  # fmt: skip
+"""The blocks of Stable Diffusion 1 and 2, by how the names of their weights begin in the original layout."""
+
+XlBlocks = TypedDict("XlBlocks", {
+    "time_embed.": Ratio, "label_emb.": Ratio,
+    "input_blocks.0": Ratio, "input_blocks.1": Ratio, "input_blocks.2": Ratio, "input_blocks.3": Ratio,
+    "input_blocks.4": Ratio, "input_blocks.5": Ratio, "input_blocks.6": Ratio, "input_blocks.7": Ratio,
+    "input_blocks.8": Ratio, "middle_block.0": Ratio, "middle_block.1": Ratio, "middle_block.2": Ratio,
+    "output_blocks.0": Ratio, "output_blocks.1": Ratio, "output_blocks.2": Ratio, "output_blocks.3": Ratio,
+    "output_blocks.4": Ratio, "output_blocks.5": Ratio, "output_blocks.6": Ratio, "output_blocks.7": Ratio,
+    "output_blocks.8": Ratio, "out.": Ratio,
+})  # fmt: skip
+"""The blocks of SDXL."""
+
+SPECIFIC = f"{CATEGORY}/model_specific"
+
+
+@node("ModelMergeSD1", category=SPECIFIC, resource="io")
+def model_merge_sd1(ctx: Context, model1: Model, model2: Model, **blocks: Unpack[UnetBlocks]) -> Model:
+    """Mix the weights of two models, with a ratio for each block: 1 is the first model, 0 the second.
+
+    Not compared with the reference.
+    """
+    return _merged(ctx, model1, model2, *_by_block(blocks))
+
+
+@node("ModelMergeSD2", category=SPECIFIC, resource="io")
+def model_merge_sd2(ctx: Context, model1: Model, model2: Model, **blocks: Unpack[UnetBlocks]) -> Model:
+    """Mix the weights of two models, with a ratio for each block: 1 is the first model, 0 the second.
+
+    Not compared with the reference.
+    """
+    return _merged(ctx, model1, model2, *_by_block(blocks))
+
+
+@node("ModelMergeSDXL", category=SPECIFIC, resource="io")
+def model_merge_sdxl(ctx: Context, model1: Model, model2: Model, **blocks: Unpack[XlBlocks]) -> Model:
+    """Mix the weights of two models, with a ratio for each block: 1 is the first model, 0 the second.
+
+    Not compared with the reference.
+    """
+    return _merged(ctx, model1, model2, *_by_block(blocks))
+
+
+def _by_block(blocks: Mapping[str, object]) -> list[tuple[str, float, float]]:
+    """Return shares by block; what lies in none of them stays as it is in the first model."""
+    ratios = cast(Mapping[str, float], blocks)
+    return [("", 1.0, 0.0), *((name, ratio, 1 - ratio) for name, ratio in ratios.items())]
 
 
 def _merged(ctx: Context, first: Recipe, second: Recipe, *shares: tuple[str, float, float]) -> Recipe:

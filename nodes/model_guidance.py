@@ -86,6 +86,22 @@ def cfg_norm(model: Model, strength: Annotated[float, Field(ge=0.0, le=100.0), W
     return Changed(with_option(model, GuidanceChange("normed", {"strength": strength})))
 
 
+@node("RenormCFG", category="advanced/model")
+def renorm_cfg(
+    model: Model,
+    cfg_trunc: Annotated[float, Field(ge=0.0, le=100.0), Widget(step=0.01)] = 100,
+    renorm_cfg: Annotated[float, Field(ge=0.0, le=100.0), Widget(step=0.01)] = 1.0,
+) -> Model:
+    """Guide only below a noise level, and let the result be at most so many times as long as the positive prediction.
+
+    A length of 0 is any length.
+
+    Lumina-Image 2.0 (Qin et al. 2025), arXiv 2503.21758. Not compared with the reference.
+    """
+    settings = {"first_sigma": cfg_trunc, "longest": renorm_cfg}
+    return with_option(model, GuidanceChange("bounded", settings))
+
+
 @node(
     "Mahiro",
     category="_for_testing",

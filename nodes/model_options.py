@@ -1,12 +1,15 @@
 """Change how a model is used without changing its weights."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from engine.context import Context
 from engine.errors import InputError
 from engine.node import Field, Widget, node
 from nodes.inputs import Fraction
+from nodes.lazy import lazy
 from nodes.model_patches import with_option
 from nodes.recipes import (
+    Compiled,
     Conditioning,
     ContinuousSampling,
     DiscreteSampling,
@@ -14,6 +17,11 @@ from nodes.recipes import (
     PerpendicularGuidance,
     RescaledGuidance,
 )
+
+if TYPE_CHECKING:
+    from nodes.models import compiled
+else:
+    compiled = lazy("nodes.models.compiled")
 
 Level = Annotated[float, Field(ge=0.0, le=1000.0), Widget(step=0.001, round=False)]
 
@@ -42,6 +50,23 @@ def model_sampling_continuous_edm(
             got=sampling,
             expected="v_prediction, edm or eps",
         )
+    _check_levels(sigma_min, sigma_max)
+    return with_option(model, ContinuousSampling(sampling, sigma_max, sigma_min))
+
+
+@node("ModelSamplingContinuousV", category="advanced/model")
+def model_sampling_continuous_v(
+    model: Model, *, sampling: Literal["v_prediction"], sigma_max: Level = 500.0, sigma_min: Level = 0.03
+) -> Model:
+    """Say that a model predicts velocity and is told the angle between signal and noise, on levels between two.
+
+    Not compared with the reference.
+    """
+    _check_levels(sigma_min, sigma_max)
+    return with_option(model, ContinuousSampling(sampling, sigma_max, sigma_min, clock="angle"))
+
+
+def _check_levels(sigma_min: float, sigma_max: float) -> None:
     if not 0 < sigma_min < sigma_max:
         raise InputError(
             "There are no noise levels between these two.",
@@ -49,13 +74,21 @@ def model_sampling_continuous_edm(
             got=f"{sigma_min} to {sigma_max}",
             expected="0 < sigma_min < sigma_max",
         )
-    return with_option(model, ContinuousSampling(sampling, sigma_max, sigma_min))
 
 
 @node("RescaleCFG", category="advanced/model")
 def rescale_cfg(model: Model, multiplier: Fraction = 0.7) -> Model:
     """Keep strong guidance from burning a picture out: pull its contrast back to that of the positive prompt."""
     return with_option(model, RescaledGuidance(multiplier))
+
+
+@node("TorchCompileModel", category="_for_testing", experimental=True)
+def torch_compile_model(ctx: Context, model: Model, *, backend: Literal["inductor", "cudagraphs"]) -> Model:
+    """Have torch compile a model's network: slow at the first step of each size of picture, faster from then on."""
+    compiled.check()
+    if backend == "cudagraphs" and not ctx.settings.device.startswith("cuda"):
+        raise InputError("CUDA graphs need a GPU.", input="backend", got=backend, expected="inductor, or --device cuda")
+    return with_option(model, Compiled(backend))
 
 
 @node(

@@ -104,11 +104,32 @@ class DiscreteSampling:
 @wire("ContinuousSampling")
 @dataclass(frozen=True, slots=True)
 class ContinuousSampling:
-    """An option of a model: what its output is, over any level between two."""
+    """An option of a model: what its output is, over any level between two.
+
+    ``clock`` is what its network is told of a level: its logarithm, or the angle between signal and noise.
+    """
 
     prediction: Literal["eps", "v_prediction", "edm"]
     sigma_max: float
     sigma_min: float
+    clock: Literal["logarithm", "angle"] = "logarithm"
+
+
+@wire("LATENT_OPERATION")
+@dataclass(frozen=True, slots=True)
+class LatentOperation:
+    """An operation on latents by its name in ``nodes.pixels.operations``; as an option of a model, on its guidance."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@wire("Compiled")
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """An option of a model: its network is compiled, by a backend of torch."""
+
+    backend: Literal["inductor", "cudagraphs"]
 
 
 @wire("RescaledGuidance")

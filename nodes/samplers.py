@@ -39,6 +39,23 @@ def sampler_euler_ancestral_cfg_pp(
     return Sampler("euler_ancestral_cfg_pp", {"eta": eta, "s_noise": s_noise})
 
 
+def check_version(version: str) -> str | None:
+    """Say what is wrong with a version of CFG++ that no paper describes."""
+    return None if version == "regular" else f"the version {version} is not supported, regular is"
+
+
+@node(
+    "SamplerEulerCFGpp",
+    category="_for_testing",
+    display_name="SamplerEulerCFG++",
+    experimental=True,
+    validate={"version": check_version},
+)
+def sampler_euler_cfg_pp(*, version: Literal["regular", "alternative"]) -> Sampler:
+    """Euler steps that go back up along the unguided noise. The alternative version is not supported."""
+    return Sampler("euler_cfg_pp")
+
+
 @node("SamplerDPMPP_2S_Ancestral", category=CATEGORY)
 def sampler_dpmpp_2s_ancestral(eta: Setting = 1.0, s_noise: Setting = 1.0) -> Sampler:
     """DPM-Solver++ with two stages a step and renewed noise."""

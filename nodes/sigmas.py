@@ -1,6 +1,6 @@
 """Schedules: the noise levels that a run visits."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from engine.context import Context
 from engine.errors import InputError
@@ -103,6 +103,20 @@ def sd_turbo_scheduler(
 ) -> Sigmas:
     """Take the ten timesteps that turbo models were distilled to, or the last part of them."""
     return schedules.turbo_sigmas(levels.levels(ctx, model), steps, denoise)
+
+
+@node("AlignYourStepsScheduler", category=CATEGORY)
+def align_your_steps_scheduler(
+    *,
+    model_type: Literal["SD1", "SDXL", "SVD"],
+    steps: Steps = 10,
+    denoise: Fraction = 1.0,
+) -> Sigmas:
+    """Take the levels that were found best for ten steps of a family, or levels between them for more or fewer.
+
+    Sabour et al. (2024), Align Your Steps, arXiv 2404.14507. Not compared with the reference.
+    """
+    return schedules.aligned_sigmas(model_type, steps, denoise)
 
 
 def _above_zero(**inputs: float) -> None:

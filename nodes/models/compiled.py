@@ -25,9 +25,9 @@ def check() -> None:
         )
 
 
-def compiled(module: nn.Module) -> nn.Module:
+def compiled(module: nn.Module, backend: str = "inductor") -> nn.Module:
     """Return the module, to be compiled when it is called: once for each size."""
-    module.compile(dynamic=False)
+    module.compile(dynamic=False, backend=backend)
     return module
 
 

@@ -1,13 +1,15 @@
 """Guidance as a recipe says it, over the network that it names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from nodes.foreign import ForeignOptions
 from nodes.models.hooks import HOOKS, Hook, middle
 from nodes.network_options import GuidanceChange, PerturbedAttention, SelfAttention
-from nodes.recipes import Guider, Model, PerpendicularGuidance, RescaledGuidance
+from nodes.pixels.operations import operation
+from nodes.recipes import Guider, LatentOperation, Model, PerpendicularGuidance, RescaledGuidance
 from nodes.sampling.corrections import Corrected, Correction, blurred_attention, perturbed
 from nodes.sampling.guidance import Guidance, Part, Scaled, classifier_free, dual, perpendicular, rescaled
 from nodes.sampling.guidance_changes import Changes, changes
@@ -44,16 +46,21 @@ def guidance(guider: Guider, predict: Predictor, sides: Sequence[Sequence[Part]]
 def _between(model: Model) -> Scaled:
     """Return guidance between two sides as the options of a model have it."""
     inner: Scaled = classifier_free
+    named: list[tuple[str, Mapping[str, Any]]] = []
     for option in model.options:
         match option:
             case RescaledGuidance(multiplier=multiplier):
                 inner = partial(rescaled, multiplier=multiplier)
             case ForeignOptions(rule=rule) if rule:
                 inner = rule
-    named = changes([(each.name, each.settings) for each in model.options if isinstance(each, GuidanceChange)])
+            case GuidanceChange(name=name, settings=settings):
+                named.append((name, settings))
+            case LatentOperation(name=name, settings=settings):
+                named.append(("operated", {"operation": operation(name, settings)}))
+    changed = changes(named)
     if foreign := model.option(ForeignOptions):
-        named = Changes([*named.before, *foreign.before], [*named.after, *foreign.after])
-    return named.around(inner) if named.before or named.after else inner
+        changed = Changes([*changed.before, *foreign.before], [*changed.after, *foreign.after])
+    return changed.around(inner) if changed.before or changed.after else inner
 
 
 def corrected(guider: Guider, guided: Guidance) -> GuidedDenoiser:

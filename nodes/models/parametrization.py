@@ -9,6 +9,7 @@ from nodes.models.families.checkpoint import Checkpoint
 from nodes.recipes import ContinuousSampling, DiscreteSampling, Model
 from nodes.sampling import prediction
 from nodes.sampling.noise_levels import (
+    AngularLevels,
     ContinuousLevels,
     NoiseLevels,
     distilled,
@@ -47,7 +48,8 @@ def parametrization(model: Model, checkpoint: Checkpoint) -> Parametrization:
             return _discrete(chosen)
         case ContinuousSampling() as chosen:
             predict = CONTINUOUS[chosen.prediction]
-            return Parametrization(predict, ContinuousLevels(chosen.sigma_min, chosen.sigma_max))
+            clock = AngularLevels if chosen.clock == "angle" else ContinuousLevels
+            return Parametrization(predict, clock(chosen.sigma_min, chosen.sigma_max))
     if checkpoint.prediction == "flow":
         return Parametrization(prediction.flow, checkpoint.levels(), FLOW)
     return Parametrization(PREDICTORS[checkpoint.prediction], checkpoint.levels())

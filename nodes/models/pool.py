@@ -36,6 +36,7 @@ from nodes.models.working import unet_bytes
 from nodes.recipes import (
     Clip,
     ClipVision,
+    Compiled,
     ControlNet,
     FileRef,
     ForeignPatch,
@@ -108,11 +109,14 @@ class Pool:
         return first
 
     def unet(self, model: Model, working: int = 0, streamed: bool = False) -> Unet:
-        """Return the diffusion network of a recipe, patched. Options of the recipe change nothing here.
+        """Return the diffusion network of a recipe, patched. Of its options only ``Compiled`` changes something here.
 
         Where it does not fit beside ``working`` bytes, or shall be ``streamed``, its blocks come when they are called.
         """
-        checkpoint, network, model = self.checkpoint(model.file), self.network(model), replace(model, options=())
+        chosen = model.option(Compiled)
+        backend = chosen.backend if chosen else "inductor" if self._compiled else None
+        checkpoint, network = self.checkpoint(model.file), self.network(model)
+        model = replace(model, options=(chosen,) if chosen else ())
         return placed(
             self.residents,
             model,
@@ -120,7 +124,7 @@ class Pool:
             needed_bytes(network, self.weights(model.file), self.policy.unet),
             lambda: self._source(model, model.file, network),
             lambda module, stream: Unet(
-                compiled(module) if self._compiled and not stream else module,
+                compiled(module, backend) if backend and not stream else module,
                 checkpoint.prediction,
                 checkpoint.latent,
                 stream,

@@ -11,7 +11,7 @@ def gaussian_blur(image: Tensor, radius: int, sigma: float) -> Tensor:
     ``sigma`` is in units of ``radius``: the kernel's edge lies at distance 1. The border is reflected, so both sides
     of the picture are longer than ``radius``.
     """
-    weights = gaussian_weights(radius, sigma)
+    weights = gaussian_weights(radius, sigma).to(image)
     channels = image.shape[-1]
     planes = pad(image.movedim(-1, 1), (radius,) * 4, mode="reflect")
     rows = conv2d(planes, weights.view(1, 1, 1, -1).expand(channels, -1, -1, -1), groups=channels)

@@ -82,6 +82,11 @@ def frequencies(low: float, high: float, cutoff: int) -> Before:
     return before
 
 
+def operated(operation: Callable[[Tensor], Tensor]) -> Before:
+    """The step from uncond to cond goes through an operation."""
+    return lambda s, scale: replace(s, cond=s.uncond + operation(s.cond - s.uncond))
+
+
 def rising(lowest: float) -> Before:
     """Along the batch the scale rises from ``lowest`` to what was asked for: frames of a video."""
     return _ramped(lowest, lambda count: torch.linspace(0, 1, count))
@@ -117,6 +122,16 @@ def normed(guided: Tensor, s: Sides, strength: float) -> Tensor:
     return shrunk
 
 
+def bounded(guided: Tensor, s: Sides, first_sigma: float, longest: float) -> Tensor:
+    """Guidance at levels below ``first_sigma`` only, and no longer than ``longest`` times cond; 0 is any length.
+
+    The length is that of the whole latent. Lumina-Image 2.0 (Qin et al. 2025), arXiv 2503.21758.
+    """
+    if longest:
+        guided = guided * (longest * _length(s.cond) / _length(guided).clamp(min=TINY)).clamp(max=1.0)
+    return torch.where(s.sigma < first_sigma, guided, s.cond)
+
+
 def directed(guided: Tensor, s: Sides, scale: float) -> Tensor:
     """Mahiro: the less both sides agree, the more of scale * cond alone goes into the result."""
     leap, below = s.cond * scale, s.uncond * scale
@@ -138,6 +153,7 @@ BEFORE: Mapping[str, Callable[..., Before]] = {
     "projected": projected,
     "tangential": lambda: tangential,
     "frequencies": frequencies,
+    "operated": operated,
     "rising": rising,
     "triangular": triangular,
 }
@@ -145,6 +161,7 @@ AFTER: Mapping[str, Callable[..., After]] = {
     "optimized": lambda: optimized,
     "normed": lambda strength: lambda guided, s, _: normed(guided, s, strength),
     "directed": lambda: directed,
+    "bounded": lambda first_sigma, longest: lambda guided, s, _: bounded(guided, s, first_sigma, longest),
     "scaled_noise": lambda factor: lambda guided, s, _: scaled_noise(guided, s, factor),
 }
 """Changes by name. A new one is a function and a line here."""

@@ -88,6 +88,20 @@ class ContinuousLevels:
 
 
 @dataclass(frozen=True)
+class AngularLevels(ContinuousLevels):
+    """Any level between two. The network is told the angle between signal and noise, as a part of a right one.
+
+    t = 2 / pi * atan(sigma): the clock of v-diffusion, as in k-diffusion.
+    """
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        return (timestep.float() * (math.pi / 2)).tan()
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        return sigma.float().atan() / (math.pi / 2)
+
+
+@dataclass(frozen=True)
 class FlowLevels:
     """The levels of a rectified flow: t in (0, 1] pushed towards noise by ``shift`` (Esser et al. 2024, section 5.3.2).
 

@@ -8,11 +8,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
+import numpy
 import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
-from nodes.sampling.noise_levels import NoiseLevels
+from nodes.sampling.noise_levels import NoiseLevels, stable_diffusion
 
 Schedule: TypeAlias = Callable[[NoiseLevels, int], Tensor]
 
@@ -100,6 +101,31 @@ def turbo_sigmas(levels: NoiseLevels, n: int, denoise: float = 1.0) -> Tensor:
     skipped = TURBO_STEPS - int(TURBO_STEPS * denoise)
     timesteps = torch.arange(TURBO_STEPS, 0, -1)[skipped : skipped + n] * (1000 // TURBO_STEPS) - 1
     return _ending_in_zero(levels.sigma(timesteps))
+
+
+ALIGNED: Mapping[str, tuple[int, ...]] = {
+    "SD1": (999, 850, 736, 645, 545, 455, 343, 233, 124, 24, 0),
+    "SDXL": (999, 845, 730, 587, 443, 310, 193, 116, 53, 13, 0),
+}
+"""Timesteps of the schedules that Sabour et al. (2024) found for ten steps, arXiv 2404.14507, and the first one."""
+
+ALIGNED_VIDEO = (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002)
+"""Their noise levels for Stable Video Diffusion."""
+
+
+def aligned_sigmas(kind: str, n: int, denoise: float = 1.0) -> Tensor:
+    """Align Your Steps: the published levels of SD1, SDXL or SVD, their logarithms interpolated to n steps.
+
+    With ``denoise`` below 1 the last round(n * denoise) of the steps; none at 0.
+    """
+    if kind in ALIGNED:
+        known = stable_diffusion().sigma(torch.tensor(ALIGNED[kind])).double().numpy()
+    else:
+        known = numpy.array(ALIGNED_VIDEO)
+    places = numpy.linspace(0, len(known) - 1, n + 1)
+    found = numpy.exp(numpy.interp(places, numpy.arange(len(known)), numpy.log(known)))
+    kept = round(n * denoise)
+    return _ending_in_zero(torch.tensor(found[n - kept : -1], dtype=torch.float32)) if kept else torch.zeros(0)
 
 
 def _simple(levels: NoiseLevels, n: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict, Unpack
 
 import pytest
 
@@ -125,6 +125,19 @@ def test_an_optional_input_with_another_default():
 def test_what_editors_are_told():
     found = port(Annotated[str, Widget(multiline=True), Field(description="a prompt")], "x")
     assert found.options == {"multiline": True, "tooltip": "a prompt"}
+
+
+Dotted = TypedDict("Dotted", {"out.": Annotated[float, Field(1, ge=0), Widget(step=0.1)], "in.": int})
+
+
+def test_inputs_whose_names_no_parameter_can_have():
+    def function(x: int, **inputs: Unpack[Dotted]) -> int: ...
+
+    found = spec(function)
+    assert [each.name for each in found.inputs] == ["x", "out.", "in."]
+    out = found.ports["out."]
+    assert (out.type, out.default, out.minimum, out.options) == ("FLOAT", 1.0, 0, {"step": 0.1})
+    assert found.ports["in."].default is NO_DEFAULT
 
 
 def test_lazy_hidden_and_context_are_no_ordinary_inputs():

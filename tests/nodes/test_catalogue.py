@@ -27,11 +27,14 @@ def catalogue():
 
 
 def declared(entry, *, choices):
-    """Return an input as (type, choices, options): the old and the new form of choices are one, tooltips are free."""
+    """Return an input as (type, choices, options): the old and the new form of choices are one, tooltips are free.
+
+    A choice that is listed twice is one.
+    """
     kind, options = entry[0], entry[1] if len(entry) > 1 else {}
     listed = kind if isinstance(kind, list) else options.get("options")
     kept = {name: value for name, value in options.items() if name not in ("options", "multiselect", "tooltip")}
-    return "COMBO" if isinstance(kind, list) else kind, listed if choices else None, kept
+    return "COMBO" if isinstance(kind, list) else kind, [*dict.fromkeys(listed)] if choices else None, kept
 
 
 @pytest.mark.reference

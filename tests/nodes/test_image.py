@@ -1,5 +1,6 @@
 import struct
 import zlib
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -18,8 +19,10 @@ from nodes.image import (
     image_batch,
     image_scale,
     image_scale_by,
+    image_scale_to_max_dimension,
     image_scale_to_total_pixels,
     load_image,
+    load_image_output,
     preview_image,
     save_image,
 )
@@ -297,3 +300,20 @@ def test_enlarging_by_a_whole_number_and_back_is_the_identity(height, width, fac
     image = noise(1, height, width, 3)
     large = image_scale_by(image, upscale_method="nearest-exact", scale_by=float(factor))
     assert torch.allclose(image_scale_by(large, upscale_method="area", scale_by=1 / factor), image, atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "largest", "expected"), [
+    ((4, 8), 16, (8, 16)), ((8, 4), 2, (2, 1)), ((5, 5), 0, (5, 5)), ((3, 9), 4, (1, 4)),
+])  # fmt: skip
+def test_the_longer_side_decides(size, largest, expected):
+    image = torch.rand(1, *size, 3)
+    found = image_scale_to_max_dimension(image, upscale_method="bilinear", largest_size=largest)
+    assert found.shape == (1, *expected, 3)
+
+
+def test_a_picture_of_the_output_folder(ctx, tmp_path):
+    folders = replace(ctx.folders, output=tmp_path / "out")
+    folders.output.mkdir()
+    Image.new("RGB", (3, 2), "white").save(folders.output / "a.png")
+    found = load_image_output(context(folders), "a.png [output]")
+    assert found.IMAGE.shape == (1, 2, 3, 3) and found.IMAGE.min() == 1

@@ -3,7 +3,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.image_batch import get_image_size, image_add_noise, image_from_batch, rebatch_images, repeat_image_batch
+from engine.errors import InputError
+from nodes.image_batch import (
+    get_image_size,
+    image_add_noise,
+    image_from_batch,
+    image_rgb_to_yuv,
+    image_yuv_to_rgb,
+    rebatch_images,
+    repeat_image_batch,
+)
 
 
 def noise(*shape):
@@ -43,3 +52,13 @@ def test_noise_has_a_seed_and_a_strength():
     found = image_add_noise(image, 3, 0.1)
     assert torch.equal(found, image_add_noise(image, 3, 0.1)) and not torch.equal(found, image_add_noise(image, 4, 0.1))
     assert found.std() == pytest.approx(0.1, rel=0.1) and torch.equal(image_add_noise(image, 3, 0.0), image)
+
+
+def test_brightness_and_colour_are_grey_pictures_and_make_the_picture_again():
+    image = noise(2, 3, 4, 3)
+    parts = image_rgb_to_yuv(image)
+    assert [part.shape for part in parts] == [image.shape] * 3
+    assert all(torch.equal(part[..., 0], part[..., 2]) for part in parts)
+    torch.testing.assert_close(image_yuv_to_rgb(*parts), image, atol=2e-3, rtol=0)
+    with pytest.raises(InputError, match="not of one size"):
+        image_yuv_to_rgb(parts.Y, parts.U[:1], parts.V)

@@ -3,10 +3,17 @@ import torch
 
 from engine.errors import ModelError
 from nodes.loaders import load_checkpoint, load_lora, load_vae
-from nodes.loaders_apart import check_pair, check_single, load_clip, load_two_clips, load_unet
+from nodes.loaders_apart import (
+    check_pair,
+    check_single,
+    load_checkpoint_with_config,
+    load_clip,
+    load_two_clips,
+    load_unet,
+)
 from nodes.models.families import clip_text, ldm_vae
 from nodes.models.service import pool
-from nodes.recipes import Clip, FileRef, Model, Vae
+from nodes.recipes import Clip, DiscreteSampling, FileRef, Model, Vae
 from nodes.text import clip_set_last_layer, clip_text_encode
 from tests.nodes.calls import model_context
 from tests.nodes.models import tiny, tiny_xl
@@ -159,3 +166,16 @@ def test_original_names_lead_to_the_names_of_diffusers():
     names = {early(name) for name in tiny.modules()[1].state_dict()}
     found = ldm_vae.diffusers_names(names)
     assert found.keys() == tiny.modules()[1].state_dict().keys() and {*found.values()} == names
+
+
+@pytest.mark.parametrize(("config", "options", "layer"), [
+    ("v1-inference.yaml", (), None),
+    ("v1-inference_clip_skip_2_fp16.yaml", (), -2),
+    ("anything_v3.yaml", (), -2),
+    ("v2-inference-v_fp32.yaml", (DiscreteSampling("v_prediction"),), None),
+    ("v2-inpainting-inference.yaml", (), None),
+])  # fmt: skip
+def test_a_configuration_says_what_no_file_does(ctx, config, options, layer):
+    loaded = load_checkpoint_with_config(ctx, config_name=config, ckpt_name="tiny.safetensors")
+    assert (loaded.MODEL.options, loaded.CLIP.layer) == (options, layer)
+    assert loaded.VAE == load_checkpoint(ctx, "tiny.safetensors").VAE

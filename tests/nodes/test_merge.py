@@ -5,6 +5,7 @@ import torch
 
 from engine.errors import ModelError
 from engine.values import pack, unpack
+from nodes import vocabulary
 from nodes.loaders import load_lora
 from nodes.merge import (
     clip_merge_add,
@@ -12,6 +13,9 @@ from nodes.merge import (
     clip_merge_subtract,
     model_merge_add,
     model_merge_blocks,
+    model_merge_sd1,
+    model_merge_sd2,
+    model_merge_sdxl,
     model_merge_simple,
     model_merge_subtract,
 )
@@ -127,3 +131,31 @@ def test_each_of_two_text_encoders_is_merged_with_its_own_kind(ctx):
     both = Clip(FileRef("checkpoints", "xl"))
     made = ctx.use(pool).text(clip_merge_subtract(ctx, both, both, 1.0)).models
     assert len(made) == 2 and not any(tensor.any() for model in made for tensor in model.module.state_dict().values())
+
+
+class TestByBlock:
+    @pytest.mark.parametrize("merge", [model_merge_sd1, model_merge_sd2])
+    def test_each_block_has_a_ratio(self, ctx, first, merge):
+        second = weights(ctx, Model(TWO))
+        mixed = weights(ctx, merge(ctx, Model(ONE), Model(TWO), **{"middle_block.0.": 0.25, "time_embed.": 0.0}))
+        for name in first:
+            ratio = 0.25 if name.startswith("mid_block.resnets.0.") else 0.0 if name.startswith("time_emb") else 1.0
+            torch.testing.assert_close(mixed[name], first[name] * ratio + second[name] * (1 - ratio))
+
+    def test_the_blocks_of_sdxl(self, ctx):
+        xl = Model(FileRef("checkpoints", "xl"))
+        doubled = model_merge_add(ctx, xl, xl)
+        mixed = weights(ctx, model_merge_sdxl(ctx, xl, doubled, **{"input_blocks.1": 0.5, "out.": 0.0}))
+        plain = weights(ctx, xl)
+        for name in plain:
+            is_last = name.startswith(("conv_out.", "conv_norm_out."))
+            factor = 1.5 if name.startswith("down_blocks.0.resnets.0.") else 2.0 if is_last else 1.0
+            torch.testing.assert_close(mixed[name], plain[name] * factor)
+
+    def test_a_workflow_names_the_blocks_as_they_are(self):
+        spec = vocabulary()["ModelMergeSD1"]
+        assert [port.name for port in spec.inputs][:5] == [
+            "model1", "model2", "time_embed.", "label_emb.", "input_blocks.0.",
+        ]  # fmt: skip
+        port = spec.ports["output_blocks.11."]
+        assert (port.default, port.minimum, port.maximum, port.required) == (1.0, 0.0, 1.0, True)

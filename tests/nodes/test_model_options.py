@@ -5,7 +5,15 @@ from engine.errors import InputError
 from engine.values import pack, unpack
 from nodes.guiders import cfg_guider, dual_cfg_guider, perp_neg_guider, random_noise
 from nodes.loaders import load_lora, load_lora_model_only
-from nodes.model_options import model_sampling_continuous_edm, model_sampling_discrete, perp_neg, rescale_cfg
+from nodes.model_options import (
+    model_sampling_continuous_edm,
+    model_sampling_continuous_v,
+    model_sampling_discrete,
+    perp_neg,
+    rescale_cfg,
+    torch_compile_model,
+)
+from nodes.models import compiled
 from nodes.models.service import pool
 from nodes.recipes import Clip, Cond, Conditioning, FileRef, Latent, Model, classifier_free
 from nodes.sampler import sampler_custom_advanced
@@ -108,3 +116,28 @@ class TestWeights:
         assert load_lora_model_only(ctx, MODEL, "lora", 0.5) == both.MODEL
         assert Clip(MODEL.file) == both.CLIP
         assert load_lora_model_only(ctx, MODEL, "lora", 0.0) is MODEL
+
+
+class TestCompiled:
+    def test_a_compiled_network_is_another_one_than_the_plain(self, ctx, monkeypatch):
+        monkeypatch.setattr(compiled, "check", lambda: None)
+        chosen = torch_compile_model(ctx, MODEL, backend="inductor")
+        made, plain = (ctx.use(pool).unet(model).module for model in (chosen, MODEL))
+        assert made._compiled_call_impl is not None and plain._compiled_call_impl is None
+        assert ctx.use(pool).unet(rescale_cfg(chosen)).module is made and unpack(pack(chosen)) == chosen
+
+    def test_graphs_are_for_gpus(self, ctx, monkeypatch):
+        monkeypatch.setattr(compiled, "check", lambda: None)
+        with pytest.raises(InputError, match="need a GPU"):
+            torch_compile_model(ctx, MODEL, backend="cudagraphs")
+
+
+def test_a_model_that_is_told_an_angle(ctx):
+    model = model_sampling_continuous_v(MODEL, sampling="v_prediction", sigma_max=80.0, sigma_min=0.5)
+    sigmas = basic_scheduler(ctx, model, scheduler="karras", steps=4)
+    assert sigmas[[0, -2]].tolist() == pytest.approx([80.0, 0.5], rel=1e-4)
+    other = model_sampling_continuous_edm(MODEL, sampling="v_prediction", sigma_max=80.0, sigma_min=0.5)
+    found = guided(ctx, model)
+    assert found.isfinite().all() and not torch.allclose(found, guided(ctx, other))
+    with pytest.raises(InputError):
+        model_sampling_continuous_v(MODEL, sampling="v_prediction", sigma_min=0.0)

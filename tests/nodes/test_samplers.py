@@ -6,6 +6,7 @@ import pytest
 import nodes
 from nodes import samplers
 from nodes.recipes import FileRef, Model
+from nodes.samplers import check_version, sampler_euler_cfg_pp
 from nodes.sampling.noise_levels import stable_diffusion
 from nodes.sampling.solvers import SOLVERS
 
@@ -55,3 +56,8 @@ def test_sa_solver_is_stochastic_between_levels_of_the_model(ctx):
     )
     levels = stable_diffusion()
     assert sampler.settings["between"] == (levels.sigma_at(0.25), levels.sigma_at(0.5))
+
+
+def test_only_the_published_form_of_cfg_pp_is_there():
+    assert sampler_euler_cfg_pp(version="regular").solver == "euler_cfg_pp"
+    assert check_version("regular") is None and "alternative is not supported" in check_version("alternative")

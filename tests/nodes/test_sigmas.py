@@ -6,6 +6,7 @@ from nodes.recipes import FileRef, Model
 from nodes.sampling.noise_levels import stable_diffusion
 from nodes.sampling.schedules import SCHEDULES, beta_sigmas
 from nodes.sigmas import (
+    align_your_steps_scheduler,
     basic_scheduler,
     beta_sampling_scheduler,
     exponential_scheduler,
@@ -78,3 +79,26 @@ def test_turbo_has_no_more_steps_than_are_left(ctx):
 def test_zero_is_refused_where_no_schedule_comes_of_it(ctx, call):
     with pytest.raises(InputError, match="can't be 0"):
         call(ctx)
+
+
+class TestAlignYourSteps:
+    @pytest.mark.parametrize(("kind", "published"), [
+        ("SD1", [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.0]),
+        ("SDXL", [14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.0]),
+        ("SVD", [700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.0]),
+    ])  # fmt: skip
+    def test_ten_steps_are_those_of_the_paper(self, kind, published):
+        found = align_your_steps_scheduler(model_type=kind, steps=10)
+        torch.testing.assert_close(found, torch.tensor(published), atol=4e-3, rtol=0)
+
+    def test_other_counts_keep_the_ends_and_fall(self):
+        for count in (1, 3, 25):
+            found = align_your_steps_scheduler(model_type="SD1", steps=count)
+            assert len(found) == count + 1 and found[-1] == 0
+            torch.testing.assert_close(found[0], LEVELS.table[-1])
+            assert (found.diff() < 0).all()
+
+    def test_a_part_is_the_end(self):
+        whole = align_your_steps_scheduler(model_type="SDXL", steps=10)
+        assert torch.equal(align_your_steps_scheduler(model_type="SDXL", steps=10, denoise=0.4), whole[-5:])
+        assert len(align_your_steps_scheduler(model_type="SDXL", steps=10, denoise=0.0)) == 0

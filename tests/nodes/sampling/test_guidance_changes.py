@@ -102,3 +102,20 @@ def test_changes_go_one_after_the_other():
     )
     half = SIDES.x - (SIDES.x - PLAIN) / 2
     assert both.shape == half.shape and (both.norm(dim=1) <= half.norm(dim=1) * 0.5001).all()
+
+
+class TestBounded:
+    def test_below_the_level_the_result_is_cut_to_a_length(self):
+        found = guided("bounded", first_sigma=100.0, longest=0.5)
+        lengths = [x.flatten(1).norm(dim=1) for x in (found, SIDES.cond, PLAIN)]
+        torch.testing.assert_close(lengths[0], 0.5 * lengths[1])
+        torch.testing.assert_close(found * (lengths[2] / lengths[0]).view(-1, 1, 1, 1), PLAIN)
+        assert torch.equal(guided("bounded", first_sigma=100.0, longest=0.0), PLAIN)
+
+    def test_from_the_level_on_there_is_no_guidance(self):
+        assert torch.equal(guided("bounded", first_sigma=2.0, longest=1.0), SIDES.cond)
+
+
+def test_an_operation_changes_the_step_between_the_sides():
+    found = guided("operated", operation=lambda step: step * 2)
+    torch.testing.assert_close(found, SIDES.uncond + 3 * 2 * (SIDES.cond - SIDES.uncond))

@@ -4,7 +4,14 @@ import math
 import pytest
 import torch
 
-from nodes.sampling.noise_levels import ContinuousLevels, FlowLevels, distilled, stable_diffusion, zero_terminal_snr
+from nodes.sampling.noise_levels import (
+    AngularLevels,
+    ContinuousLevels,
+    FlowLevels,
+    distilled,
+    stable_diffusion,
+    zero_terminal_snr,
+)
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +100,11 @@ def test_continuous_levels():
     torch.testing.assert_close(levels.sigma(levels.timestep(levels.table)), levels.table, rtol=1e-5, atol=0)
     assert levels.sigma_at(0.5) == pytest.approx(1.0)
     assert (levels.sigma_at(0.0), levels.sigma_at(1.0)) == (math.inf, 0.0)
+
+
+def test_the_angle_between_signal_and_noise_goes_from_none_to_a_right_one():
+    levels = AngularLevels(0.03, 500.0)
+    assert levels.timestep(torch.tensor(1.0)).item() == pytest.approx(0.5)
+    assert levels.timestep(torch.tensor(1e9)).item() == pytest.approx(1.0)
+    torch.testing.assert_close(levels.sigma(levels.timestep(levels.table)), levels.table, rtol=1e-4, atol=0)
+    assert (levels.table[0].item(), levels.table[-1].item()) == pytest.approx((0.03, 500.0))
