@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from engine.errors import shortened
-from server.batch.runner import Progress as Counts
+from server.batch.course import Progress as Counts
 from server.report import printable
 from server.text import path_text, seconds_text
 

@@ -15,12 +15,13 @@ from nodes import vocabulary
 from nodes.models import pool
 from nodes.models.weights import open_weights
 from server.batch.axes import Axis
+from server.batch.course import Progress
 from server.batch.manifest import Manifest
 from server.batch.names import Names
 from server.batch.pictures import Pictures
 from server.batch.request import Request, compose
 from server.batch.rows import Row
-from server.batch.runner import Progress, run_batch
+from server.batch.runner import run_batch
 from tests.engine.words import Vocabulary, engine, n
 from tests.nodes.models import tiny
 

@@ -1,0 +1,205 @@
+"""The course of a batch: what is left to run, in order, and what becomes of it in names and manifest.
+
+Who runs it, this process or the workers of a server, takes a unit, runs it as it runs any workflow, and says how it
+ended.
+"""
+
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from engine.errors import FileError, LoomisError
+from engine.formats import Loaded
+from server.batch.jobs import Batch, Job
+from server.batch.manifest import Manifest
+from server.batch.names import file_names
+from server.batch.together import join, likeness, share
+from server.report import error_data
+
+STAGING = ".batch"
+"""Where the files of a row are until it is done, below the batch's own folder."""
+
+RECENT = 20
+"""Rows from which the time that is left is told."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a batch is. ``skipped`` rows were done before; ``left`` is in seconds, None while nothing is known."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    _times: deque[float] = field(default_factory=lambda: deque([time.monotonic()], RECENT + 1))
+
+    def count(self, state: str, rows: int = 1) -> None:
+        """Note that so many rows came to ``done``, ``failed`` or ``skipped``."""
+        setattr(self, state, getattr(self, state) + rows)
+        if state != "skipped":
+            self._times.extend([time.monotonic()] * rows)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end, at the pace of the last rows."""
+        rows = len(self._times) - 1
+        open_rows = self.total - self.done - self.failed - self.skipped
+        return (self._times[-1] - self._times[0]) / rows * open_rows if rows else None
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+OnRow = Callable[[Mapping[str, Any], Progress], None]
+"""Gets the manifest's line about a row that ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What runs at once: one row, or several that are sampled together. ``note`` is for the provenance."""
+
+    jobs: Sequence[Job]
+    loaded: Loaded
+    parameters: Mapping[str, Any]
+    note: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one output node has to show: files as ``engine.api.Output`` has them, and texts."""
+
+    files: Sequence[Mapping[str, Any]]
+    texts: Sequence[Any] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Which rows are left, and what becomes of those that ran."""
+
+    batch: Batch
+    manifest: Manifest
+    on_row: OnRow
+    progress: Progress
+
+    @classmethod
+    def of(cls, batch: Batch, manifest: Manifest, on_row: OnRow) -> "Course":
+        """Return the course of a batch that begins, or goes on with the time at which it began.
+
+        Raises:
+            FileError: a new batch would take the place of a file.
+        """
+        _check_free(batch, manifest)
+        batch = replace(batch, time=datetime.fromisoformat(manifest.head["time"]))
+        return cls(batch, manifest, on_row, Progress(len(batch.rows)))
+
+    @property
+    def staging(self) -> Path:
+        """The folder below which files are made."""
+        return self.batch.names.root / STAGING
+
+    def units(self) -> Iterator[Unit]:
+        """Yield what is left to run, each as it is asked for. Rows that can't run are noted on the way."""
+        waiting: dict[str, list[Job]] = {}
+        for number in range(1, len(self.batch.rows) + 1):
+            try:
+                job = self.batch.job(number)
+            except LoomisError as error:
+                self._failed(number, "", error)
+                continue
+            if self.manifest.done(number, job.key, self.batch.names.root):
+                self.progress.count("skipped")
+                continue
+            like = likeness(job.prompt) if self.batch.together > 1 else None
+            if like is None:
+                yield self._alone(job)
+                continue
+            group = waiting.setdefault(like, [])
+            group.append(job)
+            if len(group) == self.batch.together:
+                yield self._together(waiting.pop(like))
+        yield from map(self._together, waiting.values())
+
+    def _alone(self, job: Job) -> Unit:
+        note = {"row": job.number, "of": len(self.batch.rows), "values": dict(job.row.values)}
+        return Unit([job], job.loaded, job.parameters, note)
+
+    def _together(self, jobs: Sequence[Job]) -> Unit:
+        if len(jobs) == 1:
+            return self._alone(jobs[0])
+        note = {
+            "rows": [job.number for job in jobs],
+            "of": len(self.batch.rows),
+            "values": [dict(job.row.values) for job in jobs],
+            "together": len(jobs),
+        }
+        joined = join([job.prompt for job in jobs])
+        return Unit(jobs, replace(jobs[0].loaded, prompt=joined, declarations={}), {}, note)
+
+    def done(self, unit: Unit, shown: Sequence[Shown], seconds: float) -> Mapping[str, str]:
+        """Name the files of a unit and note its rows; return where each file is that was made elsewhere."""
+        count = len(unit.jobs)
+        places: dict[str, str] = {}
+        shares = [list(share(each.files, count)) for each in shown]
+        for place, job in enumerate(unit.jobs):
+            made = [Path(file["path"]) for files in shares for file in files[place] if file["type"] == "output"]
+            names = self._moved(job, made)
+            places |= {str(path): str(self.batch.names.root / name) for path, name in zip(made, names, strict=True)}
+            texts = [text for each in shown for text in each.texts]
+            line = {"state": "done", "key": job.key, "values": dict(job.row.values), "files": names}
+            told = {"texts": texts} if texts else {}
+            more = {"together": unit.note["rows"]} if count > 1 else {}
+            self._tell(job.number, {**line, **told, **more, "seconds": round(seconds / count, 3)})
+        return places
+
+    def failed(self, unit: Unit, error: LoomisError) -> Sequence[Unit]:
+        """Note that a unit failed. Of several rows each is to run alone instead, to tell what is wrong with it."""
+        if len(unit.jobs) > 1:
+            return [self._alone(job) for job in unit.jobs]
+        self._failed(unit.jobs[0].number, unit.jobs[0].key, error)
+        return []
+
+    def _moved(self, job: Job, files: Sequence[Path]) -> list[str]:
+        """Give the files of a row their names. One that has it was given it before a kill."""
+        names = file_names(job.stem, [file.suffix for file in files])
+        for file, name in zip(files, names, strict=True):
+            target = self.batch.names.root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if file.exists() or not target.exists():
+                file.replace(target)
+        return names
+
+    def _failed(self, number: int, key: str, error: LoomisError) -> None:
+        row = self.batch.rows[number - 1]
+        where = {"origin": row.origin} if row.origin else {}
+        told = {"state": "failed", "key": key, "values": dict(row.values), **where, "files": []}
+        self._tell(number, {**told, "error": error_data(error)})
+
+    def _tell(self, number: int, line: Mapping[str, Any]) -> None:
+        whole = self.manifest.write(number, line)
+        self.progress.count(line["state"])
+        self.on_row(whole, self.progress)
+
+    def clean(self) -> None:
+        """Remove what unfinished rows left."""
+        shutil.rmtree(self.staging, ignore_errors=True)
+
+
+def _check_free(batch: Batch, manifest: Manifest) -> None:
+    """See that a new batch takes the place of no file.
+
+    Raises:
+        FileError: it would.
+    """
+    taken = (batch.names.root / f"{stem}.png" for stem in batch.stems)
+    there = None if manifest.rows else next((path for path in taken if path.exists()), None)
+    if there:
+        raise FileError(
+            f"{there} is there already, and no batch made it.",
+            got=str(there),
+            expected="free names",
+            hint="Choose another --out, or move it away.",
+        )
