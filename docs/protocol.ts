@@ -13,6 +13,106 @@ export interface AddNode {
 }
 
 /**
+ * Cancel a batch: no more rows begin, and those that run stop at their next step. What is done stays.
+ */
+export interface BatchCancel {
+  id: number | string;
+  command: "batch.cancel";
+  batch: string;
+}
+
+/**
+ * A batch as it stands. Times are Unix seconds, `left` is in seconds; null: nothing is known yet.
+ *
+ * `folder` is below the output folder; the files of rows, `manifest` and `sheet` are in it. `skipped` rows
+ * were done before.
+ */
+export interface BatchData {
+  id: string;
+  state: "running" | "succeeded" | "failed" | "cancelled";
+  created: number;
+  ended: number | null;
+  folder: string;
+  total: number;
+  done: number;
+  failed: number;
+  skipped: number;
+  left: number | null;
+  manifest: string;
+  sheet: string | null;
+  labels: string[];
+  owner: string;
+  error: ErrorData | null;
+}
+
+/**
+ * Ask for a batch as it stands.
+ */
+export interface BatchGet {
+  id: number | string;
+  command: "batch.get";
+  batch: string;
+}
+
+/**
+ * Ask for a page of batches, newest first.
+ */
+export interface BatchList {
+  id: number | string;
+  command: "batch.list";
+  limit?: number;
+  offset?: number;
+}
+
+/**
+ * Ask what became of the rows of a batch, by their numbers.
+ */
+export interface BatchRows {
+  id: number | string;
+  command: "batch.rows";
+  batch: string;
+  limit?: number;
+  offset?: number;
+}
+
+/**
+ * Submit a batch: a workflow and the rows of values with which it runs. The reply comes when it is on disk.
+ *
+ * `rows` are values by name; a text in place of a row says why it can't be used. `grid` has axes of which every
+ * combination runs, `zip` such that move together; an axis is a list or a text such as `1..100`. `values` are
+ * those of all rows, `out` a pattern of names below the output folder, such as `faces/{row}-{seed}.png`.
+ * `batch_seeds` is how many rows that differ only by seed are sampled at once. `batch` is an id of the client's
+ * own, as that of a job. What happens is told as facts whose `job` is this id.
+ */
+export interface BatchSubmit {
+  id: number | string;
+  command: "batch.submit";
+  workflow: Record<string, unknown>;
+  batch?: string | null;
+  rows?: (Record<string, unknown> | string)[];
+  grid?: Record<string, unknown[] | string>;
+  zip?: Record<string, unknown[] | string>;
+  values?: Record<string, unknown>;
+  count?: number;
+  seed?: number;
+  batch_seeds?: number;
+  out?: string | null;
+  targets?: string[] | null;
+  sheet?: boolean;
+  priority?: number;
+  labels?: string[];
+  owner?: string;
+}
+
+/**
+ * A page of batches, and how many there are in all.
+ */
+export interface BatchesData {
+  batches: BatchData[];
+  total: number;
+}
+
+/**
  * Link an input to an output, by its number or its name.
  */
 export interface Connect {
@@ -81,6 +181,8 @@ export interface ErrorData {
 /**
  * Something that happened to a job and is on disk. `seq` counts up over all jobs; `body` depends on `kind`.
  *
+ * Of a batch, `job` is its id: `row` for each row that ran, `batch_ended` at its end.
+ *
  * Of a job that a session of this connection runs, `session` and `revision` say which and of what, and `current`
  * whether the graph still means the same.
  */
@@ -90,7 +192,7 @@ export interface Fact {
   job: string | null;
   node: string | null;
   time: number;
-  kind: "queued" | "moved" | "began" | "requeued" | "succeeded" | "failed" | "cancelled" | "planned" | "node_started" | "node_finished" | "remembered" | "saved" | "warned" | "paused" | "resumed";
+  kind: "queued" | "moved" | "began" | "requeued" | "succeeded" | "failed" | "cancelled" | "planned" | "node_started" | "node_finished" | "remembered" | "saved" | "warned" | "paused" | "resumed" | "row" | "batch_ended";
   body: Record<string, unknown>;
   session: string | null;
   revision: number | null;
@@ -402,6 +504,16 @@ export interface Reply {
 }
 
 /**
+ * The lines of the manifest about some rows that have ended, and how many rows there are in all.
+ *
+ * A line has `row`, `state`, `values`, `files`, and `seconds` or `error`.
+ */
+export interface RowsData {
+  rows: Record<string, unknown>[];
+  total: number;
+}
+
+/**
  * A run that a session started, and the revision that it is of.
  */
 export interface RunData {
@@ -653,6 +765,11 @@ export type Command =
   | JobList
   | JobCancel
   | JobMove
+  | BatchSubmit
+  | BatchGet
+  | BatchList
+  | BatchRows
+  | BatchCancel
   | QueueGet
   | QueueReorder
   | QueuePause
@@ -690,6 +807,11 @@ export interface Results {
   "job.list": JobsData;
   "job.cancel": JobData;
   "job.move": JobData;
+  "batch.submit": BatchData;
+  "batch.get": BatchData;
+  "batch.list": BatchesData;
+  "batch.rows": RowsData;
+  "batch.cancel": BatchData;
   "queue.get": QueueData;
   "queue.reorder": QueueData;
   "queue.pause": QueueData;

@@ -8,7 +8,7 @@ blake3 of their content.
 
 import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -82,11 +82,7 @@ class Provenance:
 
     @cached_property
     def _of_run(self) -> dict[str, Any]:
-        picks = [
-            {"node": each.node, "input": each.input, "from": each.got, "picked": each.message}
-            for each in self.remarks
-            if each.code in RECORDED
-        ]
+        picks = picks_of(self.remarks)
         return {
             "parameters": dict(self.parameters),
             "files": list(self._files()),
@@ -131,6 +127,15 @@ def _named(
                 path = folders.model(folder, name) if name else None
                 if name and path:
                     yield folder, name, path
+
+
+def picks_of(remarks: Iterable[Diagnostic]) -> list[dict[str, Any]]:
+    """Return what was chosen while a file was read, and from what."""
+    return [
+        {"node": each.node, "input": each.input, "from": each.got, "picked": each.message}
+        for each in remarks
+        if each.code in RECORDED
+    ]
 
 
 def made_of(loaded: Loaded) -> Mapping[str, Any]:

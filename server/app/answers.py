@@ -15,6 +15,7 @@ from engine.errors import (
     JobError,
     LoomisError,
     NoSuchJob,
+    SettingError,
     StoreError,
     WorkflowError,
 )
@@ -32,6 +33,7 @@ STATUSES: tuple[tuple[type[LoomisError], int], ...] = (
     (FileError, 422),
     (WorkflowError, 422),
     (InputError, 422),
+    (SettingError, 422),
     (StoreError, 503),
     (LoomisError, 500),
 )

@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from engine.errors import LoomisError
-from server.app import health, jobs, metrics, nodes, openapi, system
+from server.app import batches, health, jobs, metrics, nodes, openapi, system
 from server.app.answers import error_answer, http_answer, mistake_answer
 from server.app.services import Services
 from server.comfy import routes as comfy
@@ -22,6 +22,7 @@ from server.socket.desks import Desks
 
 ROUTES = [
     *jobs.ROUTES,
+    *batches.ROUTES,
     *nodes.ROUTES,
     *files.ROUTES,
     *health.ROUTES,

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from engine.errors import InputError
+from server.batch.axes import MAX_ROWS
+from server.batches.records import BatchSubmission
 from server.jobs.records import JobState, Submission
 from server.jobs.store import Order, Wanted
 
@@ -43,6 +45,43 @@ class SubmitBody(Body):
     def submission(self) -> Submission:
         """Return it as the jobs know it."""
         return Submission(**{name: getattr(self, name) for name in SubmitBody.model_fields})
+
+
+Axis = Annotated[str, Field(max_length=100_000)] | Annotated[tuple[Any, ...], Field(max_length=MAX_ROWS)]
+
+
+class BatchBody(Body):
+    """A batch as it is asked for; see `BatchSubmission` and batch.md.
+
+    A text in place of a row says why it can't be used. An axis is a list or a text such as ``1..100``.
+    """
+
+    workflow: dict[str, Any]
+    id: Id | None = None
+    rows: Annotated[tuple[dict[str, Any] | Text, ...], Field(max_length=MAX_ROWS)] = ()
+    grid: dict[str, Axis] = Field(default_factory=dict)
+    zip: dict[str, Axis] = Field(default_factory=dict)
+    values: dict[str, Any] = Field(default_factory=dict)
+    count: Annotated[int, Field(ge=1, le=MAX_ROWS)] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    batch_seeds: Annotated[int, Field(ge=1, le=1000)] = 1
+    out: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    targets: tuple[str, ...] | None = None
+    sheet: bool = False
+    priority: Priority = 0
+    labels: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+    owner: Text = ""
+
+    def submission(self) -> BatchSubmission:
+        """Return it as the batches know it."""
+        return BatchSubmission(**{name: getattr(self, name) for name in BatchBody.model_fields})
+
+
+class PageQuery(Body):
+    """Which part of a listing."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    offset: Annotated[int, Field(ge=0, le=2**62)] = 0
 
 
 class MoveBody(Body):

@@ -18,6 +18,7 @@ from nodes.machine import all_devices, torch_version
 from server.app.application import application
 from server.app.services import Services
 from server.app.tally import Tally, observe
+from server.batches.service import Batches
 from server.comfy.frontend import find_frontend
 from server.jobs.lock import FolderLock
 from server.jobs.service import Jobs
@@ -67,10 +68,13 @@ async def serving(options: Options, carriers: list[Carrier], engine: Engine) -> 
     dispatcher.start()
     tally = Tally()
     observing = asyncio.create_task(observe(jobs, tally))
+    batches = Batches(jobs, len(carriers))
     try:
-        yield Services(engine, jobs, dispatcher, tally, options.data.absolute(), frontend)
+        await batches.start()
+        yield Services(engine, jobs, batches, dispatcher, tally, options.data.absolute(), frontend)
     finally:
         observing.cancel()
+        await batches.close()
         await dispatcher.park(options.park_seconds)
         await dispatcher.close()
         await jobs.close()

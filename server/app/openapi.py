@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from server.app import bodies, health, jobs, metrics, nodes, results, system
+from server.app import batches, bodies, health, jobs, metrics, nodes, results, system
 from server.app.answers import answer
 from server.files import routes as files
 
@@ -51,6 +51,12 @@ SHAPES: dict[Any, Shape] = {
     jobs.set_queue: Shape(results.PausedAnswer, body=bodies.QueueBody, fails=(413, 422)),
     jobs.reorder: Shape(results.QueueAnswer, body=bodies.OrderBody, fails=(404, 409, 413, 422)),
     jobs.events: Shape(results.AllEventsAnswer, query=bodies.EventsQuery, fails=(422,)),
+    batches.submit_batch: Shape(results.BatchAnswer, 201, body=bodies.BatchBody, fails=(409, 413, 422, 503)),
+    batches.list_batches: Shape(results.BatchesAnswer, query=bodies.PageQuery, fails=(422,)),
+    batches.one_batch: Shape(results.BatchAnswer, fails=(404,)),
+    batches.forget_batch: Shape(status=204, fails=(404, 409)),
+    batches.batch_rows: Shape(results.RowsAnswer, query=bodies.PageQuery, fails=(404, 422)),
+    batches.cancel_batch: Shape(results.BatchAnswer, fails=(404,)),
     nodes.all_nodes: Shape(results.NodeTypesAnswer),
     nodes.one_node: Shape(results.NodeTypeAnswer, fails=(404,)),
     files.list_files: Shape(results.FilesAnswer, query=files.FilesQuery, fails=(404, 422)),

@@ -82,6 +82,47 @@ class CancelledAnswer(Answer):
     jobs: tuple[JobAnswer, ...]
 
 
+class BatchAnswer(Answer):
+    """A batch as it stands. Times are Unix seconds, ``left`` is in seconds; null: nothing is known yet.
+
+    ``folder`` is below the output folder; the files of rows, ``manifest`` and ``sheet`` are in it. ``skipped`` rows
+    were done before.
+    """
+
+    id: str
+    state: Literal["running", "succeeded", "failed", "cancelled"]
+    created: float
+    ended: float | None
+    folder: str
+    total: int
+    done: int
+    failed: int
+    skipped: int
+    left: float | None
+    manifest: str
+    sheet: str | None
+    labels: tuple[str, ...]
+    owner: str
+    error: ErrorAnswer | None
+
+
+class BatchesAnswer(Answer):
+    """A page of batches, newest first, and how many there are in all."""
+
+    batches: tuple[BatchAnswer, ...]
+    total: int
+
+
+class RowsAnswer(Answer):
+    """The lines of the manifest about some rows that have ended.
+
+    A line has ``row``, ``state``, ``values``, ``files``, and ``seconds`` or ``error``.
+    """
+
+    rows: tuple[Json, ...]
+    total: int
+
+
 class SentAnswer(Answer):
     """What was submitted."""
 

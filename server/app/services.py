@@ -7,19 +7,21 @@ from starlette.requests import HTTPConnection
 
 from engine import Engine
 from server.app.tally import Tally
+from server.batches.service import Batches
 from server.jobs.service import Jobs
 from server.workers.dispatcher import Dispatcher
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The engine that checks and plans, the jobs, who runs them, and what was counted of them.
+    """The engine that checks and plans, jobs and batches, who runs them, and what was counted of them.
 
     ``data`` is the data folder, ``frontend`` that of a frontend in place of the page.
     """
 
     engine: Engine
     jobs: Jobs
+    batches: Batches
     dispatcher: Dispatcher
     tally: Tally
     data: Path

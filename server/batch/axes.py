@@ -34,7 +34,7 @@ def parse_axis(text: str) -> Axis:
     """Return what ``NAME=VALUES`` means. A text with ``*`` or ``?`` stays as it is: it may name pictures.
 
     Raises:
-        SettingError: it has another form, or no values.
+        SettingError: it has another form.
         FileError: the file of values can't be read.
     """
     name, equals, listed = text.partition("=")
@@ -42,26 +42,31 @@ def parse_axis(text: str) -> Axis:
         raise SettingError(
             f"{text!r} is no axis.", got=text, expected=FORMS, hint="Write it like seed=1..100 or sampler=euler,heun."
         )
-    values = _values(name, listed)
-    if not values:
-        raise SettingError(f"The axis {name} has no values.", got=text, expected=FORMS, hint="Give it values.")
-    return Axis(name, values)
+    return Axis(name, _lines(Path(listed[1:])) if listed.startswith("@") else axis_values(name, listed))
 
 
-def _values(name: str, text: str) -> Sequence[Any]:
+def axis_values(name: str, text: str) -> Sequence[Any]:
+    """Return the values that ``1,2,3``, ``1..100`` or a JSON list mean. No file is read.
+
+    Raises:
+        SettingError: it has another form.
+    """
     if found := RANGE.fullmatch(text):
         return _range(name, *found.groups())
-    if text.startswith("@"):
-        return _lines(Path(text[1:]))
     if text.startswith("["):
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SettingError(
                 f"The axis {name} is no JSON list: {error}.", got=text, expected=FORMS, hint="Correct it."
             ) from None
         return value if isinstance(value, list) else [value]
-    return [parse_value(cell) for cell in next(csv.reader([text], skipinitialspace=True))]
+    try:
+        return [parse_value(cell) for line in csv.reader([text], skipinitialspace=True) for cell in line]
+    except csv.Error as error:
+        raise SettingError(
+            f"The values of {name} are no list: {error}.", got=text, expected=FORMS, hint="Write them as a JSON list."
+        ) from None
 
 
 def _range(name: str, first: str, last: str, step: str | None) -> Sequence[Any]:
@@ -97,8 +102,12 @@ def combine(rows: Sequence[Row], zipped: Sequence[Axis], grid: Sequence[Axis]) -
     The last axis of the grid moves fastest.
 
     Raises:
-        SettingError: two of them have one name, zipped axes differ in length, or there are too many combinations.
+        SettingError: two of them have one name, one has no values, zipped axes differ in length, or there are too many
+            combinations.
     """
+    empty = next((axis.name for axis in (*zipped, *grid) if not len(axis.values)), None)
+    if empty:
+        raise SettingError(f"The axis {empty} has no values.", got=empty, expected=FORMS, hint="Give it values.")
     names = [*dict.fromkeys(name for row in rows for name in row.values), *(axis.name for axis in (*zipped, *grid))]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice:

@@ -108,7 +108,7 @@ class Course:
             try:
                 job = self.batch.job(number)
             except LoomisError as error:
-                self._failed(number, "", error)
+                self._failed(number, "", error_data(error))
                 continue
             if self.manifest.done(number, job.key, self.batch.names.root):
                 self.progress.count("skipped")
@@ -155,8 +155,11 @@ class Course:
             self._tell(job.number, {**line, **told, **more, "seconds": round(seconds / count, 3)})
         return places
 
-    def failed(self, unit: Unit, error: LoomisError) -> Sequence[Unit]:
-        """Note that a unit failed. Of several rows each is to run alone instead, to tell what is wrong with it."""
+    def failed(self, unit: Unit, error: Mapping[str, Any]) -> Sequence[Unit]:
+        """Note that a unit failed, with the error as plain data.
+
+        Of several rows each is to run alone instead, to tell what is wrong with it.
+        """
         if len(unit.jobs) > 1:
             return [self._alone(job) for job in unit.jobs]
         self._failed(unit.jobs[0].number, unit.jobs[0].key, error)
@@ -172,11 +175,11 @@ class Course:
                 file.replace(target)
         return names
 
-    def _failed(self, number: int, key: str, error: LoomisError) -> None:
+    def _failed(self, number: int, key: str, error: Mapping[str, Any]) -> None:
         row = self.batch.rows[number - 1]
         where = {"origin": row.origin} if row.origin else {}
         told = {"state": "failed", "key": key, "values": dict(row.values), **where, "files": []}
-        self._tell(number, {**told, "error": error_data(error)})
+        self._tell(number, {**told, "error": error})
 
     def _tell(self, number: int, line: Mapping[str, Any]) -> None:
         whole = self.manifest.write(number, line)

@@ -1,6 +1,7 @@
 """What each row of a batch runs: the workflow as read for that row, its parameters, and a key for the manifest."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,14 +15,17 @@ from engine.errors import SettingError, WorkflowError
 from engine.formats import Loaded
 from engine.graph import Graph, read_graph
 from engine.model_map import ModelMap
-from engine.node import InputFile
+from engine.node import InputFile, Port
 from engine.parameters import find_places, set_parameters
 from engine.provenance import PICKS
 from server.batch.axes import Axis, combine
 from server.batch.controls import controlled
 from server.batch.names import Names
-from server.batch.pictures import Pictures
+from server.batch.pictures import Pictures, Uploaded
 from server.batch.rows import Row
+
+ALMOST_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:-|:|to|\.{3}|…)\s*(-?\d+(?:\.\d+)?)")
+"""A range of numbers as others write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Batch:
     rows: Sequence[Row]
     stems: Sequence[str]
     names: Names
-    pictures: Pictures
+    pictures: Pictures | Uploaded
     time: datetime
     seed: int = 0
     labels: frozenset[str] = frozenset()
@@ -103,10 +107,15 @@ class Batch:
         return self.models.apply(loaded, self.engine.registry, self.engine.folders)
 
 
+def port_of(engine: Engine, graph: Graph, node: str, name: str) -> Port | None:
+    """Return what is declared of an input, where its node type is known."""
+    spec = engine.registry.specs.get(graph.nodes[node].class_type)
+    return spec.ports.get(name) if spec else None
+
+
 def is_picture(engine: Engine, graph: Graph, node: str, name: str) -> bool:
     """Whether an input names a file of the input folder."""
-    spec = engine.registry.specs.get(graph.nodes[node].class_type)
-    port = spec.ports.get(name) if spec else None
+    port = port_of(engine, graph, node, name)
     return port is not None and isinstance(port.choices, InputFile)
 
 
@@ -133,7 +142,7 @@ def _inputs(engine: Engine, graph: Graph) -> Iterator[tuple[str, str, str]]:
 
 def lay_out(
     engine: Engine, loaded: Loaded, rows: Sequence[Row], zipped: Sequence[Axis], grid: Sequence[Axis],
-    names: Names, pictures: Pictures,
+    names: Names, pictures: Pictures | Uploaded,
 ) -> tuple[list[Row], list[str], frozenset[str]]:  # fmt: skip
     """Return all rows, the name of each without suffix, and the names of values that only name files.
 
@@ -157,11 +166,34 @@ def lay_out(
     names.check(known)
     if "row" in known and "row" not in labels:
         raise SettingError("A column or axis can't be called row.", got="row", hint="Use NODE.INPUT.")
+    for axis in (*zipped, *grid):
+        if axis.name not in labels:
+            _check_range(
+                axis, port_of(engine, graph, *find_places(graph, axis.name, engine.registry, loaded.declarations)[0])
+            )
     axes = [[_spread(axis, pictures) if spread.get(axis.name) else axis for axis in each] for each in (zipped, grid)]
     found = list(combine(rows, *axes))
     return found, names.stems([row.values for row in found]), frozenset(labels)
 
 
-def _spread(axis: Axis, pictures: Pictures) -> Axis:
+def _check_range(axis: Axis, port: Port | None) -> None:
+    """See that no range of numbers is written in another way.
+
+    Raises:
+        SettingError: one is.
+    """
+    if port is None or port.type not in ("INT", "FLOAT"):
+        return
+    for value in axis.values:
+        if isinstance(value, str) and (found := ALMOST_RANGE.fullmatch(value.strip())):
+            raise SettingError(
+                f"{value!r} is no number for {axis.name}.",
+                got=value,
+                expected="numbers, or a range such as 1..3",
+                hint=f"Write the range as {axis.name}={found[1]}..{found[2]}.",
+            )
+
+
+def _spread(axis: Axis, pictures: Pictures | Uploaded) -> Axis:
     """Take patterns of pictures apart."""
     return Axis(axis.name, [name for value in axis.values for name in pictures.spread(str(value))])

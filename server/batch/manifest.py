@@ -39,7 +39,7 @@ class Manifest:
         self.rows: dict[int, dict[str, Any]] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+            self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0, thread_local=False)
             self._lock.acquire()
         except Timeout:
             raise StoreError(

@@ -1,7 +1,9 @@
-"""Pictures that rows name: those outside the input folder are copied into it, as an upload does."""
+"""Pictures that rows name: those outside the input folder are copied into it, as an upload does, or refused."""
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from blake3 import blake3
@@ -11,6 +13,7 @@ from engine.folders import Folders
 
 FOLDER = "batch"
 MARKS = frozenset("*?[")
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,7 @@ class Pictures:
         anchor = Path(pattern.anchor) if pattern.is_absolute() else self.base
         inside = pattern.relative_to(pattern.anchor) if pattern.is_absolute() else pattern
         found = sorted(str(path) for path in anchor.glob(str(inside)) if path.is_file())
-        if not found:
-            raise FileError(f"{value} names no files.", got=value, expected="pictures", hint="Check the pattern.")
-        return found
+        return _some(found, value)
 
     def name(self, value: str) -> str:
         """Return the name below the input folder of a picture; one that lies elsewhere is copied there first.
@@ -75,3 +76,31 @@ class Pictures:
                 hint="Copy it into the input folder yourself.",
             ) from error
         return f"{FOLDER}/{target.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """Pictures of a client of a server: those in the input folder and no others."""
+
+    folders: Folders
+
+    def spread(self, value: str) -> list[str]:
+        """Return the names in the input folder that a pattern such as ``photos/*.png`` means, sorted.
+
+        Raises:
+            FileError: there are none.
+        """
+        if MARKS.isdisjoint(value):
+            return [value]
+        return _some((name for name in self.folders.inputs(PICTURES) if fnmatchcase(name, value)), value)
+
+    def name(self, value: str) -> str:
+        """Return the name as it is: the node that loads it looks into the input folder only."""
+        return value
+
+
+def _some(names: Iterable[str], pattern: str) -> list[str]:
+    found = list(names)
+    if not found:
+        raise FileError(f"{pattern} names no files.", got=pattern, expected="pictures", hint="Check the pattern.")
+    return found

@@ -12,7 +12,7 @@ from engine.model_map import ModelMap
 from server.batch.axes import Axis
 from server.batch.jobs import Batch, lay_out, picture_input
 from server.batch.names import Names
-from server.batch.pictures import Pictures
+from server.batch.pictures import Pictures, Uploaded
 from server.batch.rows import Row, read_rows
 
 
@@ -53,7 +53,7 @@ def find_rows(source: str | None, engine: Engine, loaded: Loaded) -> tuple[Seque
     return read_rows(source, picture_input(engine, loaded)), path.absolute().parent if path.is_file() else Path.cwd()
 
 
-def compose(engine: Engine, loaded: Loaded, request: Request, pictures: Pictures) -> Batch:
+def compose(engine: Engine, loaded: Loaded, request: Request, pictures: Pictures | Uploaded) -> Batch:
     """Return the batch that a request means, submitted now.
 
     Raises:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import FileError, InputError, LoomisError
+from server.batch.pictures import PICTURES
 from server.workflow import parse_value
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 LONGEST_CELL = 2**24
 
 

@@ -9,6 +9,7 @@ from engine.events import Event
 from server.batch.course import Course, OnRow, Progress, Shown, Unit
 from server.batch.jobs import Batch
 from server.batch.manifest import Manifest
+from server.report import error_data
 
 
 def run_batch(
@@ -50,7 +51,7 @@ def run_batch(
         except Cancelled:
             raise
         except LoomisError as error:
-            for alone in course.failed(unit, error):
+            for alone in course.failed(unit, error_data(error)):
                 run(alone)
 
     try:

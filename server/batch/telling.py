@@ -2,10 +2,9 @@
 
 import json
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import typer
 from rich.console import Console
@@ -13,16 +12,37 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from engine.errors import shortened
-from server.batch.course import Progress as Counts
 from server.report import printable
-from server.text import path_text, seconds_text
+from server.text import seconds_text
+
+
+class Counts(Protocol):
+    """How far a batch is; ``left`` is in seconds, None while nothing is known."""
+
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def failed(self) -> int: ...
+
+    @property
+    def skipped(self) -> int: ...
+
+    @property
+    def left(self) -> float | None: ...
 
 
 class RowTeller:
-    """Tells each row as it is done. Files go to standard output, the rest to standard error."""
+    """Tells each row as it is done. Files go to standard output, the rest to standard error.
 
-    def __init__(self, root: Path, as_json: bool, quiet: bool) -> None:
-        self.root = root
+    ``place`` says how to write where a file of the batch is.
+    """
+
+    def __init__(self, place: Callable[[str], str], as_json: bool, quiet: bool) -> None:
+        self.place = place
         self.as_json = as_json
         self.quiet = quiet
         self.failed: list[Mapping[str, Any]] = []
@@ -41,7 +61,7 @@ class RowTeller:
         if not self.quiet:
             self._say(line, counts)
         for name in line["files"]:
-            typer.echo(path_text((self.root / name).absolute()))
+            typer.echo(self.place(name))
         for text in line.get("texts", ()):
             typer.echo(printable(str(text)))
 
@@ -55,14 +75,14 @@ class RowTeller:
         else:
             typer.echo(printable(f"{what} ({at} of {counts.total}{left})"), err=True)
 
-    def finish(self, counts: Counts, sheet: Path | None) -> None:
+    def finish(self, counts: Counts, sheet: str | None) -> None:
         """Tell what came of it, and every row that failed."""
         if self.as_json:
             totals = {"done": counts.done, "failed": counts.failed, "skipped": counts.skipped, "rows": counts.total}
-            typer.echo(json.dumps({"batch": totals, "sheet": str(sheet) if sheet else None}))
+            typer.echo(json.dumps({"batch": totals, "sheet": sheet}))
             return
         if sheet:
-            typer.echo(path_text(sheet.absolute()))
+            typer.echo(sheet)
         for line in self.failed if self.quiet else ():
             typer.echo(printable(f"row {line['row']}: {_outcome(line)}"), err=True)
         if not self.quiet:

@@ -243,6 +243,50 @@ class Client:
                 if attempt == TRIES - 1:
                     raise
 
+    # Batches.
+
+    def submit_batch(self, workflow: Mapping[str, Any], **asked: Any) -> results.BatchData:
+        """Submit a batch. ``asked`` are the other fields of ``commands.BatchSubmit``: rows, grid, out and so on."""
+        return self._result(results.BatchData, commands.BatchSubmit, workflow=dict(workflow), **asked)
+
+    def batch(self, id: str) -> results.BatchData:
+        """Return a batch as it stands."""
+        return self._result(results.BatchData, commands.BatchGet, batch=id)
+
+    def batches(self, *, limit: int = 100, offset: int = 0) -> results.BatchesData:
+        """Return a page of batches, newest first."""
+        return self._result(results.BatchesData, commands.BatchList, limit=limit, offset=offset)
+
+    def batch_rows(self, id: str, *, limit: int = 1000, offset: int = 0) -> results.RowsData:
+        """Return what became of some rows of a batch."""
+        return self._result(results.RowsData, commands.BatchRows, batch=id, limit=limit, offset=offset)
+
+    def cancel_batch(self, id: str) -> results.BatchData:
+        """Cancel a batch and return how it stands."""
+        return self._result(results.BatchData, commands.BatchCancel, batch=id)
+
+    def watch_batch(self, id: str) -> Iterator[Fact]:
+        """Yield what becomes of the rows of a batch until it has ended: first of those that have ended already.
+
+        A connection that is lost is made anew, and nothing is missed or told twice.
+
+        Raises:
+            NoSuchJob: it isn't known.
+        """
+        seq = self.subscribe([self.batch(id).id], since=0)
+        while True:
+            try:
+                message = self.event()
+            except Unreachable:
+                self._reconnect()
+                self.subscribe([id], since=seq)
+                continue
+            if isinstance(message, Fact):
+                seq = message.seq
+                yield message
+                if message.kind == "batch_ended":
+                    return
+
     # Sessions.
 
     def open(self, workflow: Mapping[str, Any] | bytes | None = None, *, seed: int = 0) -> Session:

@@ -11,7 +11,7 @@ from server.comfy.events import Said, Story
 from server.comfy.items import PREVIEWS, labelled
 from server.comfy.prompt import exec_info
 from server.jobs.feed import Subscription
-from server.jobs.records import ENDED, JobEvent, Live, Preview, Progress
+from server.jobs.records import ENDED, OF_BATCHES, JobEvent, Live, Preview, Progress
 from server.jobs.service import Jobs
 
 COUNTED = frozenset({"queued", "began", "requeued", *ENDED})
@@ -78,7 +78,7 @@ class Hub:
         self._untold_ends = sum(isinstance(item, JobEvent) and item.kind in ENDED for item in batch)
         for item in batch:
             match item:
-                case JobEvent(job=str(job)):
+                case JobEvent(job=str(job), kind=kind) if kind not in OF_BATCHES:
                     self._tell(job, item)
                 case Progress() if item.job in self._stories:
                     self._progress(item)

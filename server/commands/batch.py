@@ -6,12 +6,14 @@ from typing import Annotated, Any, TypeAlias
 import typer
 from typer.core import TyperCommand
 
+from engine.errors import SettingError
 from server.command import command
 from server.commands.arguments import File, ModelMapping, NearestModels, Only
 from server.opening import open_engine
 from server.report import show_remarks
 from server.settings import Options
 from server.signals import cancelled_by_ctrl_c
+from server.text import path_text
 from server.workflow import parse_model_map, parse_values, workflow_source
 
 AXES = ("--grid", "--zip")
@@ -89,6 +91,16 @@ Quiet: TypeAlias = Annotated[
 ]
 
 
+Server: TypeAlias = Annotated[
+    str | None,
+    _option(
+        "--server",
+        metavar="URL",
+        help="Have a server run it and watch it. --out is below its output folder, pictures are in its input folder.",
+    ),
+]
+
+
 @command
 def batch(
     options: Options,
@@ -108,6 +120,7 @@ def batch(
     nearest_models: NearestModels = False,
     as_json: JsonRows = False,
     quiet: Quiet = False,
+    server: Server = None,
 ) -> None:
     """Run a workflow for many rows of values.
 
@@ -120,8 +133,25 @@ def batch(
     Examples:
       loomis batch workflows/portrait.json --grid seed=1..4 steps=4,8 --out 'faces/{seed}-{steps}.png'
       loomis batch workflows/portrait.json --rows prompts.csv --sheet sheet.png
+      loomis batch workflows/portrait.json --grid seed=1..9 --server http://127.0.0.1:8188
     """
-    from server.batch.axes import parse_axis  # other commands don't load what a batch needs
+    if server:
+        from server.client.batching import Asked, send_batch  # other commands don't load what a batch needs
+
+        if manifest or model_map or nearest_models:
+            raise SettingError(
+                "A server keeps the manifest in the folder of the batch, and maps no models.",
+                expected="--server without --manifest, --model-map and --nearest-models",
+                hint="Leave them out.",
+            )
+        given = parse_values(values or ())
+        asked = Asked(
+            file, rows, grid or (), zipped or (), given, count, seed, together, out, only or None, sheet is not None
+        )
+        if not send_batch(options.model_copy(update={"server": server}), asked, as_json, quiet):
+            raise typer.Exit(1)
+        return
+    from server.batch.axes import parse_axis
     from server.batch.manifest import Manifest
     from server.batch.names import Names
     from server.batch.pictures import Pictures
@@ -139,12 +169,12 @@ def batch(
         request = Request(names, found, axes[0], axes[1], parse_values(values or ()), count, seed, together, models)
         made = compose(engine, loaded, request, Pictures(engine.folders, base))
         with Manifest(manifest or names.root / "manifest.jsonl", made.head(file)) as noted:
-            with RowTeller(names.root, as_json, quiet) as teller:
+            with RowTeller(lambda name: path_text((names.root / name).absolute()), as_json, quiet) as teller:
                 progress = run_batch(made, noted, on_row=teller, cancel=cancel, targets=only)
             if sheet:
                 from server.batch.sheet import draw_sheet
 
                 draw_sheet(sheet, noted.lines(len(made.rows)), names.root, request.columns)
-    teller.finish(progress, sheet)
+    teller.finish(progress, path_text(sheet.absolute()) if sheet else None)
     if progress.failed:
         raise typer.Exit(1)

@@ -15,22 +15,27 @@ from server.settings import Options
 @partial(command, settings=SERVER)
 def cancel(
     options: Options,
-    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs.")],
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs or batches.")],
     as_json: Json = False,
 ) -> None:
-    """Cancel jobs of a server. One that waits is cancelled at once, one that runs at its next step.
+    """Cancel jobs or batches of a server. What waits is cancelled at once, what runs at its next step.
 
     What was finished stays remembered. A job that has ended stays as it is.
 
     Examples:
       loomis cancel 7c9e6679-7425-40de-944b-e07fc1f90ae7
     """
-    from server.client.opening import open_client  # not needed for --help
+    from engine.errors import NoSuchJob  # not needed for --help
+    from server.client.opening import open_client
+    from server.protocol.results import BatchData, JobData
 
     with open_client(options) as client:
         for id in jobs:
-            job = client.cancel(id)
-            typer.echo(json.dumps(job.model_dump()) if as_json else f"{job.id} {_state(job.state)}")
+            try:
+                found: JobData | BatchData = client.cancel(id)
+            except NoSuchJob:
+                found = client.cancel_batch(id)
+            typer.echo(json.dumps(found.model_dump()) if as_json else f"{found.id} {_state(found.state)}")
 
 
 def _state(state: str) -> str:

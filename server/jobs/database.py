@@ -38,6 +38,18 @@ MIGRATIONS = (
     CREATE INDEX events_by_job ON events (job, seq);
     CREATE TABLE facts (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE batches (
+        id TEXT NOT NULL UNIQUE,
+        state TEXT NOT NULL,
+        created REAL NOT NULL,
+        ended REAL,
+        digest BLOB NOT NULL,
+        body BLOB NOT NULL,
+        told TEXT NOT NULL
+    );
+    CREATE INDEX batches_by_state ON batches (state);
+    """,
 )
 """Step by step from an empty file. A step that was released never changes; a new one is added at the end."""
 

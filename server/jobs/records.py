@@ -13,6 +13,16 @@ ENDED: tuple[JobState, ...] = ("succeeded", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
+class BatchPart:
+    """What a job that runs rows of a batch has besides: a folder for its files, below the output folder, and what goes
+    into them as provenance: ``notes``, and the API graph as it was given (``source``)."""
+
+    folder: str
+    notes: Mapping[str, Any]
+    source: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """A job as it is asked for.
 
@@ -21,7 +31,7 @@ class Submission:
     first, -100 to 100; within one priority the lowest ``number`` runs first (default: one more than any before), and
     ``front`` goes before all that are queued. ``timeout`` is in seconds from now. ``extra`` goes into the files beside
     the prompt; ``annotations`` are kept with the job and mean nothing here. ``client`` is whose sockets hear of it,
-    ``owner`` whose job it is.
+    ``owner`` whose job it is. ``part`` is of a job that runs rows of a batch.
     """
 
     workflow: Mapping[str, Any]
@@ -39,6 +49,7 @@ class Submission:
     client: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     annotations: Mapping[str, Any] = field(default_factory=dict)
+    part: BatchPart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,7 @@ EventKind: TypeAlias = Literal[
     "queued", "moved", "began", "requeued", "succeeded", "failed", "cancelled",
     "planned", "node_started", "node_finished", "remembered", "saved", "warned",
     "paused", "resumed",
+    "row", "batch_ended",
 ]  # fmt: skip
 """The kinds of facts.
 
@@ -93,7 +105,12 @@ Of a job: ``queued {priority, number}``, ``moved {priority, number}``, ``began {
 ``requeued {reason}`` (its worker died, or the server parked it), ``succeeded {seconds}``, ``failed {error}``,
 ``cancelled {}``. While it runs, with the other fields of ``engine.events``: ``planned``, ``node_started``,
 ``node_finished``, ``remembered``, ``saved``, ``warned``. Of the queue, without a job: ``paused``, ``resumed``.
+
+Of a batch, whose id stands in place of a job's: ``row``, the line of the manifest about it and how far the batch is,
+and ``batch_ended {state, error}``.
 """
+
+OF_BATCHES: frozenset[EventKind] = frozenset({"row", "batch_ended"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,6 +298,15 @@ class Jobs:
         await self.store.set_paused(False, Fact(None, time.time(), "resumed"))
         self.executor.wake()
 
+    async def files_moved(self, id: str, places: Mapping[str, str]) -> None:
+        """Note where files of a job that has ended are now. ``places`` has new paths by those that they had."""
+        job = self.get(id)
+        outputs = {
+            node: {**shown, "files": [_moved(file, places, self.engine.folders.output) for file in shown["files"]]}
+            for node, shown in job.outputs.items()
+        }
+        await self.store.write(Change(replace(job, outputs=outputs)))
+
     async def forget(self, ids: Collection[str]) -> None:
         """Remove jobs that have ended from the history, with their facts. Others stay."""
         await self.store.forget([id for id in ids if id not in self.live.jobs])
@@ -337,6 +346,15 @@ class Jobs:
 
     async def _reread(self, since: int) -> Events:
         return await self.events(since)
+
+
+def _moved(file: Mapping[str, Any], places: Mapping[str, str], output: Path) -> dict[str, Any]:
+    """Return a file of the output folder as it is told of, at its new place."""
+    if file["path"] not in places:
+        return dict(file)
+    path = Path(places[file["path"]]).resolve()
+    below = path.parent.relative_to(output.resolve()).as_posix()
+    return {**file, "filename": path.name, "subfolder": "" if below == "." else below, "path": str(path)}
 
 
 def _late(job: Job) -> JobError:

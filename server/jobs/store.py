@@ -24,9 +24,9 @@ NOTE_PRUNED = (
     "INSERT INTO facts SELECT 'pruned', max(seq) FROM events WHERE job = ? HAVING max(seq) IS NOT NULL "
     "ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"
 )
+FORGET_FACTS = (NOTE_PRUNED, "DELETE FROM events WHERE job = ?")
 FORGET = (
-    NOTE_PRUNED,
-    "DELETE FROM events WHERE job = ?",
+    *FORGET_FACTS,
     "DELETE FROM submissions WHERE job = ?",
     "DELETE FROM jobs WHERE id = ?",
 )
@@ -81,7 +81,7 @@ class JobStore:
         self._retention = retention
         self._endings = 0
         self._publish = publish
-        (newest,) = self._rows("SELECT max(seq) FROM events")[0]
+        (newest,) = self.rows("SELECT max(seq) FROM events")[0]
         self.seq = max(newest or 0, self._pruned())
         self._writer = Writer(self._writing, self.seq, self._committed)
 
@@ -135,10 +135,10 @@ class JobStore:
 
     def _surplus(self) -> list[str]:
         """Return the oldest jobs that ended, as many as are too many. Freed pages of the file are used again."""
-        ((ended,),) = self._rows("SELECT count(*) FROM jobs WHERE ended IS NOT NULL")
+        ((ended,),) = self.rows("SELECT count(*) FROM jobs WHERE ended IS NOT NULL")
         surplus = ended - self._retention.jobs
         ((pages,), (free,), (size,)) = (
-            self._rows(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
+            self.rows(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
         )
         used = (pages - free) * size
         if used > self._retention.nbytes:
@@ -146,7 +146,7 @@ class JobStore:
             surplus = max(surplus, math.ceil(ended * min(share, 1.0)))
         if surplus <= 0:
             return []
-        rows = self._rows("SELECT id FROM jobs WHERE ended IS NOT NULL ORDER BY ended LIMIT ?", surplus)
+        rows = self.rows("SELECT id FROM jobs WHERE ended IS NOT NULL ORDER BY ended LIMIT ?", surplus)
         return [id for (id,) in rows]
 
     def close(self) -> None:
@@ -159,30 +159,30 @@ class JobStore:
 
     def job(self, id: str) -> Job | None:
         """Return a job as it was last written."""
-        rows = self._rows(f"{SELECT} WHERE id = ?", id)
+        rows = self.rows(f"{SELECT} WHERE id = ?", id)
         return job_from_row(rows[0]) if rows else None
 
     def live(self) -> list[Job]:
         """Return every job that has not ended."""
-        return [job_from_row(row) for row in self._rows(f"{SELECT} WHERE state IN ('queued', 'running')")]
+        return [job_from_row(row) for row in self.rows(f"{SELECT} WHERE state IN ('queued', 'running')")]
 
     def digest(self, id: str) -> bytes:
         """Return the digest of what was submitted."""
-        ((digest,),) = self._rows("SELECT digest FROM submissions WHERE job = ?", id)
+        ((digest,),) = self.rows("SELECT digest FROM submissions WHERE job = ?", id)
         return bytes(digest)
 
     def body(self, id: str) -> bytes:
         """Return what was submitted, as JSON."""
-        ((body,),) = self._rows("SELECT body FROM submissions WHERE job = ?", id)
+        ((body,),) = self.rows("SELECT body FROM submissions WHERE job = ?", id)
         return bytes(body)
 
     def paused(self) -> bool:
         """Whether the queue was paused."""
-        return bool(self._rows("SELECT value FROM facts WHERE name = 'paused' AND value"))
+        return bool(self.rows("SELECT value FROM facts WHERE name = 'paused' AND value"))
 
     def largest_number(self) -> float:
         """Return the highest number that a job has had, of those that are kept."""
-        ((largest,),) = self._rows("SELECT max(number) FROM jobs")
+        ((largest,),) = self.rows("SELECT max(number) FROM jobs")
         return largest or 0.0
 
     def page(self, wanted: Wanted) -> Page:
@@ -190,8 +190,8 @@ class JobStore:
         where, values = _where(wanted)
         direction = "DESC" if wanted.newest else "ASC"
         order = f"ORDER BY {SORT_KEYS[wanted.order]} {direction}, rowid {direction} LIMIT ? OFFSET ?"
-        rows = self._rows(f"{SELECT} {where} {order}", *values, wanted.limit, wanted.offset)
-        ((total,),) = self._rows(f"SELECT count(*) FROM jobs {where}", *values)
+        rows = self.rows(f"{SELECT} {where} {order}", *values, wanted.limit, wanted.offset)
+        ((total,),) = self.rows(f"SELECT count(*) FROM jobs {where}", *values)
         return Page(tuple(job_from_row(row) for row in rows), total)
 
     def events(self, since: int, job: str | None, limit: int, kinds: Sequence[EventKind] = ()) -> Events:
@@ -201,16 +201,17 @@ class JobStore:
             where += f" AND kind IN ({', '.join('?' * len(kinds))})"
             values += kinds
         sql = f"SELECT seq, job, node, time, kind, body FROM events WHERE seq > ? {where} ORDER BY seq LIMIT ?"
-        events = tuple(JobEvent(*row) for row in self._rows(sql, since, *values, limit))
+        events = tuple(JobEvent(*row) for row in self.rows(sql, since, *values, limit))
         pruned = 0 if job else self._pruned()
         return Events(events, Pruned(pruned) if since < pruned else None)
 
     def _pruned(self) -> int:
         """Return the highest number of a fact that is gone."""
-        rows = self._rows("SELECT value FROM facts WHERE name = 'pruned'")
+        rows = self.rows("SELECT value FROM facts WHERE name = 'pruned'")
         return int(rows[0][0]) if rows else 0
 
-    def _rows(self, sql: str, *values: object) -> list[Any]:
+    def rows(self, sql: str, *values: object) -> list[Any]:
+        """Return what a query finds."""
         with self._lock:
             return self._reading.execute(sql, values).fetchall()
 

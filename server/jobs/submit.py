@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 
 import blake3
 
@@ -15,8 +16,10 @@ SECRETS = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})
 
 def encode(submission: Submission) -> bytes:
     """Return what was submitted as JSON, without how it is to be queued, and without credentials."""
+    part = {"part": asdict(submission.part)} if submission.part else {}
     return json.dumps(
-        {
+        part
+        | {
             "workflow": submission.workflow,
             "parameters": submission.parameters,
             "targets": submission.targets,

@@ -9,6 +9,7 @@ from server.protocol.edits import Edit
 from server.protocol.model import Asked, Json, Name, Names, Part, RequestId
 
 MOST_EDITS = 10_000
+MOST_ROWS = 1_000_000
 
 Format = Literal["auto", "png", "webp", "json", "safetensors"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -203,6 +204,75 @@ class JobMove(Command):
     front: bool = False
 
 
+# Batches.
+
+Values = list[Any] | Annotated[str, Field(max_length=100_000)]
+
+
+class BatchSubmit(Command):
+    """Submit a batch: a workflow and the rows of values with which it runs. The reply comes when it is on disk.
+
+    ``rows`` are values by name; a text in place of a row says why it can't be used. ``grid`` has axes of which every
+    combination runs, ``zip`` such that move together; an axis is a list or a text such as ``1..100``. ``values`` are
+    those of all rows, ``out`` a pattern of names below the output folder, such as ``faces/{row}-{seed}.png``.
+    ``batch_seeds`` is how many rows that differ only by seed are sampled at once. ``batch`` is an id of the client's
+    own, as that of a job. What happens is told as facts whose ``job`` is this id.
+    """
+
+    result = results.BatchData
+    command: Literal["batch.submit"]
+    workflow: Json
+    batch: Name | None = None
+    rows: Annotated[list[Json | str], Field(max_length=MOST_ROWS)] = Field(default_factory=list)
+    grid: dict[Name, Values] = Field(default_factory=dict)
+    zip: dict[Name, Values] = Field(default_factory=dict)
+    values: dict[Name, Any] = Field(default_factory=dict)
+    count: Annotated[int, Field(ge=1, le=MOST_ROWS)] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    batch_seeds: Annotated[int, Field(ge=1, le=1000)] = 1
+    out: Name | None = None
+    targets: Names | None = None
+    sheet: bool = False
+    priority: Priority = 0
+    labels: Annotated[list[Name], Field(max_length=100)] = Field(default_factory=list)
+    owner: Name = ""
+
+
+class BatchGet(Command):
+    """Ask for a batch as it stands."""
+
+    result = results.BatchData
+    command: Literal["batch.get"]
+    batch: Name
+
+
+class BatchList(Command):
+    """Ask for a page of batches, newest first."""
+
+    result = results.BatchesData
+    command: Literal["batch.list"]
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    offset: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
+class BatchRows(Command):
+    """Ask what became of the rows of a batch, by their numbers."""
+
+    result = results.RowsData
+    command: Literal["batch.rows"]
+    batch: Name
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    offset: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
+class BatchCancel(Command):
+    """Cancel a batch: no more rows begin, and those that run stop at their next step. What is done stays."""
+
+    result = results.BatchData
+    command: Literal["batch.cancel"]
+    batch: Name
+
+
 class QueueGet(Command):
     """Ask what waits and runs."""
 
@@ -254,13 +324,15 @@ class Unsubscribe(Command):
 
 COMMANDS: tuple[type[Command], ...] = (
     Ping, SessionOpen, SessionGet, SessionEdit, SessionPlan, SessionRun, SessionCancel, SessionLive, SessionClose,
-    ValueGet, JobSubmit, JobGet, JobList, JobCancel, JobMove, QueueGet, QueueReorder, QueuePause, QueueResume,
+    ValueGet, JobSubmit, JobGet, JobList, JobCancel, JobMove, BatchSubmit, BatchGet, BatchList, BatchRows, BatchCancel,
+    QueueGet, QueueReorder, QueuePause, QueueResume,
     Subscribe, Unsubscribe,
 )  # fmt: skip
 
 AnyCommand = Annotated[
     Ping | SessionOpen | SessionGet | SessionEdit | SessionPlan | SessionRun | SessionCancel | SessionLive
-    | SessionClose | ValueGet | JobSubmit | JobGet | JobList | JobCancel | JobMove | QueueGet | QueueReorder
+    | SessionClose | ValueGet | JobSubmit | JobGet | JobList | JobCancel | JobMove | BatchSubmit | BatchGet | BatchList
+    | BatchRows | BatchCancel | QueueGet | QueueReorder
     | QueuePause | QueueResume | Subscribe | Unsubscribe,
     Field(discriminator="command"),
 ]  # fmt: skip

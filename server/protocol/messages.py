@@ -12,6 +12,7 @@ FactKind = Literal[
     "queued", "moved", "began", "requeued", "succeeded", "failed", "cancelled",
     "planned", "node_started", "node_finished", "remembered", "saved", "warned",
     "paused", "resumed",
+    "row", "batch_ended",
 ]  # fmt: skip
 ENDS: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 """The facts with which a job ends."""
@@ -57,6 +58,8 @@ class Heartbeat(Part):
 
 class Fact(Part):
     """Something that happened to a job and is on disk. ``seq`` counts up over all jobs; ``body`` depends on ``kind``.
+
+    Of a batch, ``job`` is its id: ``row`` for each row that ran, ``batch_ended`` at its end.
 
     Of a job that a session of this connection runs, ``session`` and ``revision`` say which and of what, and ``current``
     whether the graph still means the same.

@@ -112,6 +112,47 @@ class JobsData(Part):
     seq: int
 
 
+class BatchData(Part):
+    """A batch as it stands. Times are Unix seconds, ``left`` is in seconds; null: nothing is known yet.
+
+    ``folder`` is below the output folder; the files of rows, ``manifest`` and ``sheet`` are in it. ``skipped`` rows
+    were done before.
+    """
+
+    id: str
+    state: Literal["running", "succeeded", "failed", "cancelled"]
+    created: float
+    ended: float | None = None
+    folder: str
+    total: int
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    left: float | None = None
+    manifest: str
+    sheet: str | None = None
+    labels: tuple[str, ...] = ()
+    owner: str = ""
+    error: ErrorData | None = None
+
+
+class BatchesData(Part):
+    """A page of batches, and how many there are in all."""
+
+    batches: tuple[BatchData, ...]
+    total: int
+
+
+class RowsData(Part):
+    """The lines of the manifest about some rows that have ended, and how many rows there are in all.
+
+    A line has ``row``, ``state``, ``values``, ``files``, and ``seconds`` or ``error``.
+    """
+
+    rows: tuple[Json, ...]
+    total: int
+
+
 class QueueData(Part):
     """How many jobs wait and run, and whether the queue is paused. ``order`` are the ids, running ones first."""
 

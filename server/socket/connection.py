@@ -7,6 +7,7 @@ from typing import assert_never
 
 from engine import Engine
 from engine.errors import LoomisError
+from server.batches.service import Batches
 from server.jobs.service import Jobs
 from server.protocol import commands, results
 from server.protocol.codec import LARGEST_MESSAGE, Form, Frame, Unreadable, read_command
@@ -14,7 +15,7 @@ from server.protocol.commands import Command
 from server.protocol.messages import Heartbeat, Hello, Refused, Reply
 from server.protocol.model import Part
 from server.protocol.parts import ErrorData
-from server.socket import queue
+from server.socket import batches, queue
 from server.socket.desks import Desks
 from server.socket.facts import job_message
 from server.socket.listening import Listening
@@ -27,8 +28,11 @@ LOG = logging.getLogger("loomis.socket")
 class Connection:
     """What one client may do. ``handle`` takes its frames one after the other."""
 
-    def __init__(self, engine: Engine, jobs: Jobs, desks: Desks, form: Form, sender: Sender, version: str) -> None:
+    def __init__(
+        self, engine: Engine, jobs: Jobs, batches: Batches, desks: Desks, form: Form, sender: Sender, version: str
+    ) -> None:
         self._jobs = jobs
+        self._batches = batches
         self._form = form
         self._sender = sender
         self.listening = Listening(jobs, sender)
@@ -85,7 +89,21 @@ class Connection:
                 return await self._sessions.close(command)
             case commands.ValueGet():
                 return await self._sessions.value(command)
-        return Answer(await self._do_with_jobs(command))
+        return Answer(await self._do_with_batches(command) or await self._do_with_jobs(command))
+
+    async def _do_with_batches(self, command: Command) -> Part | None:
+        match command:
+            case commands.BatchSubmit():
+                return await batches.submit(self._batches, command)
+            case commands.BatchGet():
+                return batches.get(self._batches, command)
+            case commands.BatchList():
+                return await batches.page(self._batches, command)
+            case commands.BatchRows():
+                return await batches.rows(self._batches, command)
+            case commands.BatchCancel():
+                return await batches.cancel(self._batches, command)
+        return None
 
     async def _do_with_jobs(self, command: Command) -> Part:
         jobs = self._jobs

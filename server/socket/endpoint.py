@@ -71,7 +71,7 @@ async def socket(websocket: WebSocket) -> None:
             raise WebSocketDisconnect from error
 
     sender = Sender(form, outbox, send)
-    connection = Connection(found.engine, found.jobs, desks, form, sender, version("loomis"))
+    connection = Connection(found.engine, found.jobs, found.batches, desks, form, sender, version("loomis"))
     try:
         async with asyncio.TaskGroup() as group:
             await connection.run(group)

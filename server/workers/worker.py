@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine import Engine, events
@@ -139,8 +140,9 @@ class Worker:
         """Run a job; say how it ended and, where it failed, why."""
         asked = json.loads(order.body)
         try:
+            loaded, part = self._engine.load(asked["workflow"]), asked.get("part")
             self._engine.run(
-                asked["workflow"],
+                replace(loaded, source=part["source"]) if part else loaded,
                 asked["parameters"],
                 targets=asked["targets"],
                 partial=asked["partial"],
@@ -150,6 +152,8 @@ class Worker:
                 pause=self._pause,
                 job=order.job,
                 extra=asked["extra"],
+                notes=part["notes"] if part else None,
+                output=self._engine.folders.output / part["folder"] if part else None,
             )
         except Paused:
             return "parked", None

@@ -16,7 +16,7 @@ from PIL import Image
 
 from engine import Registry, types
 from engine.context import Context, Environment, Usage
-from engine.node import Artifact, Block, Field, OptionalInput, Shown
+from engine.node import Artifact, Block, Field, InputFile, OptionalInput, Shown
 from engine.types import Anything
 from server.app.host import serving
 from server.app.services import Services
@@ -68,6 +68,10 @@ def vocabulary() -> Registry:
         file = BytesIO()
         Image.new("RGB", (64, 64), colour).save(file, "PNG")
         return Shown(None, files=(Artifact(file.getvalue(), "picture", ".png", width=64, height=64),))
+
+    @node("Load")
+    def load(image: Annotated[str, InputFile()]) -> str:
+        return image
 
     @node("Paint")
     def paint(

@@ -46,7 +46,9 @@ def test_a_file_gives_a_value_a_line(tmp_path):
         parse_axis(f"p=@{tmp_path / 'none.txt'}")
 
 
-@pytest.mark.parametrize("text", ["a", "=1", "a=", "a=1..2..0", "a=[1", "a=0..1..0.0000001"])
+@pytest.mark.parametrize(
+    "text", ["a", "=1", "a=", "a=1..2..0", "a=[1", "a=" + "[" * 100_000, "a=1\n2", "a=0..1..0.0000001"]
+)
 def test_what_is_no_axis(text):
     with pytest.raises(SettingError):
         parse_axis(text)
@@ -84,3 +86,9 @@ def test_a_row_with_a_fault_keeps_its_place():
 def test_what_can_not_be_combined(rows, zipped, grid, why):
     with pytest.raises(SettingError, match=why):
         next(combine(rows, zipped, grid))
+
+
+def test_an_axis_without_values():
+    for zipped, grid in (([Axis("a", [])], []), ([], [Axis("a", [])])):
+        with pytest.raises(SettingError, match="a has no values"):
+            list(combine([Row({})], zipped, grid))

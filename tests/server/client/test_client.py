@@ -136,3 +136,27 @@ def test_the_example_of_the_documentation_works(server: Online, capsys: pytest.C
     exec(code.replace("http://127.0.0.1:8188", server.url), {})
 
     assert capsys.readouterr().out == "2 invalid\n"
+
+
+def test_a_batch_is_submitted_watched_and_looked_at(client: Client) -> None:
+    batch = client.submit_batch(shown(1), grid={"value": "4..6"}, out="batches/{value}")
+    facts = list(client.watch_batch(batch.id))
+
+    assert [fact.kind for fact in facts] == ["row", "row", "row", "batch_ended"]
+    assert [fact.body["texts"] for fact in facts[:-1]] == [["4"], ["5"], ["6"]]
+    assert client.batch(batch.id).state == "succeeded" and client.cancel_batch(batch.id).done == 3
+    assert [row["values"] for row in client.batch_rows(batch.id, offset=1).rows] == [{"value": 5}, {"value": 6}]
+    assert list(client.watch_batch(batch.id)) == facts
+    assert [each.id for each in client.batches().batches][:1] == [batch.id]
+    with pytest.raises(NoSuchJob):
+        list(client.watch_batch("none"))
+
+
+def test_a_batch_is_watched_over_a_lost_connection(server: Online, client: Client) -> None:
+    batch = client.submit_batch(after(Nap={"value": 1, "seconds": 0.1}), grid={"value": "1..8"}, out="lost/{value}")
+    watched = client.watch_batch(batch.id)
+    first = next(watched)
+    server.cut_off()
+    rest = list(watched)
+
+    assert [fact.body["row"] for fact in (first, *rest[:-1])] == list(range(1, 9))

@@ -60,6 +60,8 @@ def test_the_default_folder_has_the_name_of_the_workflow(loomis, picture):
         (("--grid", "colour=1"), "'colour' names no input"),
         (("--grid", "color"), "is no axis"),
         (("--grid", "color=1", "--set", "color=2"), "has values twice"),
+        (("--grid", "color=1-3"), "Write the range as color=1..3."),
+        (("--zip", "color=1:3"), "Write the range as color=1..3."),
         (("--rows", "none.csv"), "can't be read"),
         (("--grid", "color=1", "--out", "d/{colr}.png"), "names {colr}"),
         (("--grid", "color=1,2", "--out", "d/{width}.png"), "names {width}"),

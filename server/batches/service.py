@@ -1,0 +1,188 @@
+"""The batches of a server: one object that every way in calls, on the event loop of the jobs.
+
+A batch is on disk before its submission is acknowledged. When the server was killed, it goes on at the next start: rows
+that its manifest has as done are not done again, and jobs that were queued are still its own.
+"""
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from engine.errors import JobConflict, JobError, LoomisError, NoSuchJob, StoreError
+from server.batch.jobs import Batch
+from server.batch.request import Request
+from server.batches.composing import asked, composed
+from server.batches.records import BatchRecord, BatchState, BatchSubmission
+from server.batches.store import BatchStore
+from server.batches.tending import Tending
+from server.jobs.service import Jobs
+from server.jobs.writer import Fact
+from server.report import error_data
+
+log = logging.getLogger("loomis.batches")
+
+AT_ONCE = 2
+"""Jobs of one batch in the queue: so many, and so many more for each worker. Others wait behind no more than these."""
+
+
+class Batches:
+    """Submit, watch and cancel batches."""
+
+    def __init__(self, jobs: Jobs, workers: int) -> None:
+        self.store = BatchStore(jobs.store)
+        self._jobs = jobs
+        self._window = AT_ONCE * (1 + workers)
+        self._tending: dict[str, Tending] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Go on with what was running when the server ended."""
+        for record, submission in self.store.running():
+            tending = Tending(record, submission, self._jobs, self._window)
+            try:
+                request, batch = await asyncio.to_thread(self._compose, submission, record.id)
+                await tending.open(batch)
+            except LoomisError as error:
+                await self._end(record, "failed", error)
+                continue
+            self._go(tending, request)
+
+    async def submit(self, submission: BatchSubmission) -> BatchRecord:
+        """Check a batch, write it to disk and begin it. The same id with the same content is the same batch.
+
+        Raises:
+            WorkflowError: the workflow can't be read, or a name fits no input or several.
+            SettingError, FileError: an axis, the pattern of names or a picture can't be used.
+            JobConflict: the id belongs to another batch or to a job, or another batch is at work in the folder.
+            StoreError: the disk is full or can't be written.
+        """
+        async with self._lock:
+            id = submission.id or str(uuid.uuid4())
+            if known := self.find(id):
+                if not self.store.is_same(id, submission):
+                    raise JobConflict(f"There is another batch with the id {id}.", got=id, hint="Choose another id.")
+                return known
+            if self._jobs.find(id):
+                raise JobConflict(f"There is a job with the id {id}.", got=id, hint="Choose another id.")
+            request, batch = await asyncio.to_thread(self._compose, submission, id)
+            folder = batch.names.root.relative_to(self._jobs.engine.folders.output).as_posix()
+            now, labels = time.time(), tuple(submission.labels)
+            record = BatchRecord(id, "running", now, folder, len(batch.rows), labels=labels, owner=submission.owner)
+            tending = Tending(record, submission, self._jobs, self._window)
+            await tending.open(batch)
+            try:
+                await self.store.add(record, submission)
+            except BaseException:
+                await tending.close()
+                raise
+            self._go(tending, request)
+            return tending.record
+
+    def find(self, id: str) -> BatchRecord | None:
+        """Return a batch, if it is known."""
+        return self._tending[id].record if id in self._tending else self.store.find(id)
+
+    def get(self, id: str) -> BatchRecord:
+        """Return a batch as it stands.
+
+        Raises:
+            NoSuchJob: it isn't known.
+        """
+        found = self.find(id)
+        if found is None:
+            raise NoSuchJob(f"There is no batch {id!r}.", got=id, hint="It may have been removed.")
+        return found
+
+    async def page(self, limit: int = 100, offset: int = 0) -> tuple[list[BatchRecord], int]:
+        """Return batches, newest first, and how many there are in all."""
+        found, total = await asyncio.to_thread(self.store.page, limit, offset)
+        return [self.find(record.id) or record for record in found], total
+
+    async def lines(self, id: str, limit: int, offset: int) -> list[dict[str, Any]]:
+        """Return the lines of the manifest about some rows, by their numbers; none of a row that has not ended."""
+        record = self.get(id)
+        path = self._jobs.engine.folders.output / record.folder / record.manifest
+
+        def read() -> list[dict[str, Any]]:
+            rows: dict[int, dict[str, Any]] = {}
+            with suppress(OSError):
+                for line in path.read_bytes().splitlines()[1:]:
+                    with suppress(ValueError):
+                        found = json.loads(line)
+                        rows[found["row"]] = found
+            wanted = range(offset + 1, min(offset + limit, record.total) + 1)
+            return [rows[number] for number in wanted if number in rows]
+
+        return await asyncio.to_thread(read)
+
+    async def cancel(self, id: str) -> BatchRecord:
+        """Cancel a batch: no more rows begin, and those that run are asked to stop. What is done stays.
+
+        Raises:
+            NoSuchJob: it isn't known.
+        """
+        record = self.get(id)
+        if id in self._tending:
+            await self._tending[id].cancel()
+        return self.find(id) or record
+
+    async def forget(self, id: str) -> None:
+        """Remove a batch that has ended, with its facts. Its files stay, and its jobs in their history.
+
+        Raises:
+            NoSuchJob: it isn't known.
+            JobError: it has not ended.
+        """
+        if self.get(id).state == "running":
+            raise JobError(f"The batch {id} has not ended.", got="running", hint="Cancel it first.")
+        await self.store.forget(id)
+
+    async def close(self) -> None:
+        """Leave what runs to the next start."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for tending in self._tending.values():
+            await tending.close()
+
+    def _compose(self, submission: BatchSubmission, id: str) -> tuple[Request, Batch]:
+        request = asked(self._jobs.engine, submission, id)
+        return request, composed(self._jobs.engine, submission, request)
+
+    def _go(self, tending: Tending, request: Request) -> None:
+        id = tending.record.id
+        self._tending[id] = tending
+        self._tasks[id] = asyncio.create_task(self._tend(tending, request), name=f"batch {id}")
+
+    async def _tend(self, tending: Tending, request: Request) -> None:
+        """Run a batch to its end and write how it ended."""
+        told: LoomisError | None = None
+        sheet = None
+        try:
+            await tending.run()
+            sheet = await tending.finish(request.columns)
+        except LoomisError as error:
+            told = error
+        except Exception as error:  # a mistake of ours costs one batch, not the server
+            log.exception("The batch %s failed.", tending.record.id)
+            told = LoomisError(f"Loomis made a mistake: {type(error).__name__}: {error}")
+        await tending.close()
+        record = replace(tending.record, sheet=sheet)
+        await self._end(record, "failed" if told or record.failed else "succeeded", told, tending.cancelled)
+        del self._tending[record.id], self._tasks[record.id]
+
+    async def _end(
+        self, record: BatchRecord, state: BatchState, error: LoomisError | None, cancelled: bool = False
+    ) -> None:
+        told, now = error_data(error) if error else None, time.time()
+        record = replace(record, state="cancelled" if cancelled else state, ended=now, left=None, error=told)
+        names = ("state", "error", "done", "failed", "skipped", "total")
+        fact = Fact(record.id, now, "batch_ended", json.dumps({name: getattr(record, name) for name in names}))
+        with suppress(StoreError):  # the log of jobs tells of it, and the next start goes on
+            await self.store.end(record, fact)

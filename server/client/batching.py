@@ -1,0 +1,114 @@
+"""``loomis batch`` with rows that a server runs: what is sent, and how it is told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from engine.errors import Cancelled, InputError, SettingError
+from engine.formats import read
+from server.batch.axes import parse_axis
+from server.batch.rows import read_rows
+from server.batch.telling import RowTeller
+from server.client.errors import to_error
+from server.client.opening import open_client
+from server.settings import Options
+from server.workflow import workflow_source
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What stands on the command line."""
+
+    file: str
+    rows: str | None
+    grid: Sequence[str]
+    zipped: Sequence[str]
+    values: Mapping[str, Any]
+    count: int
+    seed: int
+    together: int
+    out: str | None
+    targets: Sequence[str] | None
+    sheet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How far the server says that a batch is."""
+
+    total: int
+    done: int
+    failed: int
+    skipped: int
+    left: float | None = None
+
+
+def send_batch(options: Options, asked: Asked, as_json: bool, quiet: bool) -> bool:
+    """Submit a batch, watch it to its end and tell each row; return whether all rows were done.
+
+    Raises:
+        LoomisError: what the server says is wrong; Cancelled where it was cancelled, or at Ctrl-C, which ends nothing.
+    """
+    found = read(workflow_source(asked.file))
+    parts = {"prompt": found.api, "workflow": found.saved, "loomis": found.loomis}
+    with open_client(options) as client:
+        batch = client.submit_batch(
+            {name: part for name, part in parts.items() if part is not None},
+            rows=_rows(asked.rows),
+            grid=_axes(asked.grid),
+            zip=_axes(asked.zipped),
+            values=dict(asked.values),
+            count=asked.count,
+            seed=asked.seed,
+            batch_seeds=asked.together,
+            out=asked.out or f"{Path(asked.file).stem}-batch/{{row}}",
+            targets=None if asked.targets is None else list(asked.targets),
+            sheet=asked.sheet,
+        )
+        typer.echo(batch.id, err=True)
+        with RowTeller(lambda name: f"{batch.folder}/{name}", as_json, quiet) as teller:
+            try:
+                for fact in client.watch_batch(batch.id):
+                    if fact.kind == "row":
+                        line = {name: value for name, value in fact.body.items() if name not in Counts.__slots__}
+                        teller(line, Counts(**{name: fact.body[name] for name in Counts.__slots__}))
+            except KeyboardInterrupt:
+                hint = f"To end it: loomis cancel {batch.id}"
+                raise Cancelled("Watching has ended; the batch goes on.", hint=hint) from None
+        batch = client.batch(batch.id)
+    sheet = f"{batch.folder}/{batch.sheet}" if batch.sheet else None
+    teller.finish(Counts(batch.total, batch.done, batch.failed, batch.skipped), sheet)
+    if batch.error:
+        raise to_error(batch.error)
+    if batch.state == "cancelled":
+        raise Cancelled("The batch was cancelled.", hint="The same command does what is left.")
+    return not batch.failed
+
+
+def _rows(source: str | None) -> list[Mapping[str, Any] | str]:
+    """Return rows as they are sent. One that can't be used becomes a text that says why."""
+    if source is None:
+        return []
+    if Path(source).is_dir():
+        raise InputError(
+            "A server takes pictures from its own input folder.",
+            got=source,
+            expected="rows of values",
+            hint="Upload the pictures, and name them with an axis: --grid image='folder/*.png'.",
+        )
+    rows = read_rows(source, None)
+    return [f"{row.origin}: {row.fault.message}" if row.fault else row.values for row in rows]
+
+
+def _axes(texts: Sequence[str]) -> dict[str, Any]:
+    """Return axes as they are sent: as they are written, but for values that stand in a file here."""
+    axes: dict[str, Any] = {}
+    for text in texts:
+        axis, (_, _, listed) = parse_axis(text), text.partition("=")
+        if axis.name in axes:
+            raise SettingError(f"{axis.name} has values twice.", got=text, hint="Drop one.")
+        axes[axis.name] = list(axis.values) if listed.startswith("@") else listed
+    return axes
