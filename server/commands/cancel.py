@@ -33,7 +33,9 @@ def cancel(
         for id in jobs:
             try:
                 found: JobData | BatchData = client.cancel(id)
-            except NoSuchJob:
+            except NoSuchJob as error:
+                if id not in {batch.id for batch in client.batches(limit=1000).batches}:
+                    raise error
                 found = client.cancel_batch(id)
             typer.echo(json.dumps(found.model_dump()) if as_json else f"{found.id} {_state(found.state)}")
 

@@ -133,7 +133,7 @@ async def test_the_oldest_jobs_that_ended_are_forgotten_with_their_facts(tmp_pat
         assert [event.job for event in found.events] == ["waits", "j3", "j4", "j5"]
         assert found.pruned == Pruned(4)
         assert store.events(4, None, 100).pruned is None
-        assert store._rows("SELECT count(*) FROM submissions") == [(4,)]
+        assert store.rows("SELECT count(*) FROM submissions") == [(4,)]
 
 
 async def test_bytes_bound_the_history_too(tmp_path: Path):
