@@ -63,7 +63,7 @@ async def test_rows_become_jobs_whose_files_have_the_names_of_the_rows(tmp_path)
             (row, row, 6) for row in range(1, 7)
         ]
         assert told[4][1]["left"] >= 0 and told[-1][1]["state"] == "succeeded"
-        jobs = (await services.jobs.page(Wanted(label=f"batch {record.id}"))).jobs
+        jobs = (await services.jobs.page(Wanted(labels=(f"batch {record.id}",)))).jobs
         assert len(jobs) == 6 and all(job.state == "succeeded" and "night" in job.labels for job in jobs)
         places = {
             (file["subfolder"], file["filename"])
