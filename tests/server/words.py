@@ -69,8 +69,8 @@ def vocabulary() -> Registry:
         Image.new("RGB", (64, 64), colour).save(file, "PNG")
         return Shown(None, files=(Artifact(file.getvalue(), "picture", ".png", width=64, height=64),))
 
-    @node("Load")
-    def load(image: Annotated[str, InputFile()]) -> str:
+    @node("NamePicture")
+    def name_picture(image: Annotated[str, InputFile()]) -> str:
         return image
 
     @node("Paint")

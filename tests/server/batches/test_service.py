@@ -208,7 +208,7 @@ async def test_pictures_are_those_of_the_input_folder(tmp_path):
     for colour in ("red", "blue"):
         Image.new("RGB", (4, 4), colour).save(root / f"{colour}.png")
     Image.new("RGB", (4, 4)).save(tmp_path / "secret.png")
-    graph = {"1": n("Load", image="photos/red.png"), "2": n("Save", value=("1", 0))}
+    graph = {"1": n("NamePicture", image="photos/red.png"), "2": n("Save", value=("1", 0))}
     async with served(tmp_path) as services:
         record = await run(services, graph, grid={"image": "photos/*.png"}, out="l/{row}")
         assert (record.done, files(tmp_path)) == (2, {"l/1.txt": "photos/blue.png", "l/2.txt": "photos/red.png"})
