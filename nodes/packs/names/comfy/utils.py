@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from nodes.models.weights import HEADER_LIMIT, open_weights
 from nodes.packs import current
 from nodes.packs.names import folder_paths, progress
+from nodes.packs.names.loaded import StateDict
 from nodes.packs.names.placeholders import members_of
 from nodes.packs.names.tiling import in_tiles
 from nodes.pixels import resize
 
 __getattr__ = members_of(__name__)
 
-StateDict = dict[str, Tensor]
+Tensors = dict[str, Tensor]
 Number = int | float
 Amount = Number | Callable[[float], float]
 
@@ -170,9 +171,9 @@ def load_torch_file(
         ModelError: it holds code.
     """
     weights = open_weights(Path(ckpt))
-    tensors = weights.state_dict()
-    if device is not None:
-        tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
+    on_host = weights.state_dict()
+    moved = on_host if device is None else {name: tensor.to(device) for name, tensor in on_host.items()}
+    tensors = StateDict(moved, Path(ckpt))
     return (tensors, dict(weights.metadata) or None) if return_metadata else tensors
 
 
@@ -207,7 +208,7 @@ def weight_dtype(sd: Mapping[str, Tensor], prefix: str = "") -> torch.dtype | No
     return numbers.most_common(1)[0][0] if numbers else None
 
 
-def state_dict_key_replace(state_dict: StateDict, keys_to_replace: Mapping[str, str]) -> StateDict:
+def state_dict_key_replace(state_dict: Tensors, keys_to_replace: Mapping[str, str]) -> Tensors:
     """Rename tensors in place. Returns the same dict."""
     for old, new in keys_to_replace.items():
         if old in state_dict:
@@ -216,10 +217,10 @@ def state_dict_key_replace(state_dict: StateDict, keys_to_replace: Mapping[str, 
 
 
 def state_dict_prefix_replace(
-    state_dict: StateDict, replace_prefix: Mapping[str, str], filter_keys: bool = False
-) -> StateDict:
+    state_dict: Tensors, replace_prefix: Mapping[str, str], filter_keys: bool = False
+) -> Tensors:
     """Rename tensors in place by how their names begin. With ``filter_keys`` only those come back, in a new dict."""
-    found: StateDict = {} if filter_keys else state_dict
+    found: Tensors = {} if filter_keys else state_dict
     for old, new in replace_prefix.items():
         for name in [name for name in state_dict if name.startswith(old)]:
             found[new + name.removeprefix(old)] = state_dict.pop(name)

@@ -3,17 +3,17 @@
 from typing import Any
 
 from nodes.packs.names.extras import classes_of
-from nodes.packs.objects import to_foreign
-from nodes.recipes import NoiseSource
+from nodes.packs.objects.guider import CFGGuider
+from nodes.packs.objects.noise import EmptyNoise as Noise_EmptyNoise
+from nodes.packs.objects.noise import RandomNoise as Noise_RandomNoise
 
+__all__ = ["Guider_Basic", "Noise_EmptyNoise", "Noise_RandomNoise"]
 __getattr__ = classes_of(__name__)
 
 
-def Noise_RandomNoise(seed: int) -> Any:
-    """Return the noise of a seed, as foreign nodes have it."""
-    return to_foreign("NOISE", NoiseSource(seed))
+class Guider_Basic(CFGGuider):
+    """A guider with one prompt."""
 
-
-def Noise_EmptyNoise() -> Any:
-    """Return noise that leaves a latent as it is, as foreign nodes have it."""
-    return to_foreign("NOISE", NoiseSource(0, starts=False))
+    def set_conds(self, positive: Any, negative: Any = None) -> None:
+        """Set the prompt."""
+        super().set_conds(positive)

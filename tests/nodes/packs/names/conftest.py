@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from engine.context import Context
 from engine.folders import Folders
 from nodes import vocabulary
 from nodes.packs import current
-from tests.nodes.calls import context
+from tests.nodes.calls import context, model_context
+from tests.nodes.models import tiny
 
 
 @pytest.fixture
@@ -49,3 +51,16 @@ def cancelled(folders: Folders) -> Iterator[None]:
     over = Context("1", base.environment, lambda *step: None, lambda: True, lambda text: None)
     with current.running("pack", "Type", over):
         yield
+
+
+@pytest.fixture
+def loading(folders: Folders, tiny_tensors: dict[str, Tensor]) -> Iterator[Folders]:
+    """A foreign node runs that finds a tiny checkpoint, its VAE alone, and a LoRA."""
+    (root,) = folders.models
+    tiny.write(root / "checkpoints" / "sub" / "tiny.safetensors", tiny_tensors)
+    prefix = "first_stage_model."
+    alone = {name.removeprefix(prefix): tensor for name, tensor in tiny_tensors.items() if name.startswith(prefix)}
+    tiny.write(root / "vae" / "alone.safetensors", alone)
+    tiny.write(root / "loras" / "lora.safetensors", tiny.lora(), {})
+    with current.running("pack", "Type", model_context(root)):
+        yield folders

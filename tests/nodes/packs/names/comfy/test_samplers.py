@@ -1,7 +1,10 @@
 import pytest
 
-from engine.errors import NodeFailure
+from engine.errors import InputError, NodeFailure
+from nodes.packs.names import answer
 from nodes.packs.names.comfy import samplers
+from nodes.packs.objects import from_foreign
+from nodes.recipes import Sampler
 from nodes.sampling.schedules import SCHEDULES
 from nodes.sampling.solvers import SOLVERS
 
@@ -18,5 +21,14 @@ def test_the_class_can_be_subclassed_and_not_made() -> None:
 
     with pytest.raises(NodeFailure, match=r"comfy\.samplers\.KSampler"):
         Own()
-    with pytest.raises(NodeFailure, match=r"comfy\.samplers\.CFGGuider"):
-        samplers.CFGGuider(1)
+    with pytest.raises(NodeFailure, match=r"comfy\.samplers\.sampling_function"):
+        answer("comfy.samplers").sampling_function(1)  # type: ignore[union-attr]
+
+
+def test_a_solver_has_a_name_and_settings() -> None:
+    found = samplers.ksampler("dpmpp_sde", {"eta": 0.5})
+    assert from_foreign("SAMPLER", found) == Sampler("dpmpp_sde", {"eta": 0.5})
+    with pytest.raises(InputError, match="no sampler 'own'"):
+        samplers.sampler_object("own")
+    with pytest.raises(InputError, match="no schedule 'own'"):
+        samplers.calculate_sigmas(None, "own", 3)
