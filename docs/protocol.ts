@@ -282,7 +282,7 @@ export interface JobGet {
 }
 
 /**
- * Ask for a page of jobs, newest first.
+ * Ask for a page of jobs, newest first. `start` is what their ids begin with.
  */
 export interface JobList {
   id: number | string;
@@ -290,6 +290,7 @@ export interface JobList {
   states?: ("queued" | "running" | "succeeded" | "failed" | "cancelled")[];
   label?: string | null;
   owner?: string | null;
+  start?: string;
   limit?: number;
   offset?: number;
 }

@@ -1,6 +1,7 @@
 """Texts and tables for a person at a terminal, or for a file when there is no terminal."""
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,11 @@ def seconds_text(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def moment_text(moment: float) -> str:
+    """Return a moment in Unix seconds as a clock on the wall has it: ``2026-11-05 14:03:20``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
 
 
 def range_text(seconds: tuple[float, float]) -> str:

@@ -110,12 +110,16 @@ class CancelBody(Body):
 
 
 class JobsQuery(Body):
-    """Which jobs a listing has. ``state`` may be repeated or hold several, separated by commas."""
+    """Which jobs a listing has. ``state`` may be repeated or hold several, separated by commas.
+
+    ``start`` is what their ids begin with.
+    """
 
     state: tuple[JobState, ...] = ()
     owner: str | None = None
     client: str | None = None
     label: str | None = None
+    start: str = ""
     order: Order = "created"
     newest: bool = True
     limit: Annotated[int, Field(ge=1, le=1000)] = 100

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 
@@ -97,7 +97,7 @@ async def serve(
     with FolderLock(options.data.absolute(), address), open_engine(small, find_vocabulary(vocabulary)) as engine:
         async with serving(options, carriers, engine) as services:
             server = Uvicorn(configured(services, replace(access, port=listening.getsockname()[1])))
-            end_by_signal(server)
+            end_by_signal(server, services.jobs, options.park_seconds)
             listening.listen(BACKLOG)
             announce(address)
             await server.serve(sockets=[listening])
@@ -153,13 +153,25 @@ def devices(options: Options) -> list[str]:
     return options.workers.split(",")
 
 
-def end_by_signal(server: Uvicorn) -> None:
+def farewell(running: Sequence[str], seconds: float) -> str:
+    """Return what a server says that was asked to end while these jobs run."""
+    if not running:
+        return "The server ends."
+    jobs = f"job {running[0]}" if len(running) == 1 else f"{len(running)} jobs"
+    return (
+        f"The server ends. It waits up to {seconds:g} s for {jobs} to come to the end of a node. "
+        "Press Ctrl-C again to end now: nothing is lost either way, and what runs goes on at the next start."
+    )
+
+
+def end_by_signal(server: Uvicorn, jobs: Jobs, park_seconds: float) -> None:
     """Let the first SIGINT or SIGTERM end the server in order, and the second at once."""
 
     def end(number: int) -> None:
         if server.should_exit:
             os._exit(128 + number)
-        log.info("The server ends; what runs is parked. Once more to end at once.")
+        running = [job.id for job in jobs.queue() if job.state == "running"]
+        log.info(farewell(running, park_seconds))
         server.should_exit = True
 
     loop = asyncio.get_running_loop()

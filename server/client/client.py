@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from engine.errors import JobError, NoSuchJob
 from server.client.errors import Unreachable, to_error
 from server.client.session import Session
 from server.protocol import commands, results
@@ -169,11 +170,34 @@ class Client:
         return self._result(results.JobData, commands.JobGet, job=id)
 
     def jobs(
-        self, states: Sequence[str] = (), *, label: str | None = None, limit: int = 100, offset: int = 0
+        self,
+        states: Sequence[str] = (),
+        *,
+        label: str | None = None,
+        start: str = "",
+        limit: int = 100,
+        offset: int = 0,
     ) -> results.JobsData:
-        """Return a page of jobs, newest first."""
-        return self._result(
-            results.JobsData, commands.JobList, states=list(states), label=label, limit=limit, offset=offset
+        """Return a page of jobs, newest first; ``start`` is what their ids begin with."""
+        asked = {"states": list(states), "label": label, "start": start, "limit": limit, "offset": offset}
+        return self._result(results.JobsData, commands.JobList, **asked)
+
+    def find(self, start: str) -> results.JobData:
+        """Return the job of this id, or the only one whose id begins so.
+
+        Raises:
+            NoSuchJob: there is none.
+            JobError: there are several.
+        """
+        page = self.jobs(start=start, limit=10)
+        if found := [job for job in page.jobs if job.id == start] or (page.jobs if page.total == 1 else ()):
+            return found[0]
+        if not page.jobs:
+            raise NoSuchJob(f"There is no job whose id begins with {start!r}.", got=start, hint="See `loomis jobs`.")
+        raise JobError(
+            f"The ids of {page.total} jobs begin with {start!r}.",
+            got=start,
+            expected="more of the id of one: " + ", ".join(f"{job.id} ({job.state})" for job in page.jobs),
         )
 
     def cancel(self, id: str) -> results.JobData:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import typer
 
@@ -13,6 +13,7 @@ from server.protocol.messages import Fact, Message
 from server.protocol.results import JobData
 from server.report import printable
 from server.telling import Lines, OnTerminal, Story, Teller, show_result
+from server.text import moment_text, seconds_text
 
 QUIET = frozenset({"queued", "moved", "began", "requeued", "failed", "cancelled", "paused", "resumed"})
 """Facts that a run of one's own doesn't tell, or that end it with an error."""
@@ -80,14 +81,33 @@ def show_results(client: Client, jobs: Sequence[str], as_json: bool) -> None:
         raise failed
 
 
+def job_lines(job: JobData) -> Iterator[tuple[str, str]]:
+    """Yield what a person wants to know of a job, each with its name; not what came of it."""
+    moments = {"submitted": job.created, "began": job.began, "ended": job.ended, "deadline": job.deadline}
+    yield from (("id", job.id), ("state", job.state))
+    yield from ((name, moment_text(moment)) for name, moment in moments.items() if moment)
+    texts = {
+        "took": seconds_text(job.ended - job.began) if job.began and job.ended else "",
+        "priority": str(job.priority or ""),
+        "attempts": str(job.attempts) if job.attempts > 1 else "",
+        "deaths": f"{job.deaths} of its workers died" if job.deaths else "",
+        "labels": ", ".join(job.labels),
+        "owner": job.owner,
+        "client": job.client,
+        "worker": job.worker,
+        "targets": ", ".join(job.targets),
+        "models": ", ".join(job.models),
+    }
+    yield from ((name, text) for name, text in texts.items() if text)
+
+
 def show_job(job: JobData, as_json: bool) -> None:
     """Print everything that is known of a job."""
     if as_json:
         typer.echo(json.dumps(job.model_dump()))
         return
-    for name, value in job.model_dump(exclude={"outputs", "faults", "error"}).items():
-        if value not in (None, (), "", 0):
-            typer.echo(printable(f"{name:<9} {', '.join(value) if isinstance(value, tuple) else value}"))
+    for name, text in job_lines(job):
+        typer.echo(printable(f"{name:<9} {text}"))
     if job.state == "succeeded":
         show_result(to_result(job))
     elif job.error:

@@ -15,7 +15,7 @@ from server.settings import Options
 @partial(command, settings=SERVER)
 def cancel(
     options: Options,
-    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs or batches.")],
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of batches, ids of jobs, or how they begin.")],
     as_json: Json = False,
 ) -> None:
     """Cancel jobs or batches of a server. What waits is cancelled at once, what runs at its next step.
@@ -23,21 +23,17 @@ def cancel(
     What was finished stays remembered. A job that has ended stays as it is.
 
     Examples:
-      loomis cancel 7c9e6679-7425-40de-944b-e07fc1f90ae7
+      loomis cancel 7c9e6679
     """
-    from engine.errors import NoSuchJob  # not needed for --help
-    from server.client.opening import open_client
+    from server.client.opening import open_client  # not needed for --help
     from server.protocol.results import BatchData, JobData
 
     with open_client(options) as client:
-        for id in jobs:
-            try:
-                found: JobData | BatchData = client.cancel(id)
-            except NoSuchJob as error:
-                if id not in {batch.id for batch in client.batches(limit=1000).batches}:
-                    raise error
-                found = client.cancel_batch(id)
-            typer.echo(json.dumps(found.model_dump()) if as_json else f"{found.id} {_state(found.state)}")
+        batches = {batch.id for batch in client.batches(limit=1000).batches}
+        chosen = [(id, client.cancel_batch) if id in batches else (client.find(id).id, client.cancel) for id in jobs]
+        for id, end in chosen:
+            now: JobData | BatchData = end(id)
+            typer.echo(json.dumps(now.model_dump()) if as_json else f"{now.id} {_state(now.state)}")
 
 
 def _state(state: str) -> str:

@@ -1,7 +1,6 @@
 """``loomis jobs``."""
 
 import json
-import time
 from enum import StrEnum
 from functools import partial
 from typing import Annotated
@@ -12,7 +11,7 @@ from server.command import command
 from server.commands.arguments import Json
 from server.commands.server_options import SERVER
 from server.settings import Options
-from server.text import seconds_text, show_table
+from server.text import moment_text, seconds_text, show_table
 
 
 class State(StrEnum):
@@ -28,7 +27,9 @@ class State(StrEnum):
 @partial(command, settings=SERVER)
 def jobs(
     options: Options,
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="The id of one job, to see all of it.")] = None,
+    job: Annotated[
+        str | None, typer.Argument(metavar="[JOB]", help="The id of one job, or how it begins, to see all of it.")
+    ] = None,
     state: Annotated[
         list[State] | None, typer.Option("--state", help="Only jobs that stand so. May be repeated.")
     ] = None,
@@ -41,14 +42,14 @@ def jobs(
     Examples:
       loomis jobs
       loomis jobs --state queued --state running --json
-      loomis jobs 7c9e6679-7425-40de-944b-e07fc1f90ae7
+      loomis jobs 7c9e6679
     """
     from server.client.opening import open_client  # not needed for --help
     from server.client.showing import show_job
 
     with open_client(options) as client:
         if job is not None:
-            show_job(client.job(job), as_json)
+            show_job(client.find(job), as_json)
             return
         page = client.jobs([each.value for each in state or ()], label=label, limit=limit)
         if as_json:
@@ -59,7 +60,7 @@ def jobs(
         (
             each.id,
             each.state,
-            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(each.created)),
+            moment_text(each.created),
             seconds_text(each.ended - each.began) if each.ended and each.began else "",
             ", ".join(each.labels),
         )

@@ -14,7 +14,8 @@ from server.settings import Options
 def watch(
     options: Options,
     jobs: Annotated[
-        list[str] | None, typer.Argument(metavar="[JOB]...", help="Ids of jobs; none for all, until Ctrl-C.")
+        list[str] | None,
+        typer.Argument(metavar="[JOB]...", help="Ids of jobs, or how they begin; none for all, until Ctrl-C."),
     ] = None,
     since: Annotated[
         int | None,
@@ -32,7 +33,7 @@ def watch(
     Exits as run does: with 1 when a job failed, with 130 when it was cancelled.
 
     Examples:
-      loomis watch 7c9e6679-7425-40de-944b-e07fc1f90ae7
+      loomis watch 7c9e6679
       loomis watch --json
       loomis watch --since 120 --json
     """
@@ -40,4 +41,4 @@ def watch(
     from server.client.showing import watch_jobs
 
     with open_client(options) as client:
-        watch_jobs(client, jobs or [], as_json, since)
+        watch_jobs(client, [client.find(start).id for start in jobs or ()], as_json, since)

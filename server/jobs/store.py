@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which jobs a listing has, and in which order; empty is any. ``labels`` are some that the job has.
+    """Which jobs a listing has, and in which order; empty is any. ``labels`` are some that the job has, ``start`` what
+    its id begins with.
 
     ``began`` leaves out those that ended before a worker began them; ``before`` is the id of a job, and leaves out that
     one and those that came after it.
@@ -58,6 +60,7 @@ class Wanted:
     offset: int = 0
     began: bool = False
     before: str | None = None
+    start: str = ""
 
 
 class JobStore:
@@ -226,6 +229,9 @@ def _where(wanted: Wanted) -> tuple[str, list[object]]:
         if value is not None:
             conditions.append(f"{column} = ?")
             values.append(value)
+    if wanted.start:
+        conditions.append("id BETWEEN ? AND ?")
+        values += [wanted.start, wanted.start + chr(sys.maxunicode)]
     if wanted.began:
         conditions.append("(began IS NOT NULL OR ended IS NULL)")
     if wanted.before is not None:

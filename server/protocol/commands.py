@@ -175,13 +175,14 @@ class JobGet(Command):
 
 
 class JobList(Command):
-    """Ask for a page of jobs, newest first."""
+    """Ask for a page of jobs, newest first. ``start`` is what their ids begin with."""
 
     result = results.JobsData
     command: Literal["job.list"]
     states: list[JobState] = Field(default_factory=list)
     label: Name | None = None
     owner: Name | None = None
+    start: Name = ""
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     offset: Annotated[int, Field(ge=0, lt=2**31)] = 0
 

@@ -36,6 +36,7 @@ async def page(jobs: Jobs, command: commands.JobList) -> results.JobsData:
             tuple(command.states),
             owner=command.owner,
             labels=() if command.label is None else (command.label,),
+            start=command.start,
             limit=command.limit,
             offset=command.offset,
         )

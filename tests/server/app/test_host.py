@@ -113,6 +113,23 @@ def test_the_token_is_needed_and_is_nowhere(tmp_path: Path):
     assert token.encode() not in kept and b"their-secret" not in kept
 
 
+def test_the_first_signal_says_at_once_what_is_waited_for_and_how_to_end_now(tmp_path: Path):
+    workflow = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 4096, "height": 4096, "batch_size": 8, "color": 0}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "slow"}},
+    }
+    with command(tmp_path, "--log", "human") as (process, address):
+        id = call(address, "/api/v1/jobs", {"workflow": workflow})["id"]
+        wait_for(lambda: call(address, f"/api/v1/jobs/{id}")["state"] == "running")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr
+        told = next(line for line in process.stderr if "The server ends" in line)
+        assert f"waits up to 20 s for job {id}" in told and "Ctrl-C again" in told
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 128 + signal.SIGINT
+
+
 def test_an_address_that_is_taken_is_an_error():
     with bind("127.0.0.1", 0) as taken:
         taken.listen()

@@ -1,6 +1,7 @@
 """``loomis jobs``."""
 
 import json
+import time
 from pathlib import Path
 
 from tests.server.conftest import Command
@@ -35,8 +36,11 @@ def test_states_choose_and_json_has_all(talking: Command, here: Path) -> None:
 def test_one_job_is_shown_whole(talking: Command, here: Path) -> None:
     job = submitted(talking, here, shown(52))
     talking("watch", job)
-    shown_ = talking("jobs", job).out.splitlines()
+    lines = talking("jobs", job[:13]).out.splitlines()
+    told = dict(line.split(maxsplit=1) for line in lines[:-1])
 
-    assert shown_[0].split() == ["id", job]
-    assert shown_[-1] == "52"
+    assert (told["id"], told["state"], lines[-1]) == (job, "succeeded", "52")
+    data = talking("jobs", job, "--json").lines[0]
+    assert time.mktime(time.strptime(told["ended"], "%Y-%m-%d %H:%M:%S")) == int(data["ended"])
+    assert told["took"].endswith("s") and not {"number", "attempts", "priority"} & told.keys()
     assert talking("jobs", "none").code == 1

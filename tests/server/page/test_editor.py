@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from server.jobs.store import Wanted
 from tests.server.online import Online
 from tests.server.page.chromium import CHROMIUM
 from tests.server.words import n
@@ -25,11 +26,17 @@ PIXEL = """image => image.decode().then(() => {
 })"""
 
 
-def opened(server: Online, page: Any) -> None:
+def loaded(server: Online, page: Any, graph: Any = GRAPH) -> None:
     page.goto(f"{server.url}/editor")
     playwright.expect(page.locator("#connection")).to_have_text("connected")
-    file = {"name": "graph.json", "mimeType": "application/json", "buffer": json.dumps(GRAPH).encode()}
+    file = {"name": "graph.json", "mimeType": "application/json", "buffer": json.dumps(graph).encode()}
     page.get_by_label("Open a workflow").set_input_files(file)
+
+
+def opened(server: Online, page: Any) -> None:
+    """Open the graph in live mode, and wait for its picture."""
+    loaded(server, page)
+    page.get_by_role("button", name="Live").click()
     playwright.expect(page.locator("#freshness")).to_have_text(re.compile("current"))
 
 
@@ -44,6 +51,19 @@ def colour(page: Any) -> list[int]:
 def near(found: list[int], red: int, green: int) -> bool:
     """WEBP is lossy."""
     return abs(found[0] - red) < 12 and abs(found[1] - green) < 12 and found[2] < 12
+
+
+def test_nothing_runs_before_it_is_asked_for(server: Online, page: Any):
+    loaded(server, page, {"1": n("Paint", red=7, green=130, wait=0.0)})
+    playwright.expect(node(page, "1").locator(".why")).to_have_text("runs: never run")
+    playwright.expect(page.locator("#freshness")).to_have_text("not run: press Run, or Live")
+    page.get_by_label("red of 1", exact=True).fill("9")
+    playwright.expect(node(page, "1").locator(".why")).to_contain_text("runs")
+    count = server.services.jobs.store.page(Wanted()).total
+    page.get_by_role("button", name="Run").click()
+    playwright.expect(page.locator("#freshness")).to_have_text(re.compile("current"))
+    assert near(colour(page), 9, 130)
+    assert server.services.jobs.store.page(Wanted()).total == count + 1
 
 
 def test_the_picture_follows_the_sliders(server: Online, page: Any):
