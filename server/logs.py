@@ -8,9 +8,10 @@ Entries are made with the standard library, with ids as fields of their own::
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from functools import partial
+from typing import Literal, TextIO, TypeAlias
 
 Style = Literal["auto", "human", "json"]
 
@@ -21,68 +22,66 @@ COLOURS = {logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31;1"}
 HIDDEN = "***"
 
 
+Line: TypeAlias = Callable[[logging.LogRecord], str]
+"""Makes the text of an entry. It is one line, but for a traceback that a person gets."""
+
+
 def configure(stream: TextIO, style: Style = "auto", level: str = "INFO", secrets: Sequence[str] = ()) -> None:
     """Send what the server logs to ``stream``. ``secrets`` never appear, wherever they come from."""
     terminal = stream.isatty()
     people = terminal if style == "auto" else style == "human"
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(People(secrets, colour=terminal) if people else JsonLines(secrets))
+    handler.setFormatter(WithoutSecrets(partial(line_for_people, colour=terminal) if people else json_line, secrets))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("loomis").setLevel(level)
 
 
-class Lines(logging.Formatter):
-    """Writes one line an entry, without secrets."""
+class WithoutSecrets(logging.Formatter):
+    """Has entries made by ``line`` and takes the secrets out."""
 
-    def __init__(self, secrets: Sequence[str]) -> None:
+    def __init__(self, line: Line, secrets: Sequence[str]) -> None:
         super().__init__()
-        self.secrets = secrets
+        self._line = line
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of an entry; only a traceback for a person has more."""
-        line = self.line(record)
-        for secret in self.secrets:
+        """Return the text of an entry."""
+        line = self._line(record)
+        for secret in self._secrets:
             line = line.replace(secret, HIDDEN)
         return line
 
-    def line(self, record: logging.LogRecord) -> str:
-        """Return an entry as text."""
-        raise NotImplementedError
 
-    def fields(self, record: logging.LogRecord) -> dict[str, object]:
-        """Return what ``extra`` gave."""
-        return {name: value for name, value in vars(record).items() if name not in STANDARD}
-
-
-class JsonLines(Lines):
-    """An entry as a JSON object: ``time`` (ISO 8601, UTC), ``level``, ``logger``, ``message`` and its fields."""
-
-    def line(self, record: logging.LogRecord) -> str:
-        entry: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **self.fields(record),
-        }
-        if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
+def json_line(record: logging.LogRecord) -> str:
+    """Return an entry as a JSON object: ``time`` (ISO 8601, UTC), ``level``, ``logger``, ``message`` and its fields."""
+    entry: dict[str, object] = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": record.getMessage(),
+        **_fields(record),
+    }
+    if record.exc_info:
+        entry["traceback"] = logging.Formatter().formatException(record.exc_info)
+    return json.dumps(entry, default=str)
 
 
-class People(Lines):
-    """An entry for a terminal: time of day, level where it matters, text, then fields."""
+def line_for_people(record: logging.LogRecord, colour: bool) -> str:
+    """Return an entry for a terminal: time of day, level where it matters, text, then fields."""
+    clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+    level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+    line = _on_one_line(f"{clock} {level}{record.getMessage()}")
+    if colour and (code := COLOURS.get(record.levelno)):
+        line = f"\x1b[{code}m{line}\x1b[0m"
+    if fields := " ".join(f"{name}={value}" for name, value in _fields(record).items()):
+        line += _on_one_line(f"  {fields}")
+    return f"{line}\n{logging.Formatter().formatException(record.exc_info)}" if record.exc_info else line
 
-    def __init__(self, secrets: Sequence[str], *, colour: bool) -> None:
-        super().__init__(secrets)
-        self.colour = colour
 
-    def line(self, record: logging.LogRecord) -> str:
-        clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
-        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        fields = " ".join(f"{name}={value}" for name, value in self.fields(record).items())
-        text = f"{clock} {level}{record.getMessage()}".replace("\n", "\\n").replace("\x1b", "\\x1b")
-        colour = COLOURS.get(record.levelno) if self.colour else None
-        line = f"\x1b[{colour}m{text}\x1b[0m" if colour else text
-        line += f"  {fields!s}".replace("\n", "\\n").replace("\x1b", "\\x1b") if fields else ""
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    """Return what ``extra`` gave."""
+    return {name: value for name, value in vars(record).items() if name not in STANDARD}
+
+
+def _on_one_line(text: str) -> str:
+    return text.replace("\n", "\\n").replace("\x1b", "\\x1b")

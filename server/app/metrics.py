@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -80,11 +81,14 @@ class Numbers:
         resident = GaugeMetricFamily("loomis_resident_bytes", "Memory of each process.", labels=["process"])
         resident.add_metric(["server"], rss(os.getpid()))
         starts = CounterMetricFamily("loomis_worker_starts", "How often a worker was started.", labels=["worker"])
+        card = GaugeMetricFamily("loomis_gpu_memory_bytes", "Memory of each worker's GPU.", labels=["worker", "kind"])
         for worker in workers:
             starts.add_metric([worker.name], worker.starts)
+            for kind, nbytes in (asdict(worker.uses) if worker.uses.total else {}).items():
+                card.add_metric([worker.name, kind], nbytes)
             if worker.pid:
                 resident.add_metric([worker.name], rss(worker.pid))
-        yield from (resident, starts)
+        yield from (resident, starts, card)
         ready = sum(worker.ready for worker in workers)
         yield GaugeMetricFamily("loomis_workers_ready", "Workers that take jobs.", ready)
         yield GaugeMetricFamily("loomis_store_bytes", "Remembered results on disk.", store.totals()[2])

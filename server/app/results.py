@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from server.files.media import Kind
 from server.protocol.model import Json
 from server.protocol.parts import ErrorData, FaultData
+from server.protocol.results import JobData
 
 
 class Answer(BaseModel):
@@ -35,31 +36,16 @@ class Failure(Answer):
     error: ErrorAnswer
 
 
-class JobAnswer(Answer):
+class JobAnswer(JobData):
     """A job as it stands. Times are Unix seconds.
 
     ``outputs`` has, per output node, ``{"files": [...], "notes": {...}}``: of a running job those that are there.
     """
 
-    id: str
-    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
-    priority: int
-    number: float
-    created: float
-    began: float | None
-    ended: float | None
-    deadline: float | None
-    targets: tuple[str, ...]
-    models: tuple[str, ...]
-    attempts: int
-    deaths: int
-    labels: tuple[str, ...]
-    owner: str
-    client: str | None
-    worker: str | None
-    faults: tuple[FaultAnswer, ...]
-    outputs: Json
-    error: ErrorAnswer | None
+    model_config = ConfigDict(extra="forbid")
+
+    faults: tuple[FaultAnswer, ...] = ()
+    error: ErrorAnswer | None = None
 
 
 class JobNow(JobAnswer):
@@ -184,11 +170,21 @@ class NodeTypeAnswer(Answer):
     outputs: tuple[Json, ...]
 
 
+class CardMemory(Answer):
+    """The memory of a GPU, in bytes: ``reserved`` is taken by the worker, ``used`` of that in tensors."""
+
+    total: int
+    free: int
+    reserved: int
+    used: int
+
+
 class WorkerAnswer(Answer):
     """A worker.
 
     A ``prepared`` one has imported what most jobs need. ``rss`` is the memory that it has resident, in bytes;
     ``starts`` counts how often it was started, and ``silent`` the seconds for which it has not answered.
+    ``memory`` is known of a GPU once a model was used on it.
     """
 
     name: str
@@ -201,6 +197,7 @@ class WorkerAnswer(Answer):
     last_death: str | None
     silent: float
     rss: int
+    memory: CardMemory | None
 
 
 class WorkersAnswer(Answer):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -40,6 +41,7 @@ def worker_data(worker: WorkerState) -> dict[str, Any]:
         "last_death": worker.death,
         "silent": worker.heartbeat.silence,
         "rss": rss(worker.pid) if worker.pid else 0,
+        "memory": asdict(worker.uses) if worker.uses.total else None,
     }
 
 

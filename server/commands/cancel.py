@@ -15,7 +15,9 @@ from server.settings import Options
 @partial(command, settings=SERVER)
 def cancel(
     options: Options,
-    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of batches, ids of jobs, or how they begin.")],
+    jobs: Annotated[
+        list[str], typer.Argument(metavar="JOB...", help="Ids of batches or jobs, or how those of jobs begin.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Cancel jobs or batches of a server. What waits is cancelled at once, what runs at its next step.

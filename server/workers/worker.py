@@ -21,6 +21,9 @@ from server.workers.outbox import Outbox
 PREVIEW_SECONDS = 0.2
 """A node's preview is made this often at most."""
 
+LONG_SECONDS = 1.0
+"""After a node that took longer it is told what models take, else at the end of the job."""
+
 KINDS: Mapping[type[events.Event], EventKind] = {
     events.Planned: "planned",
     events.NodeStarted: "node_started",
@@ -174,6 +177,8 @@ class Worker:
         elif kind := KINDS.get(type(event)):
             data = {name: getattr(event, name) for name in event.__slots__ if name not in ("seq", "job", "node")}
             self._outbox.add(Told(job, getattr(event, "node", None), time.time(), kind, json_text(data)))
+        if isinstance(event, events.NodeFinished) and event.seconds > LONG_SECONDS:
+            self._tell_usage()
 
     def _preview(self, job: str, node: str, make: Callable[[], bytes]) -> None:
         now = time.monotonic()

@@ -180,6 +180,19 @@ def after(**inputs: Any) -> dict[str, Any]:
     return {"1": n(class_type, **given), "2": n("Show", value=("1", 0))}
 
 
+def declaring() -> dict[str, Any]:
+    """Return a workflow as an editor saves it that says a number, and declares it as a parameter up to 9."""
+    return {
+        "version": 0.4,
+        "nodes": [
+            {"id": 1, "type": "Number", "widgets_values": [4], "outputs": [{"type": "INT", "links": [1]}]},
+            {"id": 2, "type": "Show", "inputs": [{"name": "value", "type": "*", "link": 1}]},
+        ],
+        "links": [[1, 1, 0, 2, 0, "INT"]],
+        "extra": {"loomis": {"parameters": {"count": {"input": "1.value", "maximum": 9}}}},
+    }  # fmt: skip
+
+
 def options(folder: Path, **more: Any) -> Options:
     return Options(data=folder / "data", out=folder / "out", input=folder / "in", device="cpu", **more)
 

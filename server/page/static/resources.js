@@ -9,9 +9,14 @@ export function showResources(parent, system) {
   const meters = [
     { name: "Memory", value: used, maximum: memory.total, note: `${bytes(used)} of ${bytes(memory.total)}` },
     { name: "Store", value: store.bytes, maximum: store.limit, note: `${bytes(store.bytes)} of ${bytes(store.limit)}` },
+    ...workers.filter((worker) => worker.memory).map(card),
     { name: "Disk", value: disk.total - disk.free, maximum: disk.total, note: `${bytes(disk.free)} free` },
   ];
   each(parent, [...meters, { name: "workers", workers }], ({ name }) => name, make, update);
+}
+
+function card({ name, memory: { total, free, reserved } }) {
+  return { name: `GPU memory ${name}`, value: total - free, maximum: total, note: `${bytes(reserved)} of ${bytes(total)}` };
 }
 
 function make({ name, workers }) {

@@ -8,7 +8,7 @@ import pytest
 
 from server.app.application import application
 from server.app.services import Services
-from tests.server.words import after, done, n, served, shown, until
+from tests.server.words import after, declaring, done, n, served, shown, until
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +41,20 @@ async def test_a_job_is_accepted_runs_and_is_found_again(tmp_path: Path):
         assert again.json()["state"] == "succeeded"
         other = await http.post("/api/v1/jobs", json={"workflow": shown(1), "id": "mine"})
         assert (other.status_code, other.json()["error"]["code"]) == (409, "job_conflict")
+
+
+async def test_declared_parameters_are_given_values_and_checked(tmp_path: Path):
+    async with client(tmp_path) as (http, services):
+        told = []
+        for parameters in ({"count": 7}, {"1.value": 8}, {}):
+            accepted = await http.post("/api/v1/jobs", json={"workflow": declaring(), "parameters": parameters})
+            job = await done(services.jobs, accepted.json()["id"])
+            told.append(job.outputs["2"]["notes"]["text"])
+        assert told == [["7"], ["8"], ["4"]]
+        for parameters, word in (({"count": 10}, "at most 9"), ({"number": 1}, "names no input")):
+            refused = await http.post("/api/v1/jobs", json={"workflow": declaring(), "parameters": parameters})
+            assert (refused.status_code, word in refused.text) == (422, True), refused.text
+        assert (await http.get("/api/v1/jobs")).json()["total"] == 3
 
 
 async def test_events_can_be_read_from_a_number_on(tmp_path: Path):

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from server.workers.contract import Uses
 from tests.server.app.test_jobs import client
 from tests.server.app.test_tally import counted
 from tests.server.words import ran, shown
@@ -25,6 +26,9 @@ async def test_prometheus_reads_the_numbers(tmp_path: Path):
             await ran(services.jobs, shown(1))
         await counted(services, 2)
         await services.jobs.pause()
+        worker = services.dispatcher.workers[0]
+        assert "loomis_gpu_memory_bytes{" not in (await http.get("/metrics")).text
+        worker.uses = Uses(8, 6, 2, 1)
         found = samples((await http.get("/metrics")).text)
     assert found["loomis_jobs_ended_total", "succeeded"] == 2
     assert found["loomis_jobs_ended_total", "failed"] == 0
@@ -35,6 +39,7 @@ async def test_prometheus_reads_the_numbers(tmp_path: Path):
     assert found["loomis_nodes_remembered_total", "Show"] == 1
     assert found["loomis_resident_bytes", "server"] > 10e6
     assert found["loomis_workers_ready",] == 1
+    assert found["loomis_gpu_memory_bytes", "reserved", "cpu-0"] == 2
     assert found["loomis_store_limit_bytes",] == 20 * 2**30
 
 

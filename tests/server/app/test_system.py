@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from server.app.system import rss
+from server.workers.contract import Uses
 from tests.server.app.test_jobs import client
 from tests.server.words import ran, shown
 
@@ -14,7 +15,10 @@ async def test_workers_are_listed(tmp_path: Path):
         await ran(services.jobs, shown(1))
         (worker,) = (await http.get("/api/v1/workers")).json()["workers"]
         assert (worker["name"], worker["device"], worker["job"], worker["starts"]) == ("cpu-0", "cpu", None, 1)
-        assert worker["state"] == "idle"
+        assert (worker["state"], worker["silent"], worker["memory"]) == ("idle", 0, None)
+        services.dispatcher.workers[0].uses = Uses(8, 6, 2, 1)
+        (worker,) = (await http.get("/api/v1/workers")).json()["workers"]
+        assert worker["memory"] == {"total": 8, "free": 6, "reserved": 2, "used": 1}
         services.dispatcher.workers[0].bury()
         (worker,) = (await http.get("/api/v1/workers")).json()["workers"]
         assert (worker["state"], worker["rss"]) == ("starting", 0)

@@ -7,6 +7,7 @@ import pytest
 
 from server.jobs.records import Submission
 from server.security.access import read_access
+from server.workers.contract import Uses
 from tests.server.online import Online, online
 from tests.server.page.chromium import CHROMIUM
 from tests.server.words import after, n, ran, shown
@@ -99,6 +100,11 @@ def test_resources_are_shown(server: Online, page: playwright.Page):
     told = re.compile(r"Memory\s*[\d.]+ [MG]B of .*Store.*of 20 GB")
     playwright.expect(page.locator("#resources")).to_contain_text(told)
     playwright.expect(page.locator("#resources")).to_contain_text("cpu-0")
+    playwright.expect(page.locator("#resources")).not_to_contain_text("GPU memory")
+    worker = server.services.dispatcher.workers[0]
+    worker.uses = Uses(16 * 10**9, 10 * 10**9, 4 * 10**9, 10**9)
+    playwright.expect(page.locator("#resources")).to_contain_text(re.compile(r"GPU memory cpu-0\s*3.7 GB of 15 GB"))
+    worker.uses = Uses()
 
 
 def test_a_page_that_comes_late_shows_what_runs_from_its_beginning(server: Online, page: playwright.Page):

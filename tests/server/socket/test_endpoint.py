@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 from server.protocol.codec import FORMS
 from server.protocol.outbox import Outbox
 from tests.server.socket.online import Client, Server, online
-from tests.server.words import after, n, shown
+from tests.server.words import after, declaring, n, shown
 
 
 async def submit(client: Client, value: int) -> str:
@@ -66,6 +66,19 @@ def test_every_command_gets_one_reply(tmp_path: Path) -> None:
             assert wrong["faults"][0]["node"] == "1"
             ids = [message["id"] for message in client.seen if "id" in message]
             assert ids == list(range(1, len(ids) + 1))
+
+    asyncio.run(main())
+
+
+def test_a_job_takes_values_for_declared_parameters(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            await client.result("subscribe")
+            job = (await client.result("job.submit", workflow=declaring(), parameters={"count": 7}))["id"]
+            await client.ended(job)
+            assert (await client.result("job.get", job=job))["outputs"]["2"]["notes"] == {"text": ["7"]}
+            wrong = (await client.ask("job.submit", workflow=declaring(), parameters={"count": 10}))["error"]
+            assert "at most 9" in json.dumps(wrong)
 
     asyncio.run(main())
 
