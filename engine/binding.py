@@ -1,6 +1,6 @@
 """Bind one node to its type: its literals cast, its links leading to outputs that exist and fit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -71,6 +71,8 @@ def bind(
                 _custom(spec.validate[name], port, literals[name])
         except BadInput as bad:
             faults.append(bad.fault(node, port))
+    if spec.check and not faults:
+        faults = [bad.fault(node, spec.ports[name]) for name, bad in _check(spec, literals, links, nodes, registry)]
     return literals, links, faults
 
 
@@ -121,7 +123,7 @@ def _link(value: list[Any], port: Port, nodes: Mapping[str, Node], registry: Reg
             "Link it to an output that exists.",
         )
     given = source.outputs[int(slot)].type
-    if not compatible(given, port.type):
+    if not port.any_link and not compatible(given, port.type):
         fitting = [index for index, output in enumerate(source.outputs) if compatible(output.type, port.type)]
         hint = f"Output {fitting[0]} of node {id!r} fits." if fitting else f"Link it to a node that gives {port.type}."
         raise BadInput(
@@ -135,6 +137,27 @@ def compatible(given: str, wanted: str) -> bool:
     if given == wanted or given == "*" or wanted == "*":
         return True
     return not set(given.split(",")).isdisjoint(wanted.split(","))
+
+
+def shaped(spec: NodeSpec, node: Node) -> NodeSpec:
+    """Return a node's type with the inputs that it has in this workflow."""
+    return spec.shape(node.inputs) if spec.shape else spec
+
+
+def _check(
+    spec: NodeSpec,
+    literals: Mapping[str, Any],
+    links: Mapping[str, Link],
+    nodes: Mapping[str, Node],
+    registry: Registry,
+) -> Iterator[tuple[str, BadInput]]:
+    """Let a foreign node judge its inputs together."""
+    sources = {name: registry.specs.get(nodes[link.node].class_type) for name, link in links.items()}
+    types = {name: source.outputs[links[name].slot].type for name, source in sources.items() if source}
+    wrong = spec.check(literals, types) if spec.check else {}
+    for name, message in wrong.items():
+        value = literals.get(name)
+        yield name, BadInput("custom_validation_failed", message, value, None, "Give it another value.")
 
 
 def _custom(hook: Callable[..., str | None], port: Port, value: Any) -> None:

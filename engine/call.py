@@ -51,7 +51,7 @@ def arguments(
     Lazy inputs that are not there are None. ``hidden`` and ``context`` make what only some nodes take.
     """
     spec = node.spec
-    given: dict[str, Any] = {} if spec.lazy is None else {port.name: None for port in spec.inputs if port.lazy}
+    given: dict[str, Any] = {} if spec.lazy is None else {name: None for name in node.links if spec.ports[name].lazy}
     if spec.input_is_list:
         given |= {name: [literal] for name, literal in node.literals.items()}
         given |= {name: [value(digest) for digest in digests] for name, digests in call.inputs.items()}

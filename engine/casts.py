@@ -26,6 +26,8 @@ def cast(value: Any, port: Port, choices: "Choices") -> Any:
     """
     check_plain(value)
     kinds = _kinds(port.type)
+    if port.any_value and not kinds:
+        return _anything(value)
     if len(kinds) > 1:
         return _cast_to_any(value, port, kinds, choices)
     if not kinds:

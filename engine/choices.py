@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from engine.errors import Fault, FileError, shortened
 from engine.folders import Folders
 from engine.graph import Node
-from engine.schema import Files, InputFile, Mentions, Port
+from engine.schema import Choice, Files, InputFile, Mentions, Port
 
 
 class BadInput(Exception):
@@ -37,13 +37,16 @@ class Choices:
         self.folders = folders
         self.listed: dict[str, list[str]] = {}
 
-    def check(self, value: str, port: Port) -> str:
+    def check(self, value: str, port: Port) -> Choice:
         """Return ``value`` if it is a choice of ``port``, else raise BadInput with the nearest one."""
         source = port.choices
         if isinstance(source, tuple):
-            options: Sequence[str] = source
             if value in source:
                 return value
+            for option in source:
+                if str(option) == value:
+                    return option
+            options: Sequence[str] = [str(option) for option in source]
         else:
             try:
                 if self._exists(value, source):
@@ -86,7 +89,7 @@ class Choices:
             return self.folders.model(source.folder, value) is not None
         return self.folders.input_file(value) is not None
 
-    def _advice(self, source: Files | InputFile | tuple[str, ...] | None, near: str | None) -> str:
+    def _advice(self, source: Files | InputFile | tuple[Choice, ...] | None, near: str | None) -> str:
         meant = f"Did you mean {near!r}?" if near else ""
         if isinstance(source, Files):
             roots = self.folders.roots(source.folder)

@@ -2,11 +2,11 @@
 
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from engine.binding import BoundNode, bind, unknown_type
+from engine.binding import BoundNode, bind, shaped, unknown_type
 from engine.call import Outcome, wire_of
 from engine.choices import Choices
 from engine.cycles import cycle_faults
@@ -70,6 +70,7 @@ def grow(
         if spec is None:
             faults.append(unknown_type(raw, registry))
             continue
+        spec = shaped(spec, raw)
         literals, links, found = bind(raw, spec, everything, registry, choices)
         faults += found
         bound[id] = BoundNode(id, spec, literals, links)
@@ -77,7 +78,7 @@ def grow(
     if faults:
         raise ValidationError(faults)
     _check_result(result, node.spec, everything, registry)
-    return Expansion(Expanded(expansion.expanded.graph, result), expansion.key), inner, bound
+    return Expansion(replace(expansion.expanded, result=result), expansion.key), inner, bound
 
 
 def _free_id(id: str, owner: str, nodes: Mapping[str, Node], graph: Mapping[str, Node]) -> str:

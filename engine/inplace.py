@@ -1,7 +1,8 @@
 """Changes in place: a node must leave its inputs as they are, for other nodes share them.
 
 When one of ours does not, that is an error. A foreign node can't be mended: what it changed is dropped, made again for
-whoever needs it, and from then on all nodes of its pack get copies.
+whoever needs it, and from then on all nodes of its pack get copies. It gets a copy at once of what another node may
+read meanwhile.
 """
 
 from collections.abc import Mapping, Sequence

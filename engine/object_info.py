@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.folders import Folders
 from engine.formats.catalogue import ClassInfo, class_info
-from engine.schema import NO_DEFAULT, Files, InputFile, NodeSpec, Port
+from engine.schema import NO_DEFAULT, Choice, Files, InputFile, NodeSpec, Port
 
 SAVES = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
 """What output nodes get without asking: the workflow that goes into their files."""
@@ -51,7 +51,7 @@ def listed(source: Files | InputFile, folders: Folders) -> list[str]:
     return folders.names(source.folder) if isinstance(source, Files) else folders.inputs(source.suffixes)
 
 
-def port_choices(port: Port, folders: Folders) -> Sequence[str] | None:
+def port_choices(port: Port, folders: Folders) -> Sequence[Choice] | None:
     """Return the values that an input may have, files as they are now; None where it has no list."""
     match port.choices:
         case None | tuple():
@@ -91,7 +91,7 @@ def _input(port: Port, names: Names | None) -> list[Any]:
     options = {name: value for name, value in facts.items() if value is not None} | dict(port.options)
     if port.default is not NO_DEFAULT and port.default is not None:
         options["default"] = port.default
-    choices: Sequence[str] | None
+    choices: Sequence[Choice] | None
     match port.choices:
         case None | tuple():
             choices = port.choices

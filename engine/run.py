@@ -247,6 +247,7 @@ class Run:
                 task.why = reason(task.node, self._tasks.known(task) or {}, self._memo)
             self._expander.check_ends(task, missing)
             if self._claims.take(task, missing):
+                task.shared = bool(task.node.spec.foreign) and self._tasks.shared(task)
                 self._dispatch.add(task, missing)
 
     def _remember(self, task: Task) -> None:
@@ -265,8 +266,8 @@ class Run:
     def _done(self, task: Task, completion: Completion) -> None:
         """Back in the loop: take what a lane made."""
         self._claims.release(task)
-        for name in completion.changed:
-            self._tasks.keep_or_make(task.node.links[name].node)
+        if completion.changed:
+            self._tasks.keep_or_make()
         if completion.error:
             self._fail(completion.error)
             return

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from engine.values import wire
 
 R = TypeVar("R")
 Resource = Literal["gpu", "cpu", "io"]
+Choice: TypeAlias = str | int | float | bool
+"""What may be chosen. Ours are texts; foreign nodes have others too."""
+
 Token = Literal["UNIQUE_ID", "PROMPT", "EXTRA_PNGINFO", "DYNPROMPT"]
 NO_DEFAULT: Any = object()
 
@@ -108,10 +111,14 @@ class LinkTo:
 
 @dataclass(frozen=True, slots=True)
 class Expanded(Generic[R]):
-    """A graph (API format) that takes the node's place; ``result`` holds a value or a LinkTo per output."""
+    """A graph (API format) that takes the node's place; ``result`` holds a value or a LinkTo per output.
+
+    ``keeps`` is what must live as long as the run, for the graph's nodes refer to it.
+    """
 
     graph: Mapping[str, Any]
     result: tuple[Any, ...]
+    keeps: tuple[Any, ...] = ()
 
 
 @wire("Block")
@@ -127,7 +134,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One input. ``type`` is INT, FLOAT, STRING, BOOLEAN, COMBO or the name of a socket (``A,B`` for either)."""
+    """One input. ``type`` is INT, FLOAT, STRING, BOOLEAN, COMBO or the name of a socket (``A,B`` for either).
+
+    ``any_value`` says that any literal may stand in for a link, ``any_link`` that outputs of any type may be linked:
+    foreign nodes judge these themselves.
+    """
 
     name: str
     type: str
@@ -135,10 +146,12 @@ class Port:
     required: bool = True
     minimum: float | None = None
     maximum: float | None = None
-    choices: tuple[str, ...] | Files | InputFile | None = None
+    choices: tuple[Choice, ...] | Files | InputFile | None = None
     lazy: bool = False
     mentions: Mentions | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    any_value: bool = False
+    any_link: bool = False
 
     @property
     def files(self) -> "FileSource | None":
@@ -148,7 +161,7 @@ class Port:
     @property
     def literal(self) -> bool:
         """Whether a value may stand in the workflow itself, not only on a wire."""
-        return not LITERALS.isdisjoint(self.type.split(","))
+        return self.any_value or not LITERALS.isdisjoint(self.type.split(","))
 
 
 LITERALS = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "LIST"})
@@ -167,6 +180,10 @@ class NodeSpec:
     """A node type: its function and everything the engine and editors know about it.
 
     ``ports`` are the inputs by name; ``files`` says of those that name files where the files come from.
+
+    A foreign node may have two things more. ``shape`` gets what a workflow gives a node and returns the type as it is
+    with these inputs, where not all are declared. ``check`` gets all literals and the types on the links of a node, and
+    returns what is wrong, by input.
     """
 
     type: str
@@ -191,5 +208,7 @@ class NodeSpec:
     flags: Mapping[str, bool]
     foreign: str = ""
     """The pack that it comes from, where it is not ours; its version is then a hash of the pack's sources."""
+    shape: Callable[[Mapping[str, Any]], "NodeSpec"] | None = None
+    check: Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, str]] | None = None
     ports: Mapping[str, Port] = field(default_factory=dict)
     files: Mapping[str, FileSource] = field(default_factory=dict)

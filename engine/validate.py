@@ -7,7 +7,7 @@ whose links lead to outputs that exist and fit.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from engine.binding import BoundNode, bind, unknown_type
+from engine.binding import BoundNode, bind, shaped, unknown_type
 from engine.choices import Choices, nearest
 from engine.cycles import cycle_faults
 from engine.errors import Fault, ValidationError, WorkflowError
@@ -64,6 +64,7 @@ def bind_all(graph: Graph, registry: Registry, folders: Folders) -> tuple[dict[s
         if spec is None:
             faults.append(unknown_type(node, registry))
             continue
+        spec = shaped(spec, node)
         literals, links, found = bind(node, spec, graph.nodes, registry, choices)
         faults += found
         bound[node.id] = BoundNode(node.id, spec, literals, links)

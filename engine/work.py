@@ -160,7 +160,7 @@ class Work:
 
     def _given(self, task: Task, index: int) -> tuple[dict[str, Any], Sequence[tuple[str, Any, int]]]:
         """Return a call's arguments, and the versions of the tensors in them that the node must not change."""
-        copies = task.node.spec.foreign in self.environment.copying
+        copies = task.shared or task.node.spec.foreign in self.environment.copying
         given = arguments(
             task.node,
             task.calls[index],

@@ -45,7 +45,7 @@ Exit codes:
 A setting comes from the first of these that has it:
   1. a flag, such as --device cpu
   2. an environment variable, such as LOOMIS_DEVICE=cpu;
-     LOOMIS_MODELS holds several folders the way PATH does
+     LOOMIS_MODELS and LOOMIS_CUSTOM_NODES hold several folders the way PATH does
   3. a line of the settings file (TOML), such as device = "cpu"
   4. its default
 
@@ -53,6 +53,7 @@ Settings, with the names that the file uses and their defaults:
   models, input, out      folders: models, input and output where you are
   data                    what is remembered: the user data folder
   extra_model_paths       extra_model_paths.yaml, here or beside the models
+  custom_nodes            folders of node packs made for ComfyUI: none
   device, precision       auto and auto
   ancestral_noise         next-seed (or same-seed)
   compile                 false, see --compile

@@ -43,6 +43,15 @@ SHARED: dict[str, Any] = {
         Path | None,
         _shared("--data", metavar="DIR", help="Remembered results. Default: the user data folder (env LOOMIS_DATA)"),
     ],
+    "custom_nodes": Annotated[
+        list[Path] | None,
+        _shared(
+            "--custom-nodes",
+            metavar="DIR",
+            help="Node packs made for ComfyUI, a folder for each in DIR; may be repeated. Their code is executed. "
+            "Default: none (env LOOMIS_CUSTOM_NODES)",
+        ),
+    ],
     "device": Annotated[
         str | None,
         _shared("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps. Default: auto (env LOOMIS_DEVICE)"),

@@ -15,6 +15,7 @@ from engine.events import Event
 from engine.formats import Catalogue, Loaded, load
 from engine.object_info import SpecClasses
 from engine.provenance import Provenance, made_of, versions
+from server.opening import vocabulary
 from server.settings import Options
 
 SETTINGS = frozenset({"device", "precision", "ancestral_noise", "compile"})
@@ -46,12 +47,13 @@ def replay(path: Path, options: Options, on_event: Callable[[Event], None] = lam
         WorkflowError: the picture carries no workflow, or it makes no picture.
         LoomisError: what a run raises.
     """
-    loaded = load(path, Catalogue(SpecClasses(nodes.vocabulary().specs)))
+    registry = vocabulary(options)
+    loaded = load(path, Catalogue(SpecClasses(registry.specs)))
     made = made_of(loaded)
     settings = recorded_settings(options, made)
     with tempfile.TemporaryDirectory() as folder:
         folders = replace(options.folders(nodes.EMBEDDED), temp=Path(folder) / "temp")
-        with Engine(nodes.vocabulary(), folders=folders, settings=settings) as engine:
+        with Engine(registry, folders=folders, settings=settings) as engine:
             node = made.get("node")
             result = engine.run(
                 loaded.prompt, targets=[node] if node in loaded.prompt else None,

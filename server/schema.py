@@ -44,7 +44,7 @@ def allowed(port: Port, folders: Folders) -> str:
     choices = port_choices(port, folders)
     if choices is not None:
         where = {Files: "files in the models folders", InputFile: "files in the input folder"}.get(type(port.choices))
-        shown = ", ".join(choices[:MOST_CHOICES]) + (", ..." if len(choices) > MOST_CHOICES else "")
+        shown = ", ".join(map(str, choices[:MOST_CHOICES])) + (", ..." if len(choices) > MOST_CHOICES else "")
         return f"{where}: {shown or 'none there'}" if where else shown
     if port.minimum is None and port.maximum is None:
         return ""

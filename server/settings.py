@@ -40,11 +40,12 @@ Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 class Options(BaseModel):
     """Every setting with its default. The names are those of the settings file; sizes are in GiB.
 
-    ``data`` holds the store of remembered results. ``memory_gb`` and ``disk_gb`` bound what is remembered, ``ram_gb``
-    and ``vram_gb`` what models and their work may take (0: a part of what there is). The rest is for ``loomis serve``:
-    where it listens and who is let in, another frontend for browsers, how many jobs that ended are kept, how long a
-    worker may not answer (one in which nothing moves, and one that is busy), how long a cancelled job may take to stop,
-    and how long a job that runs may take to come to the end of a node when the server ends.
+    ``data`` holds the store of remembered results, ``custom_nodes`` are folders of node packs. ``memory_gb`` and
+    ``disk_gb`` bound what is remembered, ``ram_gb`` and ``vram_gb`` what models and their work may take (0: a part
+    of what there is). The rest is for ``loomis serve``: where it listens and who is let in, another frontend for
+    browsers, how many jobs that ended are kept, how long a worker may not answer (one in which nothing moves, and
+    one that is busy), how long a cancelled job may take to stop, and how long a job that runs may take to come to
+    the end of a node when the server ends.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +55,7 @@ class Options(BaseModel):
     out: Folder = Path("output")
     data: Folder = Field(default_factory=lambda: user_data_path("loomis", appauthor=False))
     extra_model_paths: Folder | None = None
+    custom_nodes: tuple[Folder, ...] = ()
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     ancestral_noise: Literal["next-seed", "same-seed"] = "next-seed"
@@ -110,8 +112,8 @@ class Options(BaseModel):
         )
 
 
-PATHS = frozenset({"models", "input", "out", "data", "extra_model_paths", "token_file"})
-LISTS = {"models": os.pathsep, "allow_host": ",", "allow_origin": ","}
+PATHS = frozenset({"models", "input", "out", "data", "extra_model_paths", "custom_nodes", "token_file"})
+LISTS = {"models": os.pathsep, "custom_nodes": os.pathsep, "allow_host": ",", "allow_origin": ","}
 """What divides the items of a list in an environment variable."""
 
 EXPECTED = {
@@ -120,6 +122,7 @@ EXPECTED = {
     "ancestral_noise": "next-seed or same-seed",
     "compile": "true or false",
     "models": "a list of folders",
+    "custom_nodes": "a list of folders",
     "server": "an address such as http://127.0.0.1:8188",
     "host": "an address of this machine",
     "port": "a number from 0 to 65535",
@@ -189,7 +192,7 @@ def _below(file: Path, name: str, value: Any) -> Any:
     """Return a setting of a file; relative paths start at the file's own folder."""
     if name not in PATHS or not isinstance(value, str | list):
         return value
-    if name == "models" and isinstance(value, str):
+    if name in ("models", "custom_nodes") and isinstance(value, str):
         value = [value]
     if isinstance(value, list):
         return [_below(file, "input", part) for part in value]

@@ -25,6 +25,7 @@ class Process:
 
     folders: Folders
     registry: Registry
+    load: Callable[[str], object] = field(default=lambda pack: None)
     sender: Sender = field(default=lambda event, data, client: None)
 
 
@@ -41,9 +42,17 @@ _processes: list[Process] = []
 _running: ContextVar[Running | None] = ContextVar("running", default=None)
 
 
-def begin(folders: Folders, registry: Registry) -> None:
-    """Say where files lie and which node types there are, before foreign code is loaded."""
-    _processes[:] = [Process(folders, registry)]
+def begin(folders: Folders, registry: Registry, load: Callable[[str], object] = lambda pack: None) -> None:
+    """Say where files lie and which node types there are, before foreign code is loaded.
+
+    ``load`` imports a pack by its name where it was not.
+    """
+    _processes[:] = [Process(folders, registry, load)]
+
+
+def load(pack: str) -> None:
+    """Have a pack imported."""
+    _process().load(pack)
 
 
 def set_folders(folders: Folders) -> None:

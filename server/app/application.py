@@ -10,6 +10,7 @@ from server.app import batches, health, jobs, metrics, nodes, openapi, system
 from server.app.answers import error_answer, http_answer, mistake_answer
 from server.app.services import Services
 from server.comfy import routes as comfy
+from server.comfy.extensions import pack_routes
 from server.comfy.frontend import with_frontend
 from server.comfy.hub import Hub
 from server.comfy.object_info import Catalogue
@@ -36,7 +37,7 @@ ROUTES = [
 
 def application(services: Services) -> Starlette:
     """Return the application with all its routes."""
-    routes = [*ROUTES, *comfy.ROUTES]
+    routes = [*ROUTES, *comfy.ROUTES, *pack_routes(services.packs)]
     app = Starlette(
         routes=with_frontend(routes, services.frontend) if services.frontend else routes,
         exception_handlers={LoomisError: error_answer, HTTPException: http_answer, Exception: mistake_answer},
@@ -46,5 +47,6 @@ def application(services: Services) -> Starlette:
     app.state.assets = AssetStore(services.data / "comfy" / "assets.db", services.engine.folders.input)
     app.state.streams = asyncio.Semaphore(MOST_STREAMS)
     app.state.hub = Hub(services.jobs)
+    services.dispatcher.sent = app.state.hub.relay
     app.state.desks = Desks(services.engine, services.jobs)
     return app

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -24,6 +25,7 @@ from server.jobs.lock import FolderLock
 from server.jobs.service import Jobs
 from server.jobs.store import Retention
 from server.opening import open_engine
+from server.packs import AskedOfWorkers, server_packs
 from server.security.access import Access
 from server.security.connections import bounded
 from server.security.guard import guarded
@@ -34,6 +36,9 @@ from server.workers.dispatcher import Dispatcher
 from server.workers.heartbeat import Limits
 from server.workers.opening import find_vocabulary
 from server.workers.process import ProcessCarrier
+
+if TYPE_CHECKING:
+    from nodes.packs.facts import PackFacts
 
 log = logging.getLogger("loomis.server")
 
@@ -58,20 +63,29 @@ class Uvicorn(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(options: Options, carriers: list[Carrier], engine: Engine) -> AsyncIterator[Services]:
+async def serving(
+    options: Options,
+    carriers: list[Carrier],
+    engine: Engine,
+    packs: tuple["PackFacts", ...] = (),
+    asked: AskedOfWorkers | None = None,
+) -> AsyncIterator[Services]:
     """Have jobs and workers while the context lasts. At its end what runs is parked and queued again."""
     frontend = find_frontend(options.frontend) if options.frontend else None
     retention = Retention(options.history_jobs, int(options.history_gb * GB))
     jobs = Jobs(engine, options.data.absolute() / "jobs" / "jobs.sqlite", retention)
     limits = Limits(options.frozen_seconds, options.silent_seconds)
     dispatcher = Dispatcher(jobs, carriers, options.grace_seconds, limits)
+    if asked:
+        asked.asking = dispatcher.asking
     dispatcher.start()
     tally = Tally()
     observing = asyncio.create_task(observe(jobs, tally))
     batches = Batches(jobs, len(carriers))
     try:
         await batches.start()
-        yield Services(engine, jobs, batches, dispatcher, tally, options.data.absolute(), frontend)
+        folder = options.data.absolute()
+        yield Services(engine, jobs, batches, dispatcher, tally, folder, frontend, packs, asked)
     finally:
         observing.cancel()
         await batches.close()
@@ -94,8 +108,12 @@ async def serve(
     ahead = AHEAD if vocabulary == VOCABULARY else ()
     carriers: list[Carrier] = [ProcessCarrier(options, device, vocabulary, ahead) for device in devices(options)]
     small = options.model_copy(update={"memory_gb": CONTROL_GB})
-    with FolderLock(options.data.absolute(), address), open_engine(small, find_vocabulary(vocabulary)) as engine:
-        async with serving(options, carriers, engine) as services:
+    with ExitStack() as stack:
+        stack.enter_context(FolderLock(options.data.absolute(), address))
+        asked = AskedOfWorkers()
+        registry, packs = server_packs(options, find_vocabulary(vocabulary), asked)
+        engine = stack.enter_context(open_engine(small, registry))
+        async with serving(options, carriers, engine, packs, asked) as services:
             server = Uvicorn(configured(services, replace(access, port=listening.getsockname()[1])))
             end_by_signal(server, services.jobs, options.park_seconds)
             listening.listen(BACKLOG)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
@@ -9,14 +10,19 @@ from engine import Engine
 from server.app.tally import Tally
 from server.batches.service import Batches
 from server.jobs.service import Jobs
+from server.packs import AskedOfWorkers
 from server.workers.dispatcher import Dispatcher
+
+if TYPE_CHECKING:
+    from nodes.packs.facts import PackFacts
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """The engine that checks and plans, jobs and batches, who runs them, and what was counted of them.
 
-    ``data`` is the data folder, ``frontend`` that of a frontend in place of the page.
+    ``data`` is the data folder, ``frontend`` that of a frontend in place of the page. ``packs`` are the node packs that
+    there are, and ``asked`` is who asks their code.
     """
 
     engine: Engine
@@ -26,6 +32,8 @@ class Services:
     tally: Tally
     data: Path
     frontend: Path | None = None
+    packs: tuple["PackFacts", ...] = ()
+    asked: AskedOfWorkers | None = None
 
 
 def services(connection: HTTPConnection) -> Services:

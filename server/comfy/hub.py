@@ -4,6 +4,7 @@ One reader of the feed serves all of them. It is there while somebody is.
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 from server.comfy.client import Client, text
@@ -13,6 +14,7 @@ from server.comfy.prompt import exec_info
 from server.jobs.feed import Subscription
 from server.jobs.records import ENDED, OF_BATCHES, JobEvent, Live, Preview, Progress
 from server.jobs.service import Jobs
+from server.workers.contract import Sent
 
 COUNTED = frozenset({"queued", "began", "requeued", *ENDED})
 """The facts after which the queue is another."""
@@ -73,6 +75,13 @@ class Hub:
         with feed:
             while True:
                 self._tell_all(await feed.next())
+
+    def relay(self, sent: Sent) -> None:
+        """Send what a node pack sends to its client, or to all."""
+        frame = text(sent.event, json.loads(sent.body))
+        for client in list(self._clients.values()):
+            if sent.client in (None, client.sid):
+                client.put(frame)
 
     def _tell_all(self, batch: Sequence[Live]) -> None:
         self._untold_ends = sum(isinstance(item, JobEvent) and item.kind in ENDED for item in batch)

@@ -3,6 +3,7 @@
 from starlette.routing import BaseRoute
 
 from server.comfy import (
+    extensions,
     features,
     history,
     jobs,
@@ -20,6 +21,7 @@ from server.comfy import (
 from server.comfy.v2 import routes as v2
 
 MODULES = (
-    prompt, queue, history, jobs, object_info, view, upload, models, system, features, settings, userdata, socket,
+    extensions, prompt, queue, history, jobs, object_info, view, upload, models, system, features, settings, userdata,
+    socket,
 )  # fmt: skip
 ROUTES: list[BaseRoute] = [route for module in (*MODULES, v2) for route in module.ROUTES]

@@ -129,7 +129,6 @@ async def files(request: Request) -> Response:
 
 ROUTES: list[Route] = [
     *twice("/system_stats", system_stats),
-    *twice("/extensions", _always([])),
     *twice("/i18n", _always({})),
     *twice("/workflow_templates", _always({})),
     *twice("/global_subgraphs", _always({})),

@@ -18,6 +18,7 @@ from engine.node import Registry
 from engine.object_info import SpecClasses
 from server.command import command
 from server.commands.arguments import Files, Json, ModelMapping, NearestModels
+from server.opening import vocabulary
 from server.report import error_data, plain_data
 from server.settings import Options
 from server.text import show_table
@@ -65,7 +66,7 @@ def check(
       loomis check workflows
       loomis check portrait.json old-picture.png --json
     """
-    registry = nodes.vocabulary()
+    registry = vocabulary(options)
     folders = options.folders(nodes.EMBEDDED)
     models = parse_model_map(model_map, nearest_models)
     checked = list(check_all(find_workflows(files), registry, folders, models))

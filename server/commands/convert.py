@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-import nodes
 from engine.errors import FileError, LoomisError, SettingError
 from engine.formats import Catalogue, Loaded, catalogue_from_object_info, load
 from engine.formats.jsontext import parse_json
 from engine.object_info import SpecClasses
 from server.command import command
 from server.commands.arguments import Files
+from server.opening import vocabulary
 from server.report import exit_code, report, show_remarks
 from server.settings import Options
 from server.text import path_text
@@ -54,7 +54,7 @@ def convert(
         raise SettingError(
             f"{len(found)} files need a place to go.", expected="--out DIR", hint="Name a folder with --out."
         )
-    catalogue = _catalogue(object_info)
+    catalogue = _catalogue(object_info, options)
     worst = 0
     for each, target in zip(found, _targets(found, out), strict=True):
         try:
@@ -72,9 +72,9 @@ def convert(
         raise typer.Exit(worst)
 
 
-def _catalogue(object_info: Path | None) -> Catalogue:
+def _catalogue(object_info: Path | None, options: Options) -> Catalogue:
     if object_info is None:
-        return Catalogue(SpecClasses(nodes.vocabulary().specs))
+        return Catalogue(SpecClasses(vocabulary(options).specs))
     try:
         return catalogue_from_object_info(parse_json(object_info.read_bytes(), str(object_info)))
     except OSError as error:

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-import nodes
 from engine.compare import Circumstance, Difference, compare, compare_made
 from engine.formats import Catalogue, load
 from engine.graph import read_graph
@@ -13,6 +12,7 @@ from engine.object_info import SpecClasses
 from engine.provenance import made_of
 from server.command import command
 from server.commands.arguments import Json
+from server.opening import vocabulary
 from server.settings import Options
 from server.text import show_table
 from server.workflow import workflow_source
@@ -33,7 +33,7 @@ def diff(
     Examples:
       loomis diff output/portrait_00001_.png output/portrait_00002_.png
     """
-    catalogue = Catalogue(SpecClasses(nodes.vocabulary().specs))
+    catalogue = Catalogue(SpecClasses(vocabulary(options).specs))
     one, two = (load(workflow_source(name), catalogue) for name in (first, second))
     found = compare(read_graph(one.prompt), read_graph(two.prompt))
     around = compare_made(*(made_of(each) for each in (one, two))) if made_of(one) and made_of(two) else []

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-import nodes as vocabulary
 from engine.choices import nearest
 from engine.errors import SettingError
 from engine.folders import Folders
 from engine.node import NO_DEFAULT, NodeSpec, Port
+from nodes import EMBEDDED
 from server.command import command
 from server.commands.arguments import Json
+from server.opening import vocabulary
 from server.schema import allowed, node_data
 from server.settings import Options
 from server.text import show_table
@@ -30,8 +31,8 @@ def nodes(
       loomis nodes
       loomis nodes KSampler
     """
-    registry = vocabulary.vocabulary()
-    folders = options.folders(vocabulary.EMBEDDED)
+    registry = vocabulary(options)
+    folders = options.folders(EMBEDDED)
     if name is None:
         show_all(sorted(registry, key=lambda spec: (spec.category, spec.type)), folders, as_json)
         return

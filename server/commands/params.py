@@ -15,6 +15,7 @@ from engine.parameter_schema import parameter_schema
 from engine.parameters import Parameter, list_declared, list_parameters
 from server.command import command
 from server.commands.arguments import File, Json
+from server.opening import vocabulary
 from server.report import show_remarks
 from server.schema import allowed, input_data
 from server.settings import Options
@@ -34,7 +35,7 @@ def params(options: Options, file: File, as_json: Json = False) -> None:
     Examples:
       loomis params workflows/portrait.json
     """
-    registry = nodes.vocabulary()
+    registry = vocabulary(options)
     folders = options.folders(nodes.EMBEDDED)
     loaded = load(workflow_source(file), Catalogue(SpecClasses(registry.specs)))
     graph = read_graph(loaded.prompt)

@@ -17,6 +17,7 @@ from engine.provenance import made_of, source_of
 from server.command import command
 from server.commands.arguments import File, Json
 from server.commands.params import MOST_CHARACTERS, show_parameters
+from server.opening import vocabulary
 from server.report import plain_data, show_remarks
 from server.settings import Options
 from server.text import show_table
@@ -45,7 +46,7 @@ def show(
       loomis show output/portrait_00001_.png
       loomis show output/portrait_00001_.png --workflow
     """
-    registry = nodes.vocabulary()
+    registry = vocabulary(options)
     catalogue = Catalogue(SpecClasses(registry.specs))
     loaded = load(workflow_source(file), catalogue)
     source = source_of(loaded)

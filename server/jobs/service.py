@@ -69,6 +69,8 @@ class Jobs:
         self.feed = Feed(self.store.seq, self._reread, lambda previews: self.executor.look(previews))
         self.live = LiveJobs(self.store)
         self.paused = self.store.paused()
+        self._asks = any(spec.foreign for spec in engine.registry)
+        """Whether a check may wait for a worker, which is heard on this loop."""
         self._number = self.store.largest_number()
         self._front = 0.0
         self._submitting: dict[str, asyncio.Future[Job]] = {}
@@ -148,7 +150,7 @@ class Jobs:
                 expected=f"at most {MOST_NODES}",
                 hint="Make several workflows of it.",
             )
-        return check() if count <= FEW_NODES else await asyncio.to_thread(check)
+        return check() if count <= FEW_NODES and not self._asks else await asyncio.to_thread(check)
 
     def _numbered(self, submission: Submission) -> float:
         if submission.number is not None:

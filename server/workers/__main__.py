@@ -30,6 +30,8 @@ def main() -> None:
     engine = opening.open()
     if engine.settings.device == "cpu" and sys.platform != "win32":
         os.nice(NICE)
+    if "nodes.packs.current" in sys.modules:
+        sys.modules["nodes.packs.current"].set_sender(worker.send)
     threading.Thread(target=prepare, args=(worker, opening.ahead), daemon=True).start()
     worker.run(engine)
     engine.close()

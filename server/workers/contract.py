@@ -64,11 +64,23 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask something of the code of node packs; the answer is `Answered` with this ``id``.
+
+    ``body`` is the byte form of a list: what `server.workers.asked` takes for ``what``.
+    """
+
+    id: int
+    what: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """End. What runs is cancelled."""
 
 
-Order: TypeAlias = Run | Stop | GiveBack | Park | Look | Free | Ping | Close
+Order: TypeAlias = Run | Stop | GiveBack | Park | Look | Free | Ping | Ask | Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +165,27 @@ class Returned:
     jobs: tuple[str, ...]
 
 
-Report: TypeAlias = Ready | Pong | Prepared | Began | Told | Progressed | Previewed | Ended | Uses | Returned
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to `Ask`: the byte form of a value, or what went wrong."""
+
+    id: int
+    body: bytes
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A node pack sends an event to a client, or to all; ``body`` is a JSON object."""
+
+    event: str
+    body: str
+    client: str | None
+
+
+Report: TypeAlias = (
+    Ready | Pong | Prepared | Began | Told | Progressed | Previewed | Ended | Uses | Returned | Answered | Sent
+)
 
 MESSAGES: dict[str, type[Any]] = {
     kind.__name__: kind
@@ -165,6 +197,7 @@ MESSAGES: dict[str, type[Any]] = {
         Look,
         Free,
         Ping,
+        Ask,
         Close,
         Ready,
         Pong,
@@ -176,6 +209,8 @@ MESSAGES: dict[str, type[Any]] = {
         Ended,
         Uses,
         Returned,
+        Answered,
+        Sent,
     )
 }
 NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in MESSAGES.values()}

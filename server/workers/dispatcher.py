@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import groupby
 
@@ -14,6 +14,7 @@ from server.jobs.service import Jobs
 from server.jobs.writer import Fact
 from server.workers import contract
 from server.workers.affinity import LOOK_AHEAD, choose
+from server.workers.asking import Asking
 from server.workers.contract import Carrier, Report, Told, WorkerDied
 from server.workers.heartbeat import Heartbeat, Limits
 from server.workers.state import WorkerState, marks
@@ -48,6 +49,9 @@ class Dispatcher:
         self._parked = False
         self._previews = False
         self._tasks: list[asyncio.Task[None]] = []
+        self.asking = Asking(self.workers)
+        self.sent: Callable[[contract.Sent], None] = lambda sent: None
+        """Takes the events that node packs send."""
         jobs.executor = self
 
     def start(self) -> None:
@@ -181,7 +185,9 @@ class Dispatcher:
         worker.heartbeat.hear()
         for (kind, job), group in groupby(reports, lambda report: (type(report), getattr(report, "job", None))):
             if kind is Told and job:
-                self._jobs.live.tell(job, [Fact(job, r.time, r.kind, r.body, r.node) for r in group])  # type: ignore[union-attr]
+                self._jobs.live.tell(
+                    job, [Fact(job, r.time, r.kind, r.body, r.node) for r in group if isinstance(r, Told)]
+                )
                 continue
             for report in group:
                 self._hear(worker, report)
@@ -193,9 +199,14 @@ class Dispatcher:
             case contract.Ready(pid=pid):
                 worker.pid, worker.starts = pid, worker.starts + 1
                 worker.carrier.send([contract.Look(self._previews)])
+                self.asking.there()
                 self.wake()
             case contract.Uses():
                 worker.uses = report
+            case contract.Answered():
+                self.asking.answered(report)
+            case contract.Sent():
+                self.sent(report)
             case contract.Prepared():
                 worker.prepared = True
             case contract.Began(job=job, time=at):
@@ -226,6 +237,7 @@ class Dispatcher:
             death = WorkerDied(worker.given_up, death.tail)
         stopped, worker.death = worker.stopped, death.message
         current, held = worker.bury()
+        self.asking.died(worker, death.message)
         self._jobs.live.release(held)
         self._heard.set()
         if current is None:

@@ -7,7 +7,7 @@ import msgpack
 
 from engine import Engine
 from engine.node import Registry
-from server.opening import open_engine
+from server.opening import open_engine, vocabulary
 from server.settings import Options
 
 
@@ -26,7 +26,8 @@ class Opening:
 
     def open(self) -> Engine:
         """Return the engine that was described."""
-        return open_engine(Options.model_validate_json(self.options), find_vocabulary(self.vocabulary))
+        options = Options.model_validate_json(self.options)
+        return open_engine(options, vocabulary(options, find_vocabulary(self.vocabulary)))
 
 
 def find_vocabulary(name: str) -> Registry:

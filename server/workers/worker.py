@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +16,12 @@ from engine.errors import Cancelled, LoomisError, Paused
 from server.jobs.records import EventKind
 from server.report import error_data
 from server.workers import contract
+from server.workers.asked import answer
 from server.workers.contract import Ended, Order, Progressed, Report, Told
 from server.workers.outbox import Outbox
+
+MOST_ASKED = 4
+"""Questions to node packs that are answered at the same time."""
 
 PREVIEW_SECONDS = 0.2
 """A node's preview is made this often at most."""
@@ -52,6 +57,7 @@ class Worker:
         self._uses = Usage()
         self._looked_at = False
         self._previewed: dict[str, float] = {}
+        self._asked = ThreadPoolExecutor(MOST_ASKED, thread_name_prefix="loomis-asked")
 
     def take(self, orders: Sequence[Order]) -> None:
         """Take orders; from any thread."""
@@ -79,6 +85,8 @@ class Worker:
                 self._freeing = contract.Free(self._freeing.models or models, self._freeing.values or values)
             case contract.Ping():
                 self._outbox.add(contract.Pong())
+            case contract.Ask():
+                self._asked.submit(self._answer, order)
             case contract.Close():
                 self._closing = True
                 self._cancel.set()
@@ -107,6 +115,19 @@ class Worker:
         """Report that what takes long to import is there, after the worker is ready. From any thread."""
         self._began.wait()
         self._outbox.add(contract.Prepared())
+
+    def send(self, event: str, data: Mapping[str, Any], client: str | None) -> None:
+        """Report an event of a node pack. From any thread."""
+        self._outbox.add(contract.Sent(event, json_text(data), client))
+
+    def _answer(self, order: contract.Ask) -> None:
+        """Ask the code of node packs."""
+        self._began.wait()
+        try:
+            answered = contract.Answered(order.id, answer(self._engine, order.what, order.body))
+        except Exception as error:  # code of packs may raise anything; who asked is told
+            answered = contract.Answered(order.id, b"", f"{type(error).__name__}: {error}")
+        self._outbox.add(answered)
 
     def _next(self) -> contract.Run | None:
         while True:

@@ -1,0 +1,78 @@
+"""Call the function of a foreign node: what the engine gives in the forms that the pack expects, and back."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from engine.context import Context
+from engine.errors import Cancelled
+from nodes.packs import current
+from nodes.packs.facts import NodeFacts
+from nodes.packs.held import Held
+from nodes.packs.names.comfy_execution.graph import DynamicPrompt
+from nodes.packs.objects import to_foreign
+from nodes.packs.packs import Packs
+from nodes.packs.results import returned
+from nodes.packs.spec import CONTEXT, OURS
+
+
+def call(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) -> Any:
+    """Call a foreign node's function; its pack is imported at the first call."""
+    with current.running(pack, facts.type, given[CONTEXT]):
+        return returned(facts, _call(facts, pack, packs, given), given[CONTEXT].use(Held))
+
+
+async def call_async(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) -> Any:
+    """Call a foreign node's function that is to be awaited."""
+    with current.running(pack, facts.type, given[CONTEXT]):
+        return returned(facts, await _call(facts, pack, packs, given), given[CONTEXT].use(Held))
+
+
+def _call(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) -> Any:
+    context: Context = given[CONTEXT]
+    cls = packs.node_class(pack, facts.type)
+    try:
+        return getattr(packs.node_object(cls, context.node), cls.FUNCTION)(**arguments(facts, given))
+    except Exception as error:
+        if type(error).__name__ == "InterruptProcessingException":
+            raise Cancelled("The run was cancelled.", node=context.node) from error
+        raise
+
+
+def arguments(facts: NodeFacts, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a foreign function gets, by name: inputs in foreign form, and hidden inputs."""
+    types = {each.name: each.type for each in facts.inputs}
+    inputs = {
+        name: _foreign(types.get(name, "*"), value, facts.input_is_list)
+        for name, value in given.items()
+        if not name.startswith(OURS) and name not in facts.hidden
+    }
+    for name, token in facts.hidden.items():
+        make = HIDDEN.get(token)
+        value = make(given[name]) if make else None
+        inputs[name] = [value] if facts.input_is_list else value
+    return inputs
+
+
+def _foreign(type: str, value: Any, is_list: bool) -> Any:
+    if is_list:
+        return [own(to_foreign(type, each)) for each in value]
+    return own(to_foreign(type, value))
+
+
+def own(value: Any) -> Any:
+    """Return a value whose lists and dicts are the node's own: what it does to them, nobody else sees."""
+    if type(value) is list:
+        return [own(each) for each in value]
+    if type(value) is dict:
+        return {name: own(each) for name, each in value.items()}
+    return value
+
+
+HIDDEN: Mapping[str, Callable[[Any], Any]] = {
+    "UNIQUE_ID": str,
+    "PROMPT": deepcopy,
+    "EXTRA_PNGINFO": deepcopy,
+    "DYNPROMPT": lambda prompt: DynamicPrompt(deepcopy(prompt)),
+}
+"""The hidden inputs that there are. Others, such as keys of services, are None."""

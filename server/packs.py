@@ -1,0 +1,72 @@
+"""Node packs in a server: their code is in workers. The server knows what they have, and asks a worker for the rest."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import SettingError
+from engine.node import Registry
+from engine.values import from_bytes, pack, to_bytes, unpack
+from server.opening import open_packs
+from server.settings import Options
+from server.workers.asking import Asking
+
+if TYPE_CHECKING:
+    from nodes.packs.facts import NodeFacts, PackFacts
+
+log = logging.getLogger("loomis.packs")
+
+
+class AskedOfWorkers:
+    """Asks the code of packs in a worker. From threads other than that of the loop."""
+
+    asking: Asking
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def changed(self, facts: "NodeFacts", pack: str, literals: Mapping[str, Any]) -> Any:
+        """Return what a node's result depends on besides its inputs."""
+        return self._ask("changed", facts.type, dict(literals))
+
+    def wrong(
+        self, facts: "NodeFacts", pack: str, literals: Mapping[str, Any], types: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """Return what is wrong with a node's inputs, by input."""
+        found: dict[str, str] = self._ask("wrong", facts.type, dict(literals), dict(types))
+        return found
+
+    async def request(self, *request: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Return the answer of a pack's route. On the loop."""
+        body = await self.asking.ask("request", to_bytes(pack(list(request))))
+        answer: tuple[int, list[tuple[str, str]], bytes] = unpack(from_bytes(body))
+        return answer
+
+    def _ask(self, what: str, *about: Any) -> Any:
+        asked = asyncio.run_coroutine_threadsafe(self.asking.ask(what, to_bytes(pack(list(about)))), self._loop)
+        return unpack(from_bytes(asked.result()))
+
+
+def server_packs(options: Options, ours: Registry, asked: AskedOfWorkers) -> tuple[Registry, tuple["PackFacts", ...]]:
+    """Return all node types, and what is known of packs. What is not known, a process of its own finds out."""
+    if not options.custom_nodes:
+        return ours, ()
+    opened = open_packs(options, ours, describe=lambda: describe_elsewhere(options), asked=asked)
+    for problem in opened.problems:
+        log.warning(problem)
+    return opened.registry, opened.packs
+
+
+def describe_elsewhere(options: Options) -> None:
+    """Let another process import the packs, and keep what they have."""
+    command = [sys.executable, "-m", "server.workers.describe"]
+    done = subprocess.run(command, input=options.model_dump_json().encode(), stdout=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        raise SettingError(
+            "The process that looks at the node packs ended.",
+            got=f"exit code {done.returncode}",
+            hint="See what it wrote; leave out the pack that ends it.",
+        )

@@ -1,0 +1,105 @@
+"""What is shown, what changes by itself, what is checked."""
+
+import asyncio
+
+
+class Tell:
+    """Shows a text."""
+
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+    FUNCTION = "tell"
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {
+            "required": {"text": ("STRING", {"forceInput": True})},
+            "hidden": {
+                "id": "UNIQUE_ID",
+                "prompt": "PROMPT",
+                "extra": "EXTRA_PNGINFO",
+                "graph": "DYNPROMPT",
+                "key": "API_KEY_COMFY_ORG",
+            },
+        }
+
+    def tell(self, text, id, prompt, extra, graph, key):
+        print("told")
+        same = prompt[id] == graph.get_node(id)
+        prompt.clear()
+        return {"ui": {"text": (text,), "same": [same], "key": [key]}}
+
+
+class Clock:
+    """Is as old as it is told."""
+
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "read"
+    age = 0
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"step": ("INT", {"default": 1})}}
+
+    @classmethod
+    def IS_CHANGED(cls, step):
+        if step == 9:
+            raise ValueError("no nines")
+        return cls.age
+
+    def read(self, step):
+        return (self.age * step,)
+
+
+class Even:
+    """Takes even numbers."""
+
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "same"
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"number": ("INT", {"max": 2}), "unit": (["m"],)}}
+
+    @classmethod
+    def VALIDATE_INPUTS(s, number):
+        return True if number is None or number % 2 == 0 else f"{number} is odd."
+
+    def same(self, number, unit):
+        return (number,)
+
+
+class Typed:
+    """Judges the types of what is linked."""
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "name"
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"value": ("FLOAT", {"forceInput": True})}}
+
+    @classmethod
+    def VALIDATE_INPUTS(s, input_types):
+        return True if input_types["value"] in ("INT", "STRING") else "It takes texts and whole numbers."
+
+    def name(self, value):
+        return (type(value).__name__,)
+
+
+class Later:
+    """Takes its time."""
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "wait"
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"text": ("STRING", {})}}
+
+    async def wait(self, text):
+        await asyncio.sleep(0)
+        return (text[::-1],)
+
+
+MAPPINGS = {"Tell": Tell, "Clock": Clock, "Even": Even, "Typed": Typed, "Later": Later}

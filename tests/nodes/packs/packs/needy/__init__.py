@@ -1,0 +1,3 @@
+"""A pack that needs a module that is not installed."""
+
+import no_such_module_anywhere  # noqa: F401

@@ -1,0 +1,1 @@
+"""Found on the path that the pack extended."""

@@ -1,0 +1,3 @@
+"""Loaded by its relative name."""
+
+import comfy.utils  # noqa: F401

@@ -1,0 +1,91 @@
+"""A registry with the nodes of packs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.folders import Folders
+from engine.node import Registry
+from engine.schema import Files, NodeSpec
+from nodes.packs.opening import Opened, open_packs
+from tests.nodes.packs.classic import HELPERS, PACKS, folders
+
+
+def opened(root: Path, *names: str, ours: Registry = HELPERS) -> Opened:
+    return open_packs([PACKS / name for name in names] or [PACKS], ours, folders(root), root / "packs")
+
+
+def test_packs_that_fail_are_told_and_the_others_have_their_nodes(tmp_path: Path) -> None:
+    found = opened(tmp_path)
+    assert {"Shout", "Say", "Same"} <= set(found.registry.specs)
+    assert sorted(line.split(":")[0] for line in found.problems) == [
+        "The node pack broken is skipped",
+        "The node pack installs is skipped",
+        "The node pack needy is skipped",
+    ]
+    again = opened(tmp_path)
+    assert (again.packs, again.problems) == (found.packs, found.problems)
+
+
+def test_our_nodes_keep_their_names(tmp_path: Path) -> None:
+    ours = Registry()
+
+    @ours.node("Shout")
+    def shout() -> int:
+        return 1
+
+    found = opened(tmp_path, "classic", ours=ours)
+    assert found.registry["Shout"].function is shout
+    assert found.problems == ("The node Shout of classic is skipped: there is one of this name already.",)
+    assert set(ours.specs) == {"Shout"}
+
+
+def test_nothing_foreign_and_no_torch_is_imported_once_packs_are_known(tmp_path: Path) -> None:
+    opened(tmp_path, "classic", "onpath")
+    code = (
+        "import sys; from pathlib import Path; from tests.nodes.packs.test_opening import opened;"
+        "found = opened(Path(sys.argv[1]), 'classic', 'onpath');"
+        "print(len(found.registry.specs), *[m for m in sys.modules if m.startswith(('custom_nodes', 'torch'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 15
+
+
+def say(root: Path) -> NodeSpec:
+    return opened(root, "onpath").registry["Say"]
+
+
+def test_choices_are_looked_up_anew_when_a_folder_changed(tmp_path: Path) -> None:
+    assert say(tmp_path).ports["file"].choices == ("none",)
+    (tmp_path / "input" / "a.txt").write_text("")
+    assert say(tmp_path).ports["file"].choices == ("a.txt",)
+    assert say(tmp_path).ports["lora"].choices == ()
+    (tmp_path / "models" / "loras").mkdir(parents=True)
+    (tmp_path / "models" / "loras" / "x.safetensors").write_bytes(b"")
+    assert say(tmp_path).ports["lora"].choices == Files("loras")
+
+
+def test_a_pack_whose_sources_changed_is_another_version(tmp_path: Path) -> None:
+    def version(text: str) -> int | str:
+        (tmp_path / "p.py").write_text(text + "\nNODE_CLASS_MAPPINGS = {}\nWEB_DIRECTORY = '.'\n")
+        (facts,) = open_packs([tmp_path], HELPERS, folders(tmp_path), tmp_path / "packs").packs
+        return facts.digest
+
+    assert len({version(text) for text in ("a = 1", "a = 2", "a = 1")}) == 2
+
+
+def test_a_pack_is_tried_again_when_what_it_lacked_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no_such_module_anywhere" in opened(tmp_path, "needy").problems[0]
+    (tmp_path / "no_such_module_anywhere.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert opened(tmp_path, "needy").problems == ("The node pack needy is skipped: it defines no nodes",)
+    sys.modules.pop("no_such_module_anywhere")
+
+
+def test_facts_of_other_folders_are_apart(tmp_path: Path) -> None:
+    opened(tmp_path, "classic")
+    elsewhere = Folders((tmp_path / "other",), tmp_path / "input", tmp_path / "output", tmp_path / "temp")
+    open_packs([PACKS / "classic"], HELPERS, elsewhere, tmp_path / "packs")
+    assert len(list((tmp_path / "packs").glob("classic-*.json"))) == 2

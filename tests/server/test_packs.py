@@ -1,0 +1,87 @@
+"""A server with node packs: their code is in the worker alone."""
+
+import json
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import connect
+
+from tests.nodes.packs.classic import PACKS
+from tests.server.serving import ServerProcess
+
+COUNT = {"1": {"class_type": "CountCalls", "inputs": {"start": 10, "stop": False}}}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path_factory.mktemp("packs"), custom_nodes=[str(PACKS / "web")]) as running:
+        yield running
+
+
+def ask(server: ServerProcess, method: str, path: str, body: Any = None) -> tuple[int, Any, Any]:
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body))
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+def test_pack_nodes_are_listed(server: ServerProcess) -> None:
+    info = server.call("GET", "/object_info/CountCalls")["CountCalls"]
+    assert (info["python_module"], info["output_node"]) == ("custom_nodes.web", True)
+    assert info["input"]["required"]["start"] == ["INT", {"default": 0}]
+    assert "CountCalls" in {node["type"] for node in server.call("GET", "/api/v1/nodes")}
+
+
+def test_a_pack_node_runs_is_remembered_and_asked_whether_it_changed(server: ServerProcess) -> None:
+    assert ask(server, "POST", "/web_pack/set", {"calls": 0})[0] == 204
+    shown = []
+    with connect(f"ws://127.0.0.1:{server.port}/ws?clientId=me") as socket:
+        for calls in (0, 0, 5):
+            ask(server, "POST", "/web_pack/set", {"calls": calls})
+            job = server.call("POST", "/prompt", {"prompt": COUNT, "client_id": "me"})["prompt_id"]
+            server.wait_until_idle()
+            shown.append(server.call("GET", f"/history/{job}")[job]["outputs"]["1"]["calls"])
+        told = []
+        while len(told) < 2:
+            message = socket.recv(timeout=10)
+            said = json.loads(message) if isinstance(message, str) else {}
+            told += [said["data"]["calls"]] if said.get("type") == "web_pack.count" else []
+    assert (shown, told) == ([[11], [11], [16]], [1, 6])
+
+
+def test_what_a_pack_refuses_is_refused_by_the_worker(server: ServerProcess) -> None:
+    prompt = {"1": {"class_type": "CountCalls", "inputs": {"start": -1, "stop": False}}}
+    status, _, body = ask(server, "POST", "/prompt", {"prompt": prompt})
+    (error,) = json.loads(body)["node_errors"]["1"]["errors"]
+    assert (status, error["type"]) == (400, "custom_validation_failed")
+    assert f"-1 is too small in {server.worker()}" in json.dumps(error)
+
+
+def test_the_files_of_packs_are_served_to_browsers(server: ServerProcess) -> None:
+    assert server.call("GET", "/extensions") == ["/extensions/web/more/two.js", "/extensions/web/one.js"]
+    status, headers, body = ask(server, "GET", "/extensions/web/one.js")
+    assert (status, body, headers["content-type"]) == (200, b"// one\n", "text/javascript; charset=utf-8")
+    assert ask(server, "GET", "/extensions/web/../__init__.py")[0] == 404
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+def test_the_routes_of_packs_are_answered_by_the_worker(server: ServerProcess, prefix: str) -> None:
+    ask(server, "POST", f"{prefix}/web_pack/set", {"calls": 7})
+    assert server.call("GET", f"{prefix}/web_pack/hello/a%20b/c?q=%C3%A4") == {"name": "a b/c", "q": "ä", "calls": 7}
+    status, headers, body = ask(server, "POST", f"{prefix}/web_pack/set", {"calls": -1})
+    assert (status, headers["x-why"], body) == (422, "negative", b"no")
+    assert ask(server, "GET", f"{prefix}/web_pack/fails")[0] == 500
+    assert ask(server, "DELETE", f"{prefix}/web_pack/set")[0] == 405
+
+
+def test_the_server_itself_imports_nothing_of_packs_and_no_torch(server: ServerProcess) -> None:
+    maps = Path(f"/proc/{server.pid}/maps")
+    if not maps.exists():
+        pytest.skip("needs /proc")
+    assert "libtorch" not in maps.read_text()
