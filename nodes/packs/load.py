@@ -71,7 +71,9 @@ def _contents(pack: Pack, module: Any) -> LoadedPack:
     titles = dict(getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {})
     if entry := getattr(module, "comfy_entrypoint", None):
         for cls in asyncio.run(_extension_nodes(entry)):
-            classes[cls.GET_SCHEMA().node_id] = cls
+            schema = cls.GET_SCHEMA()
+            classes[schema.node_id] = cls
+            titles[schema.node_id] = schema.display_name or schema.node_id
     given = getattr(answer("nodes"), "EXTENSION_WEB_DIRS", None)
     web = {name: Path(folder) for name, folder in dict(given if isinstance(given, dict) else {}).items()}
     web = {name: folder for name, folder in web.items() if folder.is_relative_to(pack.path)}

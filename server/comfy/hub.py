@@ -80,7 +80,7 @@ class Hub:
         """Send what a node pack sends to its client, or to all."""
         frame = text(sent.event, json.loads(sent.body))
         for client in list(self._clients.values()):
-            if sent.client in (None, client.sid):
+            if sent.client in ("", client.sid):
                 client.put(frame)
 
     def _tell_all(self, batch: Sequence[Live]) -> None:

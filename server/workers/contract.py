@@ -171,16 +171,16 @@ class Answered:
 
     id: int
     body: bytes
-    error: str = ""
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A node pack sends an event to a client, or to all; ``body`` is a JSON object."""
+    """A node pack sends an event to a client, or to all when it names none; ``body`` is a JSON object."""
 
     event: str
     body: str
-    client: str | None
+    client: str
 
 
 Report: TypeAlias = (

@@ -118,13 +118,13 @@ class Worker:
 
     def send(self, event: str, data: Mapping[str, Any], client: str | None) -> None:
         """Report an event of a node pack. From any thread."""
-        self._outbox.add(contract.Sent(event, json_text(data), client))
+        self._outbox.add(contract.Sent(event, json_text(data), client or ""))
 
     def _answer(self, order: contract.Ask) -> None:
         """Ask the code of node packs."""
         self._began.wait()
         try:
-            answered = contract.Answered(order.id, answer(self._engine, order.what, order.body))
+            answered = contract.Answered(order.id, answer(self._engine, order.what, order.body), "")
         except Exception as error:  # code of packs may raise anything; who asked is told
             answered = contract.Answered(order.id, b"", f"{type(error).__name__}: {error}")
         self._outbox.add(answered)
