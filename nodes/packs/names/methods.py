@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 _CLASSES = {
-    "load_checkpoint": ("CheckpointLoaderSimple", "unCLIPCheckpointLoader"),
+    "load_checkpoint": ("CheckpointLoader", "CheckpointLoaderSimple", "unCLIPCheckpointLoader"),
     "load_vae": ("VAELoader",),
     "load_lora": ("LoraLoader",),
     "load_lora_model_only": ("LoraLoaderModelOnly",),
@@ -17,15 +17,16 @@ _CLASSES = {
     "load_image": ("LoadImage", "LoadImageMask"),
     "load": ("LoadLatent",),
     "merge": (
-        "ModelMergeSimple", "ModelMergeBlocks", "ModelMergeAdd", "ModelMergeSubtract", "CLIPMergeSimple",
-        "CLIPMergeAdd", "CLIPMergeSubtract",
+        "ModelMergeSimple", "ModelMergeBlocks", "ModelMergeAdd", "ModelMergeSubtract", "ModelMergeSD1", "ModelMergeSD2",
+        "ModelMergeSDXL", "CLIPMergeSimple", "CLIPMergeAdd", "CLIPMergeSubtract",
     ),
     "save": ("CheckpointSave", "ModelSave", "CLIPSave", "VAESave", "SaveLatent"),
     "save_images": ("SaveImage", "PreviewImage", "SaveAnimatedWEBP", "SaveAnimatedPNG"),
     "patch": (
         "FreeU", "FreeU_V2", "HyperTile", "TomePatchModel", "PatchModelAddDownscale", "UNetSelfAttentionMultiply",
         "UNetCrossAttentionMultiply", "CLIPAttentionMultiply", "ModelSamplingDiscrete", "ModelSamplingContinuousEDM",
-        "RescaleCFG", "PerpNeg", "PerturbedAttentionGuidance", "SelfAttentionGuidance", "VideoLinearCFGGuidance",
+        "ModelSamplingContinuousV", "RescaleCFG", "PerpNeg", "PerturbedAttentionGuidance", "SelfAttentionGuidance",
+        "VideoLinearCFGGuidance",
         "VideoTriangleCFGGuidance",
     ),
     "apply": ("DifferentialDiffusion",),
@@ -62,16 +63,21 @@ _CLASSES = {
     "flip": ("LatentFlip", "ImageFlip"),
     "rotate": ("LatentRotate", "ImageRotate"),
     "crop": ("LatentCrop", "ImageCrop", "CropMask"),
-    "op": ("LatentAdd", "LatentSubtract", "LatentMultiply", "LatentInterpolate", "LatentBatchSeedBehavior"),
+    "op": (
+        "LatentAdd", "LatentSubtract", "LatentMultiply", "LatentInterpolate", "LatentBatchSeedBehavior",
+        "LatentApplyOperation",
+    ),
     "sample": ("KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced"),
     "add_noise": ("AddNoise",),
     "get_sampler": (
         "KSamplerSelect", "SamplerEulerAncestral", "SamplerEulerAncestralCFGPP", "SamplerDPMPP_2S_Ancestral",
         "SamplerDPMPP_SDE", "SamplerDPMPP_2M_SDE", "SamplerDPMPP_3M_SDE", "SamplerDPMAdaptative", "SamplerLMS",
+        "SamplerEulerCFGpp",
     ),
     "get_sigmas": (
         "BasicScheduler", "KarrasScheduler", "ExponentialScheduler", "PolyexponentialScheduler", "LaplaceScheduler",
         "VPScheduler", "BetaSamplingScheduler", "SDTurboScheduler", "SplitSigmas", "SplitSigmasDenoise", "FlipSigmas",
+        "AlignYourStepsScheduler",
     ),
     "set_first_sigma": ("SetFirstSigma",),
     "get_noise": ("RandomNoise", "DisableNoise"),
