@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from nodes.foreign import ForeignOptions
+from nodes.foreign import ForeignGuider, ForeignOptions
 from nodes.models.hooks import HOOKS, Hook, middle
 from nodes.network_options import GuidanceChange, PerturbedAttention, SelfAttention
 from nodes.pixels.operations import operation
@@ -20,7 +20,8 @@ from nodes.sampling.seam import GuidedDenoiser
 def resolved(guider: Guider) -> Guider:
     """Return a guider that says what options of its model make of classifier-free guidance between two sides."""
     apart = guider.model.option(PerpendicularGuidance)
-    if apart is None or guider.rule != "classifier_free" or len(guider.sides) < 2:
+    is_usual = guider.rule == "classifier_free" and len(guider.sides) > 1 and not isinstance(guider, ForeignGuider)
+    if apart is None or not is_usual:
         return guider
     settings = {**guider.settings, "negative_scale": apart.negative_scale}
     return replace(guider, sides=(*guider.sides, apart.empty), rule="perpendicular", settings=settings)
@@ -30,12 +31,12 @@ def guidance(guider: Guider, predict: Predictor, sides: Sequence[Sequence[Part]]
     """Return the denoiser of a guider, from a predictor and a sequence of parts for each of its sides."""
     positive, negative, *others = (*sides, ())[: max(2, len(sides))]
     settings = guider.settings
-    between = _between(guider.model)
+    between = _between(guider.model, predict, sides)
     match guider.rule:
         case "classifier_free":
             rule = None if between is classifier_free else between(settings["scale"])
             foreign = guider.model.option(ForeignOptions)
-            always = foreign is not None and foreign.guides
+            always = foreign is not None and foreign.guiding is not None
             return Guidance(predict, positive, negative, settings["scale"], rule, always=always)
         case "dual":
             return Guidance(predict, positive, negative, rule=dual(**settings, inner=between), others=others)
@@ -43,23 +44,25 @@ def guidance(guider: Guider, predict: Predictor, sides: Sequence[Sequence[Part]]
             return Guidance(predict, positive, negative, rule=perpendicular(**settings), others=others)
 
 
-def _between(model: Model) -> Scaled:
-    """Return guidance between two sides as the options of a model have it."""
+def _between(model: Model, predict: Predictor, sides: Sequence[Sequence[Part]]) -> Scaled:
+    """Return guidance between two sides as the options of a model have it. Of rules the last one counts."""
+    foreign = model.option(ForeignOptions)
+    guiding = foreign.guiding(predict, sides) if foreign and foreign.guiding else None
     inner: Scaled = classifier_free
     named: list[tuple[str, Mapping[str, Any]]] = []
     for option in model.options:
         match option:
             case RescaledGuidance(multiplier=multiplier):
                 inner = partial(rescaled, multiplier=multiplier)
-            case ForeignOptions(rule=rule) if rule:
-                inner = rule
+            case ForeignOptions() if guiding and guiding.rule:
+                inner = guiding.rule
             case GuidanceChange(name=name, settings=settings):
                 named.append((name, settings))
             case LatentOperation(name=name, settings=settings):
                 named.append(("operated", {"operation": operation(name, settings)}))
     changed = changes(named)
-    if foreign := model.option(ForeignOptions):
-        changed = Changes([*changed.before, *foreign.before], [*changed.after, *foreign.after])
+    if guiding:
+        changed = Changes([*changed.before, *guiding.before], [*changed.after, *guiding.after])
     return changed.around(inner) if changed.before or changed.after else inner
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from engine.context import Context
 from engine.errors import InputError
-from nodes.foreign import ForeignNoise, ForeignOptions, ForeignSampler
+from nodes.foreign import ForeignGuider, ForeignNoise, ForeignOptions, ForeignSampler
 from nodes.models import control, spaces
 from nodes.models.families.checkpoint import LatentFormat
 from nodes.models.frugal import FrugalNetwork
@@ -192,7 +192,11 @@ def _denoiser(
     if foreign and foreign.around:
         sides = [_marked(side, place) for place, side in enumerate(sides)]
         predict = foreign.around(predict, len(start), sigmas)
-    guided = corrected(guider, guidance(guider, predict, paired(*sides)))
+    guided: GuidedDenoiser
+    if isinstance(guider, ForeignGuider):
+        guided = guider.code(predict, paired(*sides), sigmas)
+    else:
+        guided = corrected(guider, guidance(guider, predict, paired(*sides)))
     if mask is None:
         return guided
     soft = guider.model.option(SoftMask)

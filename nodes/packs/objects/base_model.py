@@ -98,8 +98,7 @@ class BaseModel(Members):
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return copies of all weights as they are in the file."""
-        models = pool()
-        return {name: weights.weight(models, self.recipe, name) for name in weights.places(models, self.recipe)}
+        return weights.copies(pool(), self.recipe)
 
 
 class LatentFormat(Members):

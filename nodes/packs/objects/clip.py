@@ -63,6 +63,10 @@ class CLIP(Members):
         names = weights.places(pool(), self.recipe)
         return {name: weights.WeightOf(self.recipe, place) for name, (place, *_) in names.items()}
 
+    def model_state_dict(self, filter_prefix: str | None = None) -> dict[str, Tensor]:
+        """Return copies of weights as they are in their files."""
+        return weights.copies(pool(), self.recipe, filter_prefix or "")
+
     @property
     def patcher(self) -> "CLIP":
         """Return this: weights are patched here, too."""

@@ -26,14 +26,18 @@ def conditioning_list(conditioning: Conditioning, inner: Inner) -> list[Any]:
     ]
 
 
-def conditioning(given: Any, inner: Inner) -> Conditioning:
+def conditioning(given: Any, inner: Inner) -> Any:
     """Return encoded prompts of a list of [context, options].
 
+    A list of something else is returned as a list: packs hand such from one of their nodes to another.
+
     Raises:
-        InputError: it is something else.
+        InputError: it is no list.
     """
-    if not isinstance(given, list | tuple) or not all(map(is_entry, given)):
+    if not isinstance(given, list | tuple):
         raise unusable("CONDITIONING", type(given).__name__, "a list of [tensor, dict]")
+    if not all(map(is_entry, given)):
+        return inner(given)
     return Conditioning(tuple(_cond(context, options, inner) for context, options in given))
 
 

@@ -88,9 +88,7 @@ class ModelPatcher(Members):
 
     def model_state_dict(self, filter_prefix: str | None = None) -> dict[str, Tensor]:
         """Return copies of weights as they are in the file."""
-        models = pool()
-        names = [name for name in weights.places(models, self._recipe) if name.startswith(filter_prefix or "")]
-        return {name: weights.weight(models, self._recipe, name) for name in names}
+        return weights.copies(pool(), self._recipe, filter_prefix or "")
 
     # Guidance.
 

@@ -1,30 +1,26 @@
-"""``model_options``: what foreign code asks a run to do, fitted to the seams of sampling.
+"""``model_options``: what foreign code asks a run to do, fitted to the seams of sampling."""
 
-Functions get the arguments that ComfyUI's do, in one dict: ``cond`` and ``uncond`` as noise, ``cond_denoised`` and
-``uncond_denoised`` as x0, ``input`` (x), ``sigma`` (batch,), ``cond_scale``, and what they were set beside.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
-from nodes.foreign import ForeignOptions
+from nodes.foreign import ForeignOptions, Guiding
 from nodes.models.hooks import HOOKS
 from nodes.models.sample import SIDE
-from nodes.packs.objects import network
+from nodes.packs.objects import network, run
+from nodes.packs.objects.base_model import BaseModel
 from nodes.packs.objects.members import Members, no_member
-from nodes.sampling.guidance import CONCAT, CONTEXT, Rule, Scaled, Sides
-from nodes.sampling.guidance_changes import After, Before
+from nodes.packs.objects.run import RunModel, Side, for_each
+from nodes.sampling.guidance import CONCAT, CONTEXT, Part
 from nodes.sampling.prediction import Inputs, Predictor
 
 Function = Callable[..., Any]
 Given = Mapping[str, Any]
 
+GUIDING = ("sampler_cfg_function", "sampler_pre_cfg_function", "sampler_post_cfg_function")
 KNOWN = (
-    "transformer_options", "sampler_cfg_function", "sampler_pre_cfg_function", "sampler_post_cfg_function",
-    "disable_cfg1_optimization", "model_function_wrapper", "denoise_mask_function",
+    *GUIDING, "transformer_options", "disable_cfg1_optimization", "model_function_wrapper", "denoise_mask_function",
 )  # fmt: skip
 
 
@@ -59,7 +55,7 @@ def is_same(one: Any, other: Any) -> bool:
     return one is other or (isinstance(one, bool | int | float | str) and one == other)
 
 
-def foreign_options(given: Given, model: Any) -> ForeignOptions:
+def foreign_options(given: Given, model: BaseModel) -> ForeignOptions:
     """Return the option of a recipe for what foreign code put into ``model_options``.
 
     ``model`` is what its functions get as the model. Raises NodeFailure where something is not offered.
@@ -69,71 +65,18 @@ def foreign_options(given: Given, model: Any) -> ForeignOptions:
             raise no_member("MODEL", f"model_options[{name!r}]")
     inside = given.get("transformer_options", {})
     network.check(inside)
-    wrapper, mask, rule = (
-        given.get(name) for name in ("model_function_wrapper", "denoise_mask_function", "sampler_cfg_function")
-    )
+    wrapper, mask = given.get("model_function_wrapper"), given.get("denoise_mask_function")
+
+    def guiding(predict: Predictor, sides: Sequence[Sequence[Part]]) -> Guiding:
+        positive, negative, *_ = (*(Side(side) for side in sides), None)
+        return run.guiding(given, RunModel(model, predict), positive, negative)
+
     return ForeignOptions(
         given,
-        _rule(rule, given, model) if rule else None,
-        [_before(each, given, model) for each in given.get("sampler_pre_cfg_function", ())],
-        [_after(each, given, model) for each in given.get("sampler_post_cfg_function", ())],
+        guiding if any(given.get(name) for name in GUIDING) else None,
         _around(wrapper, inside) if wrapper or network.is_patched(inside) else None,
         _mask_at(mask, model) if mask else None,
     )
-
-
-class SideOfRun(Members):
-    """Stands for the prompts of one side in a run: it can be handed on, and not looked into."""
-
-    kind = "the prompts of a run"
-
-
-def _told(s: Sides, scale: float, given: Given, model: Any) -> dict[str, Any]:
-    sigma = _for_each(s.sigma, s.x)
-    return {
-        "cond_scale": scale,
-        "timestep": sigma,
-        "sigma": sigma,
-        "input": s.x,
-        "model": model,
-        "model_options": given,
-    }
-
-
-def _for_each(sigma: Tensor, x: Tensor) -> Tensor:
-    return sigma.to(x.device).expand(len(x)).clone()
-
-
-def _rule(function: Function, given: Given, model: Any) -> Scaled:
-    def scaled(scale: float) -> Rule:
-        def rule(s: Sides) -> Tensor:
-            told = _told(s, scale, given, model)
-            told |= {"cond_denoised": s.cond, "uncond_denoised": s.uncond}
-            found: Tensor = s.x - function({**told, "cond": s.x - s.cond, "uncond": s.x - s.uncond})
-            return found
-
-        return rule
-
-    return scaled
-
-
-def _before(function: Function, given: Given, model: Any) -> Before:
-    def before(s: Sides, scale: float) -> Sides:
-        told = _told(s, scale, given, model)
-        cond, uncond = function({**told, "conds": [SideOfRun(), SideOfRun()], "conds_out": [s.cond, s.uncond]})[:2]
-        return replace(s, cond=cond, uncond=uncond)
-
-    return before
-
-
-def _after(function: Function, given: Given, model: Any) -> After:
-    def after(guided: Tensor, s: Sides, scale: float) -> Tensor:
-        told = _told(s, scale, given, model)
-        told |= {"denoised": guided, "cond_denoised": s.cond, "uncond_denoised": s.uncond}
-        found: Tensor = function({**told, "cond": SideOfRun(), "uncond": SideOfRun()})
-        return found
-
-    return after
 
 
 class Sampling(Members):
@@ -148,7 +91,7 @@ class Sampling(Members):
 def _mask_at(function: Function, model: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     def mask_at(sigmas: Tensor, mask: Tensor, sigma: Tensor) -> Tensor:
         told = {"model": Sampling(model), "sigmas": sigmas}
-        found: Tensor = function(_for_each(sigma, mask), mask, extra_options=told)
+        found: Tensor = function(for_each(sigma, mask), mask, extra_options=told)
         return found
 
     return mask_at
@@ -164,7 +107,7 @@ def _around(wrapper: Function | None, inside: Given) -> Callable[[Predictor, int
     def around(predict: Predictor, batch: int, sigmas: Tensor) -> Predictor:
         def call(x: Tensor, sigma: Tensor, inputs: Inputs) -> Tensor:
             sides = [int(side > 0) for side in inputs[SIDE][::batch]]
-            told = {"cond_or_uncond": sides, "sigmas": _for_each(sigma, x), "sample_sigmas": sigmas}
+            told = {"cond_or_uncond": sides, "sigmas": for_each(sigma, x), "sample_sigmas": sigmas}
             others = {name: value for name, value in inputs.items() if not isinstance(value, Tensor)}
 
             def apply(x: Tensor, t: Tensor, **c: Any) -> Tensor:
@@ -176,7 +119,7 @@ def _around(wrapper: Function | None, inside: Given) -> Callable[[Predictor, int
 
             c: dict[str, Any] = {NAMES.get(name, name): inputs[name] for name in inputs.keys() - others.keys()}
             c["transformer_options"] = {**copied(inside), **told}
-            t = _for_each(sigma, x)
+            t = for_each(sigma, x)
             if wrapper is None:
                 return apply(x, t, **c)
             asked = {"input": x, "timestep": t, "c": c, "cond_or_uncond": sides}

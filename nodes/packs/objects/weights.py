@@ -49,11 +49,13 @@ def _text_name(encoder: TextEncoder, name: str) -> str:
     return f"clip_{encoder.name}.transformer.{inner}{name}"
 
 
-def weight(pool: Pool, recipe: Recipe, name: str) -> Tensor:
-    """Return a weight by ComfyUI's name as it is in its file. It is a copy."""
-    _, file, (network, own) = places(pool, recipe)[name]
-    found: Tensor = network.tensor(pool.weights(file), own).clone()
-    return found
+def copies(pool: Pool, recipe: Recipe, prefix: str = "") -> dict[str, Tensor]:
+    """Return copies of the weights whose names begin with a prefix, as they are in their files."""
+    return {
+        name: network.tensor(pool.weights(file), own).clone()
+        for name, (_, file, (network, own)) in places(pool, recipe).items()
+        if name.startswith(prefix)
+    }
 
 
 def added(
@@ -63,7 +65,7 @@ def added(
 
     A key is a name, or (name, (dim, start, length)) for a part of a weight. A patch is (diff,), ("diff", (tensor,)),
     ("set", (tensor,)), ("lora", (up, down, alpha, ...)), an object with such a ``name`` and ``weights``, or what
-    ``WeightOf`` stands for. W becomes W * strength_model + change * strength_patch.
+    ``WeightOf`` stands for. W becomes W * strength_model + change * strength_patch; (None,) changes nothing else.
 
     Raises:
         NodeFailure: a patch is of another kind.
@@ -121,7 +123,7 @@ def _change(patch: Any, strength: float, own: float, part: tuple[int, int, int] 
     if kind == "set":
         delta: Change = lambda weight: (tensors[0].to(weight) - weight) / (strength or 1.0)  # noqa: E731
     elif kind == "diff":
-        delta = lambda weight: _fitted(tensors[0], weight)  # noqa: E731
+        delta = lambda weight: weight * 0 if tensors[0] is None else _fitted(tensors[0], weight)  # noqa: E731
     elif kind == "lora":
         delta = _lora(tensors)
     else:

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from engine.values import pack
+from nodes.model_patches import clip_attention_multiply
 from nodes.packs import current
 from nodes.packs.objects import from_foreign, to_foreign
 from nodes.packs.objects.members import NoSuchMember
@@ -90,6 +91,15 @@ def test_patches_of_weights_change_what_is_encoded(ctx):
     laid = Clip(CLIP.file, (LoraPatch(FileRef("loras", "lora"), 0.5),))
     assert torch.equal(clip.encode("a house"), clip_text_encode(ctx, "a house", laid).entries[0].context)
     assert not torch.equal(clip.encode("a house"), clip_text_encode(ctx, "a house", CLIP).entries[0].context)
+
+
+def test_weights_can_be_scaled_by_their_names(ctx):
+    clip = to_foreign("CLIP", CLIP).clone()
+    for name in clip.patcher.model_state_dict():
+        if "q_proj" in name:
+            clip.add_patches({name: (None,)}, 0.0, 0.5)
+    ours = clip_text_encode(ctx, "a house", clip_attention_multiply(CLIP, q=0.5)).entries[0].context
+    assert torch.equal(clip.encode("a house"), ours)
 
 
 def test_merged_encoders_have_bytes(ctx):
