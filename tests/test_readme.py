@@ -1,23 +1,66 @@
-"""What the README says is true: its commands run, its links lead somewhere, its code works."""
+"""What the README and the pages below docs say is true: commands run, links lead somewhere, code works."""
 
 import os
 import re
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PORT = "8188"
+"""Where the pages have the server. Here it gets a port that is free."""
+
+ENGINE = """
+from pathlib import Path
+from engine import Engine, Folders
+from nodes import EMBEDDED, settings, vocabulary
+
+folders = Folders(models=(Path("models"), EMBEDDED), output=Path("output"))
+engine = Engine(vocabulary(), folders=folders, settings=settings(), data=Path("data"))
+"""
+"""What the examples of the pages below docs begin with unsaid."""
+
+Shell = Callable[[str], "subprocess.CompletedProcess[str]"]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
 
 
-COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
+def commands(block: str) -> Iterator[str]:
+    """Yield the commands of a block; one may go over several lines."""
+    command = ""
+    for line in block.splitlines():
+        command += line + "\n"
+        try:
+            shlex.split(command)
+        except ValueError:
+            continue
+        if not line.endswith("\\"):
+            yield command.strip()
+            command = ""
+    assert not command, f"not a whole command: {command}"
+
+
+def marked(page: Path, command: str) -> Any:
+    """Of the pages below docs, what draws pictures is slow."""
+    slow = page != README and command.startswith(("loomis run", "loomis batch", "curl -X POST"))
+    return pytest.param(page.name, command, marks=[pytest.mark.slow] if slow else [])
+
+
+COMMANDS = [(page, command) for page in PAGES for block in blocks(page, "sh") for command in commands(block)]
+SERVE = [command for _, command in COMMANDS if command.startswith("loomis serve")]
+MAKE = [command for _, command in COMMANDS if command.startswith("make")]
 
 
 @pytest.fixture(scope="module")
@@ -27,33 +70,93 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("loomis")])
-def test_a_command_runs(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOOMIS_DATA", str(folder / "data"))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return str(free.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def environ(folder: Path, port: str) -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("LOOMIS_")}
+    return ours | {
+        "LOOMIS_DATA": str(folder / "data"),
+        "LOOMIS_SERVER": f"http://127.0.0.1:{port}",
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+
+@pytest.fixture(scope="module")
+def shell(folder: Path, environ: dict[str, str], port: str) -> Shell:
+    def run(command: str) -> "subprocess.CompletedProcess[str]":
+        command = command.replace(PORT, port)
+        return subprocess.run(command, shell=True, cwd=folder, env=environ, capture_output=True, text=True)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, environ: dict[str, str], port: str) -> Iterator[str]:
+    """The server of the README, started as it says; the address that it says."""
+    command = shlex.split(SERVE[0].replace(PORT, port))
+    with (
+        (folder / "server.log").open("w") as log,
+        subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
+        assert process.stdout
+        try:
+            yield process.stdout.readline().removeprefix("Serving at ").strip()
+        finally:
+            process.terminate()
+            assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(("page", "command"), [marked(*each) for each in COMMANDS if each[1] not in (*SERVE, *MAKE)])
+def test_a_command_runs(page: str, command: str, folder: Path, shell: Shell, request: pytest.FixtureRequest) -> None:
+    """A picture of 20 steps takes seconds."""
+    if command.startswith("curl") and not shutil.which("curl"):
+        pytest.skip("there is no curl")
+    if PORT in command or command.startswith(("loomis submit", "loomis jobs", "loomis watch", "loomis cancel")):
+        request.getfixturevalue("server")
+    done = shell(command)
     assert done.returncode == 0, done.stderr
-    assert done.stdout
-    if " run " in command:
+    assert done.stdout or ">" in command
+    if " run " in command or " --watch" in command:
         assert (folder / done.stdout.strip()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_server_says_where_it_is(server: str, port: str) -> None:
+    assert server == f"http://127.0.0.1:{port}"
+    with urllib.request.urlopen(f"{server}/health", timeout=20) as answer:
+        assert answer.status == 200
 
 
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = [line.removeprefix("make ") for line in COMMANDS if line.startswith("make ")]
+    targets = [line.removeprefix("make ") for line in MAKE]
     assert targets == ["demo", "test"]
     assert all(f"\n{target}:" in makefile for target in targets)
 
 
-@pytest.mark.parametrize("code", blocks("python"))
-def test_the_python_works(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+@pytest.mark.parametrize("code", blocks(README, "python"))
+def test_the_python_works(code: str, folder: Path, environ: dict[str, str]) -> None:
     (folder / "example.py").write_text(code)
-    done = subprocess.run([sys.executable, "example.py"], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "example.py"], cwd=folder, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def test_links_lead_somewhere() -> None:
-    targets = re.findall(r"\]\(([^)#]+)\)", README)
-    assert [target for target in targets if not target.startswith("http") and not (ROOT / target).exists()] == []
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES[1:] if blocks(page, "python")], ids=lambda page: page.name)
+def test_the_python_of_a_page_works(page: Path, folder: Path, environ: dict[str, str], server: str) -> None:
+    code = "\n".join([ENGINE, *blocks(page, "python"), "engine.close()"])
+    (folder / "example.py").write_text(code.replace(f"http://127.0.0.1:{PORT}", server))
+    done = subprocess.run([sys.executable, "example.py"], cwd=folder, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    missing = [target for target in targets if not target.startswith("http") and not (page.parent / target).exists()]
+    assert missing == []
