@@ -23,6 +23,9 @@ HEADERS = {
     "referrer-policy": "same-origin",  # with none at all, browsers send "Origin: null" with forms
     "cross-origin-opener-policy": "same-origin",
 }
+CODES = {401: "unauthorized", 403: "forbidden", 413: "payload_too_large"}
+"""What a refusal is called below ``/api/v2``, whose clients know no other names."""
+
 log = logging.getLogger("loomis.http")
 
 
@@ -140,7 +143,8 @@ async def refuse(refused: Refusal, asked: Asked, scope: Scope, receive: Receive,
     if refused.status == 401 and asked.method == "GET" and "text/html" in asked.headers.get("accept", ""):
         response = ask_for_token(401)
     else:
-        body: dict[str, Any] = {"code": refused.code, "message": refused.message, "hint": refused.hint}
+        code = CODES.get(refused.status) if asked.path.startswith("/api/v2/") else None
+        body: dict[str, Any] = {"code": code or refused.code, "message": refused.message, "hint": refused.hint}
         response = JSONResponse({"error": body}, refused.status, headers)
     if asked.socket and "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1008, "reason": refused.message})

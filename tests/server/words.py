@@ -198,15 +198,17 @@ def options(folder: Path, **more: Any) -> Options:
 
 
 @asynccontextmanager
-async def served(folder: Path, workers: int = 1, process: bool = False, **more: Any) -> AsyncIterator[Services]:
-    """Have jobs that run in this process, or in processes of their own."""
+async def served(
+    folder: Path, workers: int = 1, process: bool = False, registry: Registry | None = None, **more: Any
+) -> AsyncIterator[Services]:
+    """Have jobs that run in this process, or in processes of their own. ``registry`` is for who runs none."""
     chosen = options(folder, **more)
 
     def local() -> LocalCarrier:
         return LocalCarrier(lambda: open_engine(chosen, vocabulary()))
 
     make = (lambda: ProcessCarrier(chosen, "cpu", VOCABULARY)) if process else local
-    with open_engine(chosen, vocabulary()) as engine:
+    with open_engine(chosen, registry or vocabulary()) as engine:
         async with serving(chosen, [make() for _ in range(workers)], engine) as services:
             yield services
 

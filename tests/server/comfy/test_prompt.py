@@ -145,6 +145,7 @@ def chain(length: int) -> dict[str, Any]:
         ({"9": n("Add", a=("8", 0), b=1)}, "9", "bad_linked_input"),
         ({"9": n("Add", a=[1, 2, 3], b=1)}, "9", "bad_linked_input"),
         ({"8": n("Add", a=("9", 0), b=1), "9": n("Add", a=("8", 0), b=1)}, "9", "dependency_cycle"),
+        ({"9": n("Show")}, "9", "required_input_missing"),
         (chain(1200), "c0", "required_input_missing"),
     ],
 )

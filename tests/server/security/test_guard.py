@@ -54,6 +54,16 @@ def test_a_refusal_says_what_to_do():
     assert "access-control-allow-origin" not in answer.headers
 
 
+def test_below_api_v2_a_refusal_has_the_code_that_its_clients_know():
+    with client(token=TOKEN) as here:
+        for path, code in (("/api/v2/jobs", "unauthorized"), ("/api/v1/jobs", "token")):
+            assert here.get(path).json()["error"]["code"] == code
+        assert here.get("/api/v2/health").status_code == 404  # there is none here, but no token is asked for
+    with client() as here:
+        answer = here.post("/api/v2/jobs", headers={"origin": "https://evil.example"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+
+
 def test_a_body_is_bounded_with_and_without_its_length():
     with client(limits=Limits(body=1000)) as here:
         assert here.post("/", content=b"x" * 1000).text == "x" * 1000
