@@ -100,10 +100,10 @@ def test_device_twins_differ_only_in_where_noise_is_drawn():
         assert (twin.run, twin.noise, plain.noise) == (plain.run, "brownian_device", "brownian")
 
 
-def error(name, steps):
+def error(name, steps, **settings):
     x = torch.full((1, 1, 1, 1), 10.0, dtype=torch.float64)
     sigmas = falling(steps)
-    end = SOLVERS[name].run(Gaussian(), x, sigmas, no_noise(), ignore_step, **AS_ODE.get(name, {}))
+    end = SOLVERS[name].run(Gaussian(), x, sigmas, no_noise(), ignore_step, **AS_ODE.get(name, {}), **settings)
     exact = path(x, sigmas[0], sigmas[-1])
     return ((end - exact) / exact).abs().item()
 
@@ -113,6 +113,18 @@ def test_order_of_convergence(name, order):
     coarse, fine = error(name, 80), error(name, 160)
     assert fine < 0.01
     assert math.log2(coarse / fine) == pytest.approx(order, abs=0.35)
+
+
+def test_the_heun_form_of_dpmpp_2m_sde_converges_with_second_order():
+    coarse, fine = (error("dpmpp_2m_sde", steps, solver_type="heun") for steps in (80, 160))
+    assert fine < 0.01 and math.log2(coarse / fine) == pytest.approx(2, abs=0.35)
+
+
+def test_every_solver_is_compared_with_a_closed_form():
+    """By its order, or else by tests of its own below: what can't be made deterministic ends in the distribution."""
+    others = {"dpm_fast", "dpm_adaptive", "dpmpp_2m_sde_heun", "ddpm", "lcm"}
+    assert {*ORDERS} | {*DEVICE_TWINS} | others == {*SOLVERS}
+    assert others <= OWN_STEPS | {*STOCHASTIC}
 
 
 def test_dpm_fast_converges_with_third_order():
