@@ -10,6 +10,7 @@ from nodes.packs import current
 from nodes.packs.facts import NodeFacts
 from nodes.packs.held import Held
 from nodes.packs.names.comfy_execution.graph import DynamicPrompt
+from nodes.packs.names.progress import check
 from nodes.packs.objects import to_foreign
 from nodes.packs.packs import Packs
 from nodes.packs.results import returned
@@ -17,15 +18,23 @@ from nodes.packs.spec import CONTEXT, OURS
 
 
 def call(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) -> Any:
-    """Call a foreign node's function; its pack is imported at the first call."""
+    """Call a foreign node's function; its pack is imported at the first call.
+
+    Raises:
+        Cancelled: the run was cancelled, or the function asked that it ends.
+    """
     with current.running(pack, facts.type, given[CONTEXT]):
-        return returned(facts, _call(facts, pack, packs, given), given[CONTEXT].use(Held))
+        result = _call(facts, pack, packs, given)
+        check(given[CONTEXT])
+        return returned(facts, result, given[CONTEXT].use(Held))
 
 
 async def call_async(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) -> Any:
     """Call a foreign node's function that is to be awaited."""
     with current.running(pack, facts.type, given[CONTEXT]):
-        return returned(facts, await _call(facts, pack, packs, given), given[CONTEXT].use(Held))
+        result = await _call(facts, pack, packs, given)
+        check(given[CONTEXT])
+        return returned(facts, result, given[CONTEXT].use(Held))
 
 
 def _call(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) -> Any:

@@ -5,13 +5,11 @@ from io import BytesIO
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet
 
-from PIL import Image
-
 from engine.context import Context
 from engine.errors import Cancelled
 
-Shown: TypeAlias = tuple[str, Image.Image, int | None]
-"""A format (``JPEG`` or ``PNG``), a picture and the most pixels that a side may have."""
+Shown: TypeAlias = tuple[str, Any, int | None]
+"""A format (``JPEG`` or ``PNG``), a picture of Pillow's and the most pixels that a side may have."""
 
 _last: "WeakKeyDictionary[Context, tuple[int, int]]" = WeakKeyDictionary()
 _interrupted: "WeakSet[Context]" = WeakSet()
