@@ -38,8 +38,8 @@ def guarded(app: ASGIApp, access: Access) -> ASGIApp:
         guard,
         allow_origins=sorted(access.origins),
         allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-None-Match", "Range"],
-        expose_headers=["ETag", "Content-Range"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Range"],
+        expose_headers=["ETag", "Content-Range", "Retry-After"],
     )
 
 

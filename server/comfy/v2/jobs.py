@@ -18,7 +18,7 @@ from server.comfy.bodies import checked
 from server.comfy.v2.bodies import METADATA, MOST_KEY, ListQuery, labels, read_job, split
 from server.comfy.v2.errors import BadCursor, KeyReused, TooManyStreams, answered
 from server.comfy.v2.events import catch_up, place_in_queue, stream
-from server.comfy.v2.references import carrier, is_reference, resolved
+from server.comfy.v2.references import carrier, is_reference, resolve
 from server.comfy.v2.views import STATUSES, Links, job_data
 from server.jobs.records import Job, JobState, Submission
 from server.jobs.store import Wanted
@@ -42,9 +42,10 @@ async def submit(request: Request) -> Response:
     workflow = body.workflow
     if is_reference(workflow):
         workflow, extra = split(await asyncio.to_thread(read, await carrier(request, workflow)))
+    await resolve(request, workflow)
     job = await jobs.submit(
         Submission(
-            await resolved(request, workflow),
+            workflow,
             id=id,
             partial=True,
             priority=max(-HIGHEST, min(HIGHEST, body.priority or 0)),

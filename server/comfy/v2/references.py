@@ -20,35 +20,38 @@ def is_reference(value: Any) -> bool:
     return isinstance(value, dict) and value.get("__type") == TYPE
 
 
-async def resolved(request: Request, workflow: dict[str, Any]) -> dict[str, Any]:
-    """Return a workflow with the names of files in place of assets.
+async def resolve(request: Request, workflow: dict[str, Any]) -> None:
+    """Put the names of files in place of the assets of a workflow.
 
     Raises:
-        MissingAsset: some are not there; ``got`` lists them.
+        MissingAsset: some are not there; ``got`` lists them. Nothing was changed.
     """
-    names: dict[str, str] = {}
+    names: list[tuple[Any, Any, str]] = []
     missing: list[str] = []
-    for info in infos(workflow):
+    for holder, key in places(workflow):
+        info = holder[key].get("info")
         found = await referred(request, info)
         name = found.place if isinstance(found, Item) else found.name if found else None
         if name is None:
-            missing.append(_key(info))
+            missing.append(_name(info))
         else:
-            names[_key(info)] = name
+            names.append((holder, key, name))
     if missing:
         raise _missing(missing)
-    return _replaced(workflow, names) if names else workflow
+    for holder, key, name in names:
+        holder[key] = name
 
 
-def infos(value: Any) -> list[Any]:
-    """Return what every asset in a JSON value says of itself."""
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Return where in a JSON value assets are: each as the object or list that has it, and its name or index there."""
     found, left = [], [value]
     while left:
         here = left.pop()
-        if is_reference(here):
-            found.append(here.get("info"))
-        elif isinstance(here, dict | list):
-            left += here.values() if isinstance(here, dict) else here
+        for key, each in here.items() if isinstance(here, dict) else enumerate(here):
+            if is_reference(each):
+                found.append((here, key))
+            elif isinstance(each, dict | list):
+                left.append(each)
     return found
 
 
@@ -69,7 +72,7 @@ async def carrier(request: Request, reference: dict[str, Any]) -> Path:
     """
     found = await referred(request, reference.get("info"))
     if found is None or (isinstance(found, Item) and found.place is None):
-        raise _missing([_key(reference.get("info"))])
+        raise _missing([_name(reference.get("info"))])
     return await asyncio.to_thread(path_of, request, found)
 
 
@@ -77,13 +80,5 @@ def _missing(ids: list[str]) -> MissingAsset:
     return MissingAsset(f"The workflow refers to assets that are not there: {', '.join(ids)}.", got=ids)
 
 
-def _key(info: Any) -> str:
+def _name(info: Any) -> str:
     return str(info.get("id")) if isinstance(info, dict) else str(info)
-
-
-def _replaced(value: Any, names: dict[str, str]) -> Any:
-    if is_reference(value):
-        return names[_key(value["info"])]
-    if isinstance(value, dict):
-        return {name: _replaced(each, names) for name, each in value.items()}
-    return [_replaced(each, names) for each in value] if isinstance(value, list) else value

@@ -1,15 +1,19 @@
 import json
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from server.app.services import Services
 from tests.server.comfy.online import client
+from tests.server.online import Online, online
 from tests.server.words import after, done, n, shown, until
 
 pytestmark = pytest.mark.anyio
@@ -202,3 +206,31 @@ async def test_jobs_are_listed_page_by_page(tmp_path: Path):
             assert code(await http.get(f"/api/v2/jobs?{query}")) == (400, "invalid_request")
         assert code(await http.get("/api/v2/jobs?cursor=none")) == (400, "invalid_cursor")
         assert (await http.get("/api/v2/health")).json() == {"status": "healthy"}
+
+
+VALUES = st.sampled_from(
+    [{"__type": "core/ASSET"}, {"__type": "core/ASSET", "info": {"id": "W10"}}, ["1", 0], 5, "", None]
+)
+JSON = st.recursive(VALUES, lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.text(max_size=3), parts))
+NAMES = ("workflow", "metadata", "priority", "extra_data", "inputs", "webhook_url", "other")
+NODE = st.fixed_dictionaries({"class_type": st.sampled_from(["Show", "Number", "None"]), "inputs": JSON})
+BODIES = st.fixed_dictionaries({"workflow": st.dictionaries(st.sampled_from("123"), NODE) | JSON}) | st.dictionaries(
+    st.sampled_from(NAMES), JSON
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Online]:
+    with online(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(BODIES | JSON, st.binary(max_size=3))
+@example({"workflow": {"__type": "core/ASSET", "info": {"id": [[]]}}}, b"")
+@example({"workflow": {"nodes": [None]}}, b"\x89PNG\r\n\x1a\n")
+def test_any_body_is_taken_or_refused(server: Online, body: Any, noise: bytes):
+    for content in (json.dumps(body).encode(), noise + json.dumps(body).encode()):
+        answered = httpx2.post(f"{server.url}/api/v2/jobs", content=content)
+        assert answered.status_code in (201, 400, 422), answered.text
+        assert answered.status_code == 201 or set(answered.json()["error"]) == {"code", "message", "details"}

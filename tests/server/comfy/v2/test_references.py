@@ -36,6 +36,19 @@ async def test_a_workflow_names_assets(tmp_path: Path):
         assert answered.json()["error"]["details"] == {"missing_ids": ["5"]}
 
 
+async def test_assets_may_be_deep_and_missing_ones_change_nothing(tmp_path: Path):
+    async with client(tmp_path) as (http, services):
+        asset = (await send(http, b"hello")).json()
+        deep: Any = [reference(asset["id"])]
+        for _ in range(400):
+            deep = [deep]
+        job = await submit(http, shown(1) | {"9": {"class_type": "Show", "inputs": {"value": deep}}})
+        assert (await ended(http, services, job))["status"] == "succeeded"
+        workflow = {"1": n("Show", value=[reference(asset["id"]), {"a": reference("gone")}])}
+        answered = await http.post("/api/v2/jobs", json={"workflow": workflow})
+        assert answered.json()["error"]["details"] == {"missing_ids": ["gone"]}
+
+
 async def test_an_asset_may_carry_the_whole_workflow(tmp_path: Path):
     async with client(tmp_path) as (http, services):
         asset = (await send(http, picture(prompt=shown(7), workflow=SAVED), file_path="a.png")).json()
