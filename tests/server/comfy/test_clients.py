@@ -277,6 +277,26 @@ say("refused", refused instanceof Error);
 api.destroy();
 """
 
+COMFYORG = """
+process.env.COMFY_BASE_URL = url;
+const { Comfy } = await import(require.resolve("@comfyorg/sdk"));
+const comfy = new Comfy();
+const send = (graph) => comfy.submit(comfy.workflows.fromJson(graph));
+const job = await send(picture), kinds = new Set();
+for await (const event of job.events()) kinds.add(event.kind);
+say("told", ...[...kinds].sort());
+const [output] = (await job.result()).getOutputs("3");
+say("picture", output.name, (await output.toBytes()).length > 0);
+const sent = { filename: "comfyorg.txt" };
+const asset = comfy.assets.fromBytes(new TextEncoder().encode("hello"), sent);
+say("uploaded", typeof (await asset.commit()));
+const runs = await send(long);
+while ((await runs.refresh()).status !== "running") await pause();
+await runs.cancel();
+say("cancelled", (await runs.wait()).status);
+await send(faulty).catch((error) => say("refused", error.code));
+"""
+
 AROUND = """
 const [url, ...graphs] = process.argv.slice(2);
 const [picture, long, faulty] = graphs.map((text) => JSON.parse(text));
@@ -314,6 +334,18 @@ def test_stable_canvas(server: Online, tmp_path: Path):
         ["cancelled", True],
         ["listed", True, 0],
         ["refused", True],
+    ]
+
+
+def test_comfyorg(server: Online, tmp_path: Path):
+    """Its events of previews come only if the steps take long enough."""
+    told = in_node(server, tmp_path, "@comfyorg/sdk", COMFYORG)
+    assert set(told.pop(0)) - {"preview"} == {"told", "outputReady", "progress", "statusChange"}
+    assert told == [
+        ["picture", "picture_00001_.png", True],
+        ["uploaded", "string"],
+        ["cancelled", "canceled"],
+        ["refused", "invalid_workflow"],
     ]
 
 
