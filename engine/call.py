@@ -58,7 +58,7 @@ def arguments(
     else:
         given |= node.literals
         for name, digests in call.inputs.items():
-            given[name] = value(digests[0])
+            given[name] = list(node.links[name]) if spec.ports[name].raw else value(digests[0])
     if spec.hidden:
         tokens = hidden()
         given |= {name: tokens[mark.token] for name, mark in spec.hidden.items()}

@@ -81,9 +81,10 @@ class Run:
         outputs = Outputs(memo, memo.places, prompt, extra, provenance)
         self.told = Told(job, on_event, outputs, self._fail)
         self.emit = self.told.emit
-        hidden = {"PROMPT": prompt, "DYNPROMPT": prompt, "EXTRA_PNGINFO": extra}
+        hidden: dict[str, Any] = {"PROMPT": prompt, "EXTRA_PNGINFO": extra}
         self._work = Work(memo, shared.environment, self._held, outputs, hidden, self.emit, cancel)
         self._tasks = Tasks(graph, self._work, wanted)
+        hidden["DYNPROMPT"] = self._tasks.raw
         self._expander = Expander(self._tasks, self._work, shared.registry, folders)
         self._dispatch = Dispatch(shared.lanes, memo, self._work, self._done)
         self._claims = Claims(memo, shared.flights, self._tasks.todo.append, self._dispatch.post)

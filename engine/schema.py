@@ -55,7 +55,10 @@ class OptionalInput:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """The parameter is filled by the engine and is no input. It is not part of the key unless ``in_key``."""
+    """The parameter is filled by the engine and is no input. It is not part of the key unless ``in_key``.
+
+    PROMPT is the workflow as it was given, DYNPROMPT all nodes of the run by id, those of expansions too.
+    """
 
     token: Token
     in_key: bool = False
@@ -137,7 +140,7 @@ class Port:
     """One input. ``type`` is INT, FLOAT, STRING, BOOLEAN, COMBO or the name of a socket (``A,B`` for either).
 
     ``any_value`` says that any literal may stand in for a link, ``any_link`` that outputs of any type may be linked:
-    foreign nodes judge these themselves.
+    foreign nodes judge these themselves. With ``raw`` they get the link itself, as ``[id, slot]``, not its value.
     """
 
     name: str
@@ -152,6 +155,7 @@ class Port:
     options: Mapping[str, Any] = field(default_factory=dict)
     any_value: bool = False
     any_link: bool = False
+    raw: bool = False
 
     @property
     def files(self) -> "FileSource | None":

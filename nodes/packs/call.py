@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.context import Context
 from engine.errors import Cancelled
+from engine.graph import Node
 from nodes.packs import current
 from nodes.packs.facts import NodeFacts
 from nodes.packs.held import Held
@@ -78,10 +79,15 @@ def own(value: Any) -> Any:
     return value
 
 
+def node_data(node: Node) -> dict[str, Any]:
+    """Return a node as workflow files have it."""
+    return {"class_type": node.class_type, "inputs": deepcopy(dict(node.inputs))}
+
+
 HIDDEN: Mapping[str, Callable[[Any], Any]] = {
     "UNIQUE_ID": str,
     "PROMPT": deepcopy,
     "EXTRA_PNGINFO": deepcopy,
-    "DYNPROMPT": lambda prompt: DynamicPrompt(deepcopy(prompt)),
+    "DYNPROMPT": lambda raw: DynamicPrompt({id: node_data(node) for id, node in dict(raw).items()}),
 }
 """The hidden inputs that there are. Others, such as keys of services, are None."""

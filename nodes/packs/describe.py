@@ -23,6 +23,12 @@ FLAGS = {
     "dev_only": "DEV_ONLY",
     "search_aliases": "SEARCH_ALIASES",
 }
+TOKENS = frozenset({
+    "PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG",
+    "COMFY_USAGE_SOURCE", "EXECUTION_LIST",
+})  # fmt: skip
+"""What hidden inputs may be. Others are inputs that no editor shows, given by graphs that nodes make."""
+
 UNLIKELY = "an input that no node declares"
 """A name that only a mapping contains that contains every name."""
 
@@ -85,6 +91,12 @@ def describe_node(type: str, cls: Any, title: str) -> NodeFacts:
         for section in ("required", "optional")
         for name, each in dict(declared.get(section) or {}).items()
     ]
+    hidden = {name: token_name(token) for name, token in dict(declared.get("hidden") or {}).items()}
+    inputs += [
+        describe_input(name, each, False)
+        for name, each in dict(declared.get("hidden") or {}).items()
+        if hidden[name] not in TOKENS
+    ]
     checks = getattr(cls, "VALIDATE_INPUTS", None)
     named = parameters(checks) if checks else []
     return NodeFacts(
@@ -101,7 +113,7 @@ def describe_node(type: str, cls: Any, title: str) -> NodeFacts:
             )
             for at, each in enumerate(types)
         ),
-        hidden={name: token_name(token) for name, token in dict(declared.get("hidden") or {}).items()},
+        hidden={name: token for name, token in hidden.items() if token in TOKENS},
         output_node=bool(getattr(cls, "OUTPUT_NODE", False)),
         input_is_list=bool(getattr(cls, "INPUT_IS_LIST", False)),
         is_async=inspect.iscoroutinefunction(function),

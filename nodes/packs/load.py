@@ -82,6 +82,8 @@ def _contents(pack: Pack, module: Any) -> LoadedPack:
     web = {name: folder for name, folder in web.items() if folder.is_dir()}
     if not classes and not web:
         raise LoomisError("it defines no nodes")
+    for type, cls in classes.items():
+        answer("nodes").NODE_CLASS_MAPPINGS.setdefault(type, cls)  # type: ignore[union-attr]
     return LoadedPack(pack, classes, titles, web)
 
 

@@ -78,7 +78,7 @@ def node_spec(facts: NodeFacts, pack: str, digest: str, packs: Packs, asked: Hoo
         hidden=_hidden(tokens, facts.is_unlike),
         context=CONTEXT,
         output_node=facts.output_node,
-        pure=True,
+        pure=not any(port.raw for port in inputs),
         resource="gpu",
         is_async=facts.is_async,
         input_is_list=facts.input_is_list,
@@ -139,6 +139,7 @@ def _port(each: InputFacts, facts: NodeFacts) -> Port:
         options=options,
         any_value=facts.checks_types or (not kinds and each.type not in SOCKETS),
         any_link=facts.checks_types,
+        raw=bool(options.get("rawLink", False)),
     )
 
 

@@ -13,16 +13,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 import nodes
 from engine import Engine
 from engine.errors import LoomisError
 from engine.folders import Folders
 from engine.node import NO_DEFAULT, Registry
+from engine.object_info import port_choices
 from engine.schema import NodeSpec, Port
 from nodes.packs.opening import Opened, open_packs
 
 DEEPEST = 3
-NODE_SECONDS = 60.0
+NODE_SECONDS = 20.0
 PACK_SECONDS = 1500
 
 OURS: Mapping[str, tuple[str, int]] = {
@@ -94,12 +97,14 @@ class Survey:
         for port in spec.inputs:
             if port.required:
                 inputs[port.name] = self._value(graph, f"{id}.{port.name}", port, depth)
+            elif port.literal and "default" in port.options and not isinstance(port.options["default"], list):
+                inputs[port.name] = port.options["default"]
 
     def _value(self, graph: dict[str, Any], id: str, port: Port, depth: int) -> Any:
-        if port.default is not NO_DEFAULT and port.default is not None and not port.options.get("forceInput"):
+        if port.default not in (NO_DEFAULT, None, "") and not port.options.get("forceInput"):
             return {"__value__": port.default} if isinstance(port.default, list) else port.default
-        if isinstance(port.choices, tuple) and port.choices:
-            return port.choices[0]
+        if choices := port_choices(port, self._engine.folders):
+            return choices[0]
         if options := port.options.get("options"):
             return options[0]["key"] if isinstance(options[0], dict) else options[0]
         for kind in port.type.split(","):
@@ -130,6 +135,7 @@ def survey(pack: Path) -> dict[str, Any]:
     folders = Folders((nodes.EMBEDDED,), root / "input", root / "output", root / "temp")
     for folder in (folders.input, folders.output, folders.temp):
         folder.mkdir()
+    Image.new("RGB", (64, 64), (90, 120, 30)).save(folders.input / "picture.png")
     opened = open_packs([pack], vocabulary(), folders, root / "packs")
     with Engine(opened.registry, folders=folders, data=root / "data", settings=nodes.settings("cpu")) as engine:
         found = dict(Survey(engine, opened).runs())

@@ -104,6 +104,13 @@ def test_a_loop_ends(classic: Bench) -> None:
     assert classic.one("CountDown", left=5, sum=0) == [15]
 
 
+def test_a_node_may_get_the_link_itself_and_see_the_nodes_of_expansions(classic: Bench) -> None:
+    graph = {"s": node("Shout", text="a", times=1), "1": node("Copied", of=["s", 0], times=3)}
+    assert classic.run(graph, "1") == [["A321!"]]
+    graph["s"]["inputs"]["times"] = 2
+    assert classic.run(graph, "1") == [["A321! A321!"]]
+
+
 def test_a_block_stops_what_comes_after_it(classic: Bench) -> None:
     graph = {
         "gate": node("Gate", text="x", open=False),

@@ -76,4 +76,30 @@ class Gate:
         return (text if open else ExecutionBlocker("closed"), text)
 
 
-MAPPINGS = {"Choose": Choose, "Twice": Twice, "CountDown": CountDown, "Gate": Gate}
+class Copied:
+    """Copies the node that it is linked to, with another text: it sees the graph, not a value."""
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "copy"
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {
+            "required": {"of": ("STRING", {"rawLink": True}), "times": ("INT", {"default": 1})},
+            "hidden": {"graph": "DYNPROMPT", "id": "UNIQUE_ID"},
+        }
+
+    def copy(self, of, times, graph, id):
+        original = graph.get_node(of[0])
+        builder = GraphBuilder()
+        made = builder.node(
+            original["class_type"], **{**original["inputs"], "text": f"{original['inputs']['text']}{times}"}
+        )
+        out = made.out(of[1])
+        if times > 1:
+            again = builder.node("Copied", of=out, times=times - 1)
+            out = again.out(0)
+        return {"result": (out,), "expand": builder.finalize()}
+
+
+MAPPINGS = {"Copied": Copied, "Choose": Choose, "Twice": Twice, "CountDown": CountDown, "Gate": Gate}

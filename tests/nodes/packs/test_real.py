@@ -1,0 +1,160 @@
+"""Packs that people use, as they are. ``LOOMIS_PACKS`` names the folder where they lie; nothing of them is here."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nodes
+from engine import Engine
+from nodes.packs.opening import open_packs
+from tests.nodes.packs.classic import Bench, folders, node
+
+HERE = os.environ.get("LOOMIS_PACKS", "")
+pytestmark = [
+    pytest.mark.skipif(not HERE, reason="LOOMIS_PACKS names no folder of node packs"),
+    pytest.mark.filterwarnings("ignore"),  # other people's code
+]
+
+IMAGE = node("EmptyImage", width=8, height=8, batch_size=1, color=255)
+"""Nodes that most workflows here start with."""
+
+
+@pytest.fixture
+def real(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Bench, int]]:
+    """Return what runs the nodes of a pack, and how many there are."""
+    pack = Path(HERE, request.param)
+    if not pack.is_dir():
+        pytest.skip(f"{pack.name} is not there")
+    opened = open_packs([pack], nodes.vocabulary(), folders(tmp_path), tmp_path / "packs")
+    (facts,) = opened.packs
+    if facts.missing:
+        pytest.skip(f"{facts.missing} is not installed")
+    assert facts.nodes, opened.problems
+    with Engine(opened.registry, folders=folders(tmp_path), data=tmp_path / "data") as engine:
+        yield Bench(engine), len(facts.nodes)
+
+
+def use(pack: str) -> Any:
+    return pytest.mark.parametrize("real", [pack], indirect=True)
+
+
+@use("ComfyMath")
+def test_comfymath(real: tuple[Bench, int]) -> None:
+    bench, count = real
+    graph = {
+        "sum": node("CM_IntBinaryOperation", op="Add", a=2, b=3),
+        "float": node("CM_IntToFloat", a=["sum", 0]),
+        "vector": node("CM_ComposeVec2", x=["float", 0], y=1.5),
+        "parts": node("CM_BreakoutVec2", a=["vector", 0]),
+    }
+    assert bench.run(graph, "parts") == [[5.0, 1.5]] and count >= 50
+    bench.run(graph, "parts")
+    assert bench.ran == []
+
+
+@use("ComfyUI-Custom-Scripts")
+def test_custom_scripts_with_lists(real: tuple[Bench, int]) -> None:
+    bench, count = real
+    graph = {
+        "text": node("StringFunction|pysssss", action="append", tidy_tags="yes", text_a="a fox", text_b="red"),
+        "three": node("Repeater|pysssss", source=["text", 0], repeats=3, output="single", node_mode="reuse"),
+        "show": node("ShowText|pysssss", text=["three", 0]),
+        "math": node("MathExpression|pysssss", expression="2 * 3 + 1"),
+    }
+    three, math = bench.run(graph, "three", "math")
+    assert (three, math[0]) == ([["a fox, red"] * 3], 7) and count >= 13
+    assert bench.engine.run(graph, targets=["show"]).outputs["show"].notes["text"] == ["a fox, red"] * 3
+
+
+@use("rgthree-comfy")
+def test_rgthree_with_inputs_that_are_not_declared(real: tuple[Bench, int]) -> None:
+    bench, count = real
+    graph = {
+        "image": IMAGE,
+        "switch": node("Any Switch (rgthree)", any_02=["image", 0]),
+        "size": node("Image or Latent Size (rgthree)", input=["switch", 0]),
+        "seed": node("Seed (rgthree)", seed=7),
+        "show": node("Display Any (rgthree)", source=["seed", 0]),
+    }
+    assert bench.run(graph, "size", "seed") == [[8, 8], [7]] and count >= 23
+    assert bench.engine.run(graph, targets=["show"]).outputs["show"].notes["text"] == ["7"]
+
+
+@use("ComfyUI_essentials")
+def test_essentials(real: tuple[Bench, int]) -> None:
+    bench, count = real
+    graph = {
+        "image": IMAGE,
+        "large": node(
+            "ImageResize+", image=["image", 0], width=16, height=12, interpolation="nearest", method="stretch",
+            condition="always", multiple_of=0,
+        ),
+        "size": node("GetImageSize+", image=["large", 0]),
+        "flip": node("ImageFlip+", image=["large", 0], axis="x"),
+        "math": node("SimpleMath+", value="a * 2", a=["size", 0]),
+    }  # fmt: skip
+    size, math = bench.run(graph, "size", "math")
+    assert (size[:2], math) == ([16, 12], [32, 32.0]) and count >= 85
+    assert bench.run(graph, "flip")[0][0].shape == (1, 12, 16, 3)
+
+
+@use("ComfyUI-KJNodes")
+def test_kjnodes_with_lazy_inputs_and_schemas(real: tuple[Bench, int]) -> None:
+    bench, count = real
+    graph = {
+        "red": node("EmptyImage", width=8, height=8, batch_size=1, color=0xFF0000),
+        "blue": IMAGE,
+        "pick": node("LazySwitchKJ", switch=False, on_false=["red", 0], on_true=["blue", 0]),
+        "beside": node(
+            "ImageConcanate", image1=["pick", 0], image2=["pick", 0], direction="right", match_image_size=True
+        ),
+        "size": node("GetImageSizeAndCount", image=["beside", 0]),
+    }
+    assert bench.run(graph, "size")[0][1:] == [16, 8, 1] and count >= 240
+    assert "blue" not in bench.ran
+
+
+@use("ComfyUI_Comfyroll_CustomNodes")
+def test_comfyroll_with_lists(real: tuple[Bench, int]) -> None:
+    bench, count = real
+    graph = {
+        "list": node(
+            "CR Prompt List", multiline_text="a\nb\nc", prepend_text="", append_text="!", start_index=0, max_rows=9
+        ),
+        "text": node("CR Text Concatenate", text1=["list", 0], text2="x", separator="-"),
+        "number": node("CR Integer To String", int_=7),
+        "size": node("CR Aspect Ratio", width=64, height=64, aspect_ratio="custom", swap_dimensions="Off",
+                     upscale_factor=1.0, prescale_factor=1.0, batch_size=1),
+    }  # fmt: skip
+    text, number = bench.run(graph, "text", "number")
+    assert (text[0], number[0]) == (["a!-x", "b!-x", "c!-x"], "7") and count >= 199
+    assert bench.run(graph, "size")[0][:2] == [64, 64]
+
+
+@use("ComfyUI-Crystools")
+def test_crystools_with_lazy_inputs(real: tuple[Bench, int]) -> None:
+    bench, count = real
+    graph = {
+        "yes": node("Primitive string [Crystools]", string="yes"),
+        "no": node("Primitive string [Crystools]", string="no"),
+        "pick": node("Switch any [Crystools]", on_true=["yes", 0], on_false=["no", 0], boolean=False),
+        "number": node("Primitive integer [Crystools]", int=3),
+    }
+    assert bench.run(graph, "pick", "number") == [["no"], [3]] and count >= 29
+    assert "yes" not in bench.ran
+
+
+@use("ComfyUI-Easy-Use")
+def test_easy_use_with_a_loop_made_of_expansions(real: tuple[Bench, int]) -> None:
+    bench, count = real
+    graph = {
+        "start": node("easy forLoopStart", total=3, initial_value1=["first", 0]),
+        "first": node("PrimitiveInt", value=10),
+        "add": node("easy mathInt", a=["start", 2], b=["start", 1], operation="add"),
+        "end": node("easy forLoopEnd", flow=["start", 0], initial_value1=["add", 0]),
+        "same": node("easy compare", a=["end", 0], b=13, comparison="a == b"),
+    }
+    assert bench.run(graph, "same") == [[True]] and count >= 200
