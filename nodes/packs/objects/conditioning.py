@@ -29,14 +29,14 @@ def conditioning_list(conditioning: Conditioning, inner: Inner) -> list[Any]:
 def conditioning(given: Any, inner: Inner) -> Any:
     """Return encoded prompts of a list of [context, options].
 
-    A list of something else is returned as a list: packs hand such from one of their nodes to another.
+    A dict, or a list of something else, is returned as such: packs hand them from one of their nodes to another.
 
     Raises:
-        InputError: it is no list.
+        InputError: it is neither list nor dict.
     """
-    if not isinstance(given, list | tuple):
+    if not isinstance(given, list | tuple | dict):
         raise unusable("CONDITIONING", type(given).__name__, "a list of [tensor, dict]")
-    if not all(map(is_entry, given)):
+    if isinstance(given, dict) or not all(map(is_entry, given)):
         return inner(given)
     return Conditioning(tuple(_cond(context, options, inner) for context, options in given))
 

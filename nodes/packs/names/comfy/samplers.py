@@ -4,37 +4,28 @@ The lists may be added to: a pack shows its own names in its own nodes.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Any
 
 from torch import Tensor
 
 from engine.errors import InputError
-from nodes.choices import SamplerName, SchedulerName
-from nodes.packs.names.placeholders import Absent, members_of
+from nodes.packs.names.placeholders import members_of
 from nodes.packs.objects.guider import CFGGuider
+from nodes.packs.objects.ksampler import KSampler
+from nodes.packs.objects.run import calc_cond_batch, sampling_function
 from nodes.packs.objects.sampler import KSAMPLER
 from nodes.sampling.schedules import SCHEDULES
 from nodes.sampling.solvers import SOLVERS
 
 __all__ = [
     "KSAMPLER", "KSAMPLER_NAMES", "SAMPLER_NAMES", "SCHEDULER_HANDLERS", "SCHEDULER_NAMES", "CFGGuider", "KSampler",
-    "calculate_sigmas", "ksampler", "sampler_object",
+    "calc_cond_batch", "calculate_sigmas", "ksampler", "sampler_object", "sampling_function",
 ]  # fmt: skip
 __getattr__ = members_of(__name__)
 
-SAMPLER_NAMES: list[str] = [*get_args(SamplerName)]
-SCHEDULER_NAMES: list[str] = [*get_args(SchedulerName)]
+SAMPLER_NAMES, SCHEDULER_NAMES = KSampler.SAMPLERS, KSampler.SCHEDULERS
 KSAMPLER_NAMES: list[str] = [name for name in SAMPLER_NAMES if name not in ("ddim", "uni_pc", "uni_pc_bh2")]
 SCHEDULER_HANDLERS: dict[str, Any] = dict.fromkeys(SCHEDULER_NAMES)
-
-
-class KSampler(metaclass=Absent):
-    """The lists that packs read off it; it can't be made."""
-
-    absent_name = "comfy.samplers.KSampler"
-    SAMPLERS = SAMPLER_NAMES
-    SCHEDULERS = SCHEDULER_NAMES
-    DISCARD_PENULTIMATE_SIGMA_SAMPLERS = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
 
 
 def sampler_object(name: str) -> KSAMPLER:

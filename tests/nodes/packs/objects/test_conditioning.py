@@ -98,7 +98,7 @@ def test_pictures_that_a_node_saw_come_in_by_their_usual_names():
     assert torch.equal(found.entries[0].options["unclip"][0].embeds, torch.ones(1, 8))
 
 
-@pytest.mark.parametrize("given", [5, {"a": 1}, [[torch.rand(1, 7, 8), {"control": "x"}]]])
+@pytest.mark.parametrize("given", [5, "a", [[torch.rand(1, 7, 8), {"control": "x"}]]])
 def test_anything_else_is_an_error(given):
     with pytest.raises(InputError, match="The node Test of Pack gives a"):
         from_foreign("CONDITIONING", given)
@@ -107,3 +107,4 @@ def test_anything_else_is_an_error(given):
 def test_lists_of_their_own_go_from_one_node_of_a_pack_to_another():
     mine = [{"encoded": [[torch.rand(1, 7, 8), {}]]}]
     assert to_foreign("CONDITIONING", from_foreign("CONDITIONING", mine))[0].keys() == {"encoded"}
+    assert from_foreign("CONDITIONING", {"a": [1]}) == {"a": [1]}
