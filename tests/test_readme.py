@@ -53,9 +53,8 @@ def commands(block: str) -> Iterator[str]:
 
 
 def marked(page: Path, command: str) -> Any:
-    """Of the pages below docs, what draws pictures is slow."""
-    slow = page != README and command.startswith(("loomis run", "loomis batch", "curl -X POST"))
-    return pytest.param(page.name, command, marks=[pytest.mark.slow] if slow else [])
+    """Those of the pages below docs draw many pictures, one after the other."""
+    return pytest.param(page.name, command, marks=[] if page == README else [pytest.mark.slow])
 
 
 COMMANDS = [(page, command) for page in PAGES for block in blocks(page, "sh") for command in commands(block)]
