@@ -58,9 +58,9 @@ def arguments(facts: NodeFacts, given: Mapping[str, Any]) -> dict[str, Any]:
         if not name.startswith(OURS) and name not in facts.hidden
     }
     for name, token in facts.hidden.items():
-        make = HIDDEN.get(token)
-        value = make(given[name]) if make else None
-        inputs[name] = [value] if facts.input_is_list else value
+        if token in HIDDEN or token in NOT_HERE:
+            value = HIDDEN[token](given[name]) if token in HIDDEN else None
+            inputs[name] = [value] if facts.input_is_list else value
     return inputs
 
 
@@ -90,4 +90,7 @@ HIDDEN: Mapping[str, Callable[[Any], Any]] = {
     "EXTRA_PNGINFO": deepcopy,
     "DYNPROMPT": lambda raw: DynamicPrompt({id: node_data(node) for id, node in dict(raw).items()}),
 }
-"""The hidden inputs that there are. Others, such as keys of services, are None."""
+"""The hidden inputs that there are."""
+
+NOT_HERE = frozenset({"AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG", "COMFY_USAGE_SOURCE", "EXECUTION_LIST"})
+"""Hidden inputs that are None. What a node declares as hidden besides (its version, say) is not given to it."""

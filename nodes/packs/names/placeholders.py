@@ -40,6 +40,9 @@ class Absent(ABCMeta):
             return _decorated(cls.absent_name)
         raise absent(cls.absent_name)
 
+    def __bool__(cls) -> bool:
+        return True
+
     def _used(cls, *args: object) -> NoReturn:
         raise absent(cls.absent_name)
 

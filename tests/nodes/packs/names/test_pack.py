@@ -62,3 +62,7 @@ def test_dynamic_inputs_reach_a_newer_node_as_dicts(asking: Bench) -> None:
     inputs = {"how": "times", "how.factor": 3, "numbers.number0": 5, "numbers.number1": 7}
     assert asking.run({"1": node("Choose", **inputs)}, "1") == [[15, "1: 2"]]
     assert asking.run({"1": node("Choose", **{"how": "first", "numbers.number0": 5})}, "1") == [[5, "1: 1"]]
+
+
+def test_what_a_node_calls_hidden_and_is_no_token_is_not_given(asking: Bench) -> None:
+    assert asking.run({"1": node("Hides")}, "1") == [["{'node': '1', 'key': None}"]]

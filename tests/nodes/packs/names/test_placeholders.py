@@ -30,6 +30,7 @@ def test_a_placeholder_can_be_named_where_packs_name_classes() -> None:
     assert issubclass(Own, VAE) and issubclass(Module, nn.Module) and issubclass(Abstract, VAE)
     assert not isinstance(3, VAE) and not isinstance(3, Own)
     assert VAE.__name__ == "VAE" and VAE.__module__ == "comfy.sd"
+    assert VAE and not isinstance(object(), (Own, VAE))
     hinted(None)
 
 

@@ -54,6 +54,20 @@ class Stop:
         return (value,)
 
 
+class Hides:
+    VERSION = "1.2"
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "hide"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        hidden = {"node": "UNIQUE_ID", "key": "API_KEY_COMFY_ORG", "version": cls.VERSION}
+        return {"required": {}, "hidden": hidden}
+
+    def hide(self, **given):
+        return (repr(given),)
+
+
 class Choose(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -77,4 +91,4 @@ class Choose(io.ComfyNode):
         return io.NodeOutput(next(iter(numbers.values())) * factor, f"{cls.hidden.unique_id}: {len(numbers)}")
 
 
-NODE_CLASS_MAPPINGS = {"Resize": Resize, "Keep": Keep, "Stop": Stop, "Choose": Choose}
+NODE_CLASS_MAPPINGS = {"Resize": Resize, "Keep": Keep, "Stop": Stop, "Hides": Hides, "Choose": Choose}
