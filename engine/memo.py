@@ -16,6 +16,7 @@ from engine.folders import Folders, Place
 from engine.memory import Cached
 from engine.rows import Row
 from engine.schema import Files, FileSource, Mentions, NodeSpec
+from engine.shown_files import shown_files
 from engine.store import MISSING, Store
 from engine.values import Opaque, pack
 
@@ -87,9 +88,8 @@ class Memo:
 
     def whole(self, key: bytes, row: Row) -> bool:
         """Whether the files of an output node are on disk or can be written again."""
-        return all(
-            self.store.has(file[0]) or self._on_disk(key, index, file[3]) for index, file in enumerate(row.files)
-        )
+        own = all(self.store.has(file[0]) or self._on_disk(key, index, file[3]) for index, file in enumerate(row.files))
+        return own and all(path.is_file() for _, _, path in shown_files(row.note.get("notes", {}), self.places))
 
     def _on_disk(self, key: bytes, index: int, kind: Place) -> bool:
         folder = self.places.place(kind).resolve()

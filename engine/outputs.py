@@ -27,6 +27,7 @@ from engine.names import Stamp
 from engine.parts import Part
 from engine.provenance import Provenance
 from engine.rows import Row
+from engine.shown_files import shown_files
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -85,6 +86,11 @@ class Outputs:
                 }
             )
         return Placed(tuple(files), written)
+
+    def shown(self, notes: Mapping[str, list[Any]], written: bool) -> Placed | None:
+        """Return where the files are that a foreign node wrote itself, now or before; None where there are none."""
+        files = [{**item, "kind": name, "path": str(path)} for name, item, path in shown_files(notes, self.folders)]
+        return Placed(tuple(files), written) if files else None
 
     def _spliced(self, data: bytes, suffix: str, node: str, index: int) -> bytes:
         if suffix not in SPLICERS:

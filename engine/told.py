@@ -8,6 +8,7 @@ from engine import events
 from engine.errors import LoomisError
 from engine.failures import located
 from engine.outputs import Outputs, Placed
+from engine.shown_files import is_file
 from engine.task import Task
 
 
@@ -67,6 +68,9 @@ class Told:
         for row in task.rows:
             for name, items in row.note.get("notes", {}).items() if row else ():
                 notes.setdefault(name, []).extend(items)
+        if theirs := self._outputs.shown(notes, bool(written)):
+            placed.append(theirs)
+            notes = {name: rest for name, items in notes.items() if (rest := [i for i in items if not is_file(i)])}
         self.placed[task.node.id] = tuple(placed)
         self.notes[task.node.id] = notes
         files = tuple(file for each in placed for file in each.files)

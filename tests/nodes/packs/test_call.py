@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import events
 from engine.errors import NodeFailure, ValidationError
 from tests.nodes.packs.classic import Bench, bench, node
 
@@ -141,3 +142,18 @@ def test_a_failure_names_the_node_and_what_was_raised(classic: Bench) -> None:
     with pytest.raises(NodeFailure, match=r"Points failed: KeyError: 'at'") as caught:
         classic.one("Points", points={})
     assert caught.value.node == "1"
+
+
+def test_a_file_that_a_node_wrote_itself_is_told_and_written_again_when_it_is_gone(
+    classic: Bench, tmp_path: Path
+) -> None:
+    graph = {"1": node("Keep", text="a")}
+    file = tmp_path / "output" / "kept" / "kept.txt"
+    for writes in (True, False, True):
+        if writes:
+            file.unlink(missing_ok=True)
+        seen: list[events.Event] = []
+        shown = classic.engine.run(graph, on_event=seen.append).outputs["1"]
+        assert [(each["path"], each["kind"]) for each in shown.files] == [(str(file), "files")]
+        assert (dict(shown.notes), file.read_text()) == ({"text": ["a"]}, "a")
+        assert [each.written for each in seen if isinstance(each, events.Saved)] == [writes]

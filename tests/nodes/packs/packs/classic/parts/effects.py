@@ -1,6 +1,9 @@
 """What is shown, what changes by itself, what is checked."""
 
 import asyncio
+import os
+
+import folder_paths
 
 
 class Tell:
@@ -102,4 +105,23 @@ class Later:
         return (text[::-1],)
 
 
-MAPPINGS = {"Tell": Tell, "Clock": Clock, "Even": Even, "Typed": Typed, "Later": Later}
+class Keep:
+    """Writes a file itself."""
+
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+    FUNCTION = "keep"
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"text": ("STRING", {})}}
+
+    def keep(self, text):
+        folder = os.path.join(folder_paths.get_output_directory(), "kept")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "kept.txt"), "w") as file:
+            file.write(text)
+        return {"ui": {"files": [{"filename": "kept.txt", "subfolder": "kept", "type": "output"}], "text": [text]}}
+
+
+MAPPINGS = {"Keep": Keep, "Tell": Tell, "Clock": Clock, "Even": Even, "Typed": Typed, "Later": Later}

@@ -1,0 +1,22 @@
+"""Files that a foreign node wrote itself, and names in what it shows: ``{"filename", "subfolder", "type"}``."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.folders import PLACES, Folders
+
+KEYS = frozenset({"filename", "subfolder", "type"})
+
+
+def shown_files(notes: Mapping[str, list[Any]], folders: Folders) -> Iterator[tuple[str, Mapping[str, Any], Path]]:
+    """Yield the files among what a node shows: the name that it is shown under, what says where it is, its path."""
+    for name, items in notes.items():
+        for item in items:
+            if is_file(item):
+                yield name, item, folders.place(item["type"]) / item["subfolder"] / item["filename"]
+
+
+def is_file(item: Any) -> bool:
+    """Whether this says where a file is, and nothing else."""
+    return isinstance(item, Mapping) and item.keys() == KEYS and item["type"] in PLACES
