@@ -23,6 +23,9 @@ FLAGS = {
     "dev_only": "DEV_ONLY",
     "search_aliases": "SEARCH_ALIASES",
 }
+MOST_TOLD = 3
+"""Nodes that can't be used of which is said why."""
+
 TOKENS = frozenset({
     "PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG",
     "COMFY_USAGE_SOURCE", "EXECUTION_LIST",
@@ -62,9 +65,11 @@ def _describe_nodes(loaded: LoadedPack) -> tuple[tuple[NodeFacts, ...], tuple[st
             with current.running(loaded.pack.name, type):
                 nodes.append(describe_node(str(type), cls, str(loaded.titles.get(type, type))))
         except Exception as error:
-            message = failed(loaded.pack, error).message
-            problems.append(message.replace("is skipped", f"has a node {type} that can't be used"))
-    return tuple(nodes), tuple(problems)
+            problems.append(f"{type} ({failed(loaded.pack, error).message.partition(': ')[2]})")
+    if not problems:
+        return tuple(nodes), ()
+    some = "; ".join(problems[:MOST_TOLD]) + ("; ..." if len(problems) > MOST_TOLD else "")
+    return tuple(nodes), (f"{len(problems)} of the nodes of {loaded.pack.name} can't be used: {some}",)
 
 
 def _with_folders(nodes: tuple[NodeFacts, ...], folders: Folders) -> tuple[NodeFacts, ...]:

@@ -69,10 +69,12 @@ def open_packs(
     asked = asked or HooksHere(executed)
     for each in facts:
         problems += each.problems
+        if taken := [node.type for node in each.nodes if node.type in registry]:
+            problems.append(
+                f"Nodes of {each.name} are skipped, for there are others of their names: {', '.join(taken)}."
+            )
         for node in each.nodes:
-            if node.type in registry:
-                problems.append(f"The node {node.type} of {each.name} is skipped: there is one of this name already.")
-            else:
+            if node.type not in taken:
                 registry.add(node_spec(node, each.name, each.digest, executed, asked))
     return Opened(registry, tuple(facts), tuple(problems))
 

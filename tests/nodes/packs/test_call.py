@@ -87,7 +87,7 @@ def test_a_lazy_input_is_made_when_it_is_asked_for(classic: Bench) -> None:
     graph = {
         "a": node("Shout", text="a", times=1),
         "b": node("Shout", text="b", times=1),
-        "1": node("Choose", first=False, a=["a", 0], b=["b", 0]),
+        "1": node("ChooseLazily", first=False, a=["a", 0], b=["b", 0]),
     }
     assert classic.run(graph, "1") == [["B!"]]
     assert classic.ran == ["1", "b", "1"]
@@ -147,7 +147,7 @@ def test_a_failure_names_the_node_and_what_was_raised(classic: Bench) -> None:
 def test_a_file_that_a_node_wrote_itself_is_told_and_written_again_when_it_is_gone(
     classic: Bench, tmp_path: Path
 ) -> None:
-    graph = {"1": node("Keep", text="a")}
+    graph = {"1": node("KeepFile", text="a")}
     file = tmp_path / "output" / "kept" / "kept.txt"
     for writes in (True, False, True):
         if writes:

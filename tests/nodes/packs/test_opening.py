@@ -38,7 +38,7 @@ def test_our_nodes_keep_their_names(tmp_path: Path) -> None:
 
     found = opened(tmp_path, "classic", ours=ours)
     assert found.registry["Shout"].function is shout
-    assert found.problems == ("The node Shout of classic is skipped: there is one of this name already.",)
+    assert found.problems == ("Nodes of classic are skipped, for there are others of their names: Shout.",)
     assert set(ours.specs) == {"Shout"}
 
 
@@ -89,3 +89,11 @@ def test_facts_of_other_folders_are_apart(tmp_path: Path) -> None:
     elsewhere = Folders((tmp_path / "other",), tmp_path / "input", tmp_path / "output", tmp_path / "temp")
     open_packs([PACKS / "classic"], HELPERS, elsewhere, tmp_path / "packs")
     assert len(list((tmp_path / "packs").glob("classic-*.json"))) == 2
+
+
+def test_nodes_that_cannot_be_described_are_told_in_one_line(tmp_path: Path) -> None:
+    code = "class Bad:\n    @classmethod\n    def INPUT_TYPES(s):\n        raise ValueError('never')\n"
+    (tmp_path / "odd.py").write_text(code + "NODE_CLASS_MAPPINGS = {f'Bad{n}': Bad for n in range(5)}\n")
+    (said,) = open_packs([tmp_path], HELPERS, folders(tmp_path), tmp_path / "packs").problems
+    assert said.startswith("5 of the nodes of odd can't be used: Bad0 (ValueError: never (odd.py:4)); Bad1 (")
+    assert said.endswith("; ...")

@@ -124,4 +124,4 @@ class Keep:
         return {"ui": {"files": [{"filename": "kept.txt", "subfolder": "kept", "type": "output"}], "text": [text]}}
 
 
-MAPPINGS = {"Keep": Keep, "Tell": Tell, "Clock": Clock, "Even": Even, "Typed": Typed, "Later": Later}
+MAPPINGS = {"KeepFile": Keep, "Tell": Tell, "Clock": Clock, "Even": Even, "Typed": Typed, "Later": Later}

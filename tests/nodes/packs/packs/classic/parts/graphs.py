@@ -102,4 +102,4 @@ class Copied:
         return {"result": (out,), "expand": builder.finalize()}
 
 
-MAPPINGS = {"Copied": Copied, "Choose": Choose, "Twice": Twice, "CountDown": CountDown, "Gate": Gate}
+MAPPINGS = {"Copied": Copied, "ChooseLazily": Choose, "Twice": Twice, "CountDown": CountDown, "Gate": Gate}
