@@ -1,15 +1,18 @@
 """LoRA (Hu et al. 2021): which tensors of a file change which weights, and by how much.
 
-W + strength * alpha / rank * (up @ down), summed in float32 over all LoRAs, then cast once.
+W + strength * alpha / rank * (up @ down), summed in float32 over all LoRAs, then cast once. Files may hold the changes
+of ``lycoris`` instead.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from engine.errors import ModelError
+from nodes.models import lycoris
 from nodes.models.families.checkpoint import Network
+from nodes.models.lycoris import Hadamard, Kronecker, Read
 from nodes.models.weights import Weights
 
 if TYPE_CHECKING:
@@ -23,8 +26,9 @@ ENDINGS: tuple[tuple[str, str], ...] = (
     (r"\.lora_A(?:\.\w+)?\.weight", "down"),
     (r"(?:\.lora|\.lora_linear_layer|_lora)\.up\.weight", "up"),
     (r"(?:\.lora|\.lora_linear_layer|_lora)\.down\.weight", "down"),
+    *((rf"\.{ending}", role) for ending, role in {**lycoris.HADAMARD, **lycoris.KRONECKER}.items()),
 )
-"""How the names of kohya's and diffusers' files end, and the role of the tensor."""
+"""How the names of kohya's, diffusers' and LyCORIS' files end, and the role of the tensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,28 @@ class Pair:
     def names(self) -> tuple[str, ...]:
         return (self.up, self.down, self.alpha) if self.alpha else (self.up, self.down)
 
+    def fits(self, file: Weights, weight: Sequence[int]) -> bool:
+        """Tell whether this is a change of a weight of a shape."""
+        up, down = file.shape(self.up), file.shape(self.down)
+        return up[:1] == tuple(weight[:1]) and down[1:2] == tuple(weight[1:2]) and up[1] == down[0]
+
+    def added(self, read: Read, shape: Sequence[int]) -> tuple["Tensor", float]:
+        """Return what is added to a weight at strength 1, as a product and its factor."""
+        up, down = read(self.up), read(self.down)
+        rank = down.shape[0]
+        alpha = read(self.alpha).item() if self.alpha else rank
+        return (up.flatten(1) @ down.flatten(1)).reshape(tuple(shape)), alpha / rank
+
+
+Change: TypeAlias = Pair | Hadamard | Kronecker
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:
     """A LoRA file fitted to a network: ``pairs`` by the name of the weight in the module."""
 
     weights: Weights
-    pairs: Mapping[str, Pair]
+    pairs: Mapping[str, Change]
     strength: float
 
     def touches(self, parameter: str) -> bool:
@@ -53,27 +72,30 @@ class Patch:
 
     def applied(self, weight: "Tensor", parameter: str) -> "Tensor":
         """Return a weight (float32) with its change added."""
-        pair = self.pairs[parameter]
-        up = self.weights.tensor(pair.up).to(weight.device).float()
-        down = self.weights.tensor(pair.down).to(weight.device).float()
-        rank = down.shape[0]
-        alpha = self.weights.tensor(pair.alpha).item() if pair.alpha else rank
-        return weight + self.strength * (up.flatten(1) @ down.flatten(1)).reshape(weight.shape) * (alpha / rank)
+
+        def read(name: str) -> "Tensor":
+            return self.weights.tensor(name).to(weight.device).float()
+
+        product, factor = self.pairs[parameter].added(read, weight.shape)
+        return weight + self.strength * product * factor
 
 
-def pairs(names: Iterable[str]) -> dict[str, Pair]:
-    """Return the complete pairs of a file by the written name of their module."""
+def pairs(names: Iterable[str]) -> dict[str, Change]:
+    """Return the complete changes of a file by the written name of their module."""
     parts: dict[str, dict[str, str]] = {}
     for name in names:
         for ending, role in ENDINGS:
             if found := re.search(f"{ending}$", name):
                 parts.setdefault(_module(name[: found.start()]), {})[role] = name
                 break
-    return {
-        module: Pair(roles["up"], roles["down"], roles.get("alpha"))
-        for module, roles in parts.items()
-        if "up" in roles and "down" in roles
-    }
+    changes = {module: _change(roles) for module, roles in parts.items()}
+    return {module: change for module, change in changes.items() if change}
+
+
+def _change(roles: Mapping[str, str]) -> Change | None:
+    if "up" in roles and "down" in roles:
+        return Pair(roles["up"], roles["down"], roles.get("alpha"))
+    return lycoris.change(roles)
 
 
 def _module(written: str) -> str:
@@ -100,7 +122,7 @@ def targets(network: Network) -> dict[str, str]:
     return found
 
 
-def fit(lora: Weights, base: Weights, network: Network) -> dict[str, Pair]:
+def fit(lora: Weights, base: Weights, network: Network) -> dict[str, Change]:
     """Return the pairs of a LoRA that belong to a network of the file ``base``, by the name of the weight.
 
     Reads headers only. Raises ModelError where a shape differs: the LoRA is made for another family.
@@ -108,11 +130,12 @@ def fit(lora: Weights, base: Weights, network: Network) -> dict[str, Pair]:
     names = targets(network)
     fitted = {names[module]: pair for module, pair in pairs(lora.infos).items() if module in names}
     for parameter, pair in fitted.items():
-        weight, up, down = network.shape(base, parameter), lora.shape(pair.up), lora.shape(pair.down)
-        if len(weight) < 2 or up[:1] != weight[:1] or down[1:2] != weight[1:2] or up[1] != down[0]:
+        weight = network.shape(base, parameter)
+        if len(weight) < 2 or not pair.fits(lora, weight):
+            shapes = ", ".join(f"{name.rpartition('.')[2]} {lora.shape(name)}" for name in pair.names)
             raise ModelError(
                 f"{lora.path.name} does not fit {base.path.name}: it is made for another model",
-                got=f"up {up}, down {down} for {parameter}",
+                got=f"{shapes} for {parameter}",
                 expected=f"a change of a weight of shape {weight}",
             )
     return fitted
@@ -129,6 +152,6 @@ def check(lora: Weights, parts: Iterable[tuple[Weights, Network]]) -> tuple[str,
         raise ModelError(
             f"{lora.path.name} changes nothing in this model" if found else f"{lora.path.name} is not a LoRA",
             got=f"{len(found)} changes, the first for {next(iter(found))}" if found else f"{len(lora.infos)} tensors",
-            expected="a LoRA for this family of models, in kohya's or diffusers' layout",
+            expected="a LoRA for this family of models, in kohya's, diffusers' or LyCORIS' layout",
         )
     return tuple(name for name in lora.infos if name not in used)

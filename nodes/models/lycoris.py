@@ -1,0 +1,125 @@
+"""Changes of weights by products of small matrices other than LoRA's: Yeh et al. (2023), LyCORIS, arXiv 2309.14859.
+
+Each has what a change of ``lora`` has. Not compared with the reference.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+from nodes.models.weights import Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Read = Callable[[str], "Tensor"]
+"""Gives a tensor of the file, float32, on the device of the weight."""
+
+HADAMARD: Mapping[str, str] = {f"hada_{part}": part for part in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")}
+KRONECKER: Mapping[str, str] = {
+    f"lokr_{part}": f"kron_{part}" for part in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")
+}
+"""How names of files end, without a dot before, and the roles of the tensors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hadamard:
+    """LoHa: (a1 @ b1) * (a2 @ b2), times alpha / rank. ``roles`` has the names of its tensors in the file."""
+
+    roles: Mapping[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.roles.values())
+
+    def fits(self, file: Weights, weight: Sequence[int]) -> bool:
+        """Tell whether this is a change of a weight of a shape."""
+        shapes = {role: file.shape(name) for role, name in self.roles.items()}
+        if "t1" in shapes:
+            return all(
+                shapes[f"w{n}_a"][1] == weight[0]
+                and shapes[f"w{n}_b"][1] == weight[1]
+                and shapes[f"t{n}"][2:] == tuple(weight[2:])
+                for n in (1, 2)
+            )
+        return all(shapes[f"w{n}_a"][0] == weight[0] and shapes[f"w{n}_b"][1] == prod(weight[1:]) for n in (1, 2))
+
+    def added(self, read: Read, shape: Sequence[int]) -> tuple["Tensor", float]:
+        """Return what is added to a weight at strength 1, as a product and its factor."""
+        parts = {role: read(name) for role, name in self.roles.items()}
+        first, second = (_product(parts, f"w{n}_a", f"w{n}_b", f"t{n}") for n in (1, 2))
+        return (first * second).reshape(tuple(shape)), _scale(parts, parts["w1_b"].shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Kronecker:
+    """LoKr: the Kronecker product of two matrices, each whole or a product of two, times alpha / rank.
+
+    Where both are whole there is no rank, and alpha does not count.
+    """
+
+    roles: Mapping[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.roles.values())
+
+    def fits(self, file: Weights, weight: Sequence[int]) -> bool:
+        """Tell whether this is a change of a weight of a shape."""
+        shapes = {role: file.shape(name) for role, name in self.roles.items()}
+        return _outer(shapes, 1) * _outer(shapes, 2) == weight[0] and _inner(shapes, 1) * _inner(shapes, 2) == prod(
+            weight[1:]
+        )
+
+    def added(self, read: Read, shape: Sequence[int]) -> tuple["Tensor", float]:
+        """Return what is added to a weight at strength 1, as a product and its factor."""
+        import torch
+
+        parts = {role: read(name) for role, name in self.roles.items()}
+        first, second = (
+            parts[f"kron_w{n}"]
+            if f"kron_w{n}" in parts
+            else _product(parts, f"kron_w{n}_a", f"kron_w{n}_b", f"kron_t{n}")
+            for n in (1, 2)
+        )
+        ranked = [parts[name] for name in ("kron_w1_b", "kron_w2_b") if name in parts]
+        first, second = (part.flatten(1).contiguous() for part in (first, second))
+        whole = torch.kron(first, second).reshape(tuple(shape))
+        return whole, _scale(parts, ranked[-1].shape[0]) if ranked else 1.0
+
+
+def change(roles: Mapping[str, str]) -> Hadamard | Kronecker | None:
+    """Return the change that tensors by these roles are; None where they are none of these, or not whole."""
+    if {"w1_a", "w1_b", "w2_a", "w2_b"} <= roles.keys() and ("t1" in roles) == ("t2" in roles):
+        return Hadamard(roles)
+    halves = [roles.keys() & {f"kron_w{n}", f"kron_w{n}_a", f"kron_w{n}_b"} for n in (1, 2)]
+    is_whole = all(f"kron_w{n}" in half or len(half) == 2 for n, half in enumerate(halves, 1))
+    return Kronecker(roles) if is_whole else None
+
+
+def _product(parts: Mapping[str, "Tensor"], a: str, b: str, core: str) -> "Tensor":
+    """Return a @ b; with a core (rank, rank, height, width), Tucker's product of it with both."""
+    import torch
+
+    if core in parts:
+        made: Tensor = torch.einsum("ijkl,jr,ip->prkl", parts[core], parts[b], parts[a])
+        return made
+    return parts[a].flatten(1) @ parts[b].flatten(1)
+
+
+def _scale(parts: Mapping[str, "Tensor"], rank: int) -> float:
+    return float(parts["alpha"]) / rank if "alpha" in parts else 1.0
+
+
+def _outer(shapes: Mapping[str, Sequence[int]], half: int) -> int:
+    if f"kron_w{half}" in shapes:
+        return shapes[f"kron_w{half}"][0]
+    return shapes[f"kron_w{half}_a"][1 if f"kron_t{half}" in shapes else 0]
+
+
+def _inner(shapes: Mapping[str, Sequence[int]], half: int) -> int:
+    if f"kron_w{half}" in shapes:
+        return prod(shapes[f"kron_w{half}"][1:])
+    core = shapes.get(f"kron_t{half}", ())
+    return prod((*shapes[f"kron_w{half}_b"][1:], *core[2:]))
