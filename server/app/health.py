@@ -18,6 +18,9 @@ from server.app.services import Services, services
 WRITE_SECONDS = 5.0
 """How long a write to the disk may take."""
 
+SILENT_SECONDS = 10.0
+"""A worker that has not answered for so long counts as one that takes no job."""
+
 LOOK_AGAIN_SECONDS = 0.5
 """A queue that does not move for so long while a worker is free is stuck."""
 
@@ -69,10 +72,13 @@ def check_dispatcher(found: Services) -> Check:
 
 
 def check_workers(found: Services) -> Check:
-    """See that a worker takes jobs and would not have to import torch first."""
+    """See that a worker takes jobs, would not have to import torch first, and has answered lately."""
     workers = found.dispatcher.workers
-    ready, prepared = sum(worker.ready for worker in workers), sum(worker.prepared for worker in workers)
-    return Check(prepared > 0, f"{ready} of {len(workers)} take jobs, {prepared} prepared")
+    silent = [worker for worker in workers if worker.heartbeat.silence > SILENT_SECONDS]
+    prepared = [worker for worker in workers if worker.prepared]
+    text = f"{sum(worker.ready for worker in workers)} of {len(workers)} take jobs, {len(prepared)} prepared"
+    told = f"{text}, {len(silent)} silent" if silent else text
+    return Check(any(worker not in silent for worker in prepared), told)
 
 
 async def check_queue(found: Services) -> Check:

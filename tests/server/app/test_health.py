@@ -1,3 +1,6 @@
+import asyncio
+import os
+import signal
 import sqlite3
 from pathlib import Path
 
@@ -37,6 +40,20 @@ async def test_a_worker_that_is_not_prepared_takes_jobs_and_is_not_ready(tmp_pat
         services.dispatcher.workers[0].prepared = False
         ready = await http.get("/ready")
         assert (ready.status_code, ready.json()["checks"]["workers"]) == (503, "1 of 1 take jobs, 0 prepared")
+
+
+async def test_a_worker_that_does_not_answer_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Takes the second that a worker process takes to start, and one of silence."""
+    monkeypatch.setattr("server.app.health.SILENT_SECONDS", 0.5)
+    async with client(tmp_path, process=True) as (http, services):
+        await ran(services.jobs, shown(1))
+        pid = services.dispatcher.workers[0].pid
+        assert pid
+        for number, status in ((signal.SIGSTOP, 503), (signal.SIGCONT, 200)):
+            os.kill(pid, number)
+            while (ready := await http.get("/ready")).status_code != status:
+                await asyncio.sleep(0.05)
+            assert ("1 silent" in ready.json()["checks"]["workers"]) == (status == 503)
 
 
 async def test_a_paused_queue_is_not_ready(tmp_path: Path):

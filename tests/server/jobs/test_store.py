@@ -116,6 +116,7 @@ async def test_a_listing_has_what_was_asked_for(tmp_path: Path):
         assert ids(states=("failed", "queued")) == ["c", "b"]
         assert ids(owner="me") == ["c", "a"]
         assert ids(labels=("y",)) == ["b"]
+        assert (ids(start="b"), ids(start="a%"), ids(start="_")) == (["b"], [], [])
         assert ids(states=("succeeded", "failed"), order="ended") == ["a", "b"]
         assert ids(states=("succeeded", "failed"), order="seconds", newest=False) == ["b", "a"]
         assert store.page(Wanted(owner="me", limit=1)).total == 2
