@@ -3,6 +3,7 @@
 Blocks are numbered as in the original layout: ("input", n), ("middle", 0), ("output", n). A patch of an attention is
 called as ``patch(n, context, value, extra_options)``, one of its output as ``patch(n, extra_options)``, one that takes
 its place as ``patch(q, k, v, extra_options)``; those of blocks get what comes out, or out and skip, and the options.
+``optimized_attention_override`` computes all other attention, called as ``override(usual, q, k, v, heads, ...)``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ Block = tuple[str, int]
 Options = dict[str, Any]
 
 INSIDE = ("attn1_patch", "attn1_output_patch", "attn2_patch", "attn2_output_patch")
+OVERRIDE = "optimized_attention_override"
 BLOCKS = ("input_block_patch", "input_block_patch_after_skip", "output_block_patch")
 
 
@@ -38,7 +40,8 @@ def check(options: Mapping[str, Any]) -> None:
 
 def is_patched(options: Mapping[str, Any]) -> bool:
     """Whether transformer options reach into a network."""
-    return any(each for name in ("patches", "patches_replace") for each in options.get(name, {}).values())
+    patches = any(each for name in ("patches", "patches_replace") for each in options.get(name, {}).values())
+    return patches or options.get(OVERRIDE) is not None
 
 
 def patched(options: Options, x: Tensor) -> Hook:
@@ -102,13 +105,20 @@ class _Attention:
         q, k, v = attn.to_q(n), attn.to_k(context), attn.to_v(context if value is None else value)
         if self.instead:
             n = self.instead(q, k, v, self.options)
+        elif override := self.options.get(OVERRIDE):
+            n = override(attended, q, k, v, attn.heads, mask=None, transformer_options=self.options)
         else:
-            heads = (part.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for part in (q, k, v))
-            n = scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+            n = attended(q, k, v, attn.heads)
         out: Tensor = attn.to_out[0](n)
         for patch in self.after:
             out = patch(out, self.options)
         return out
+
+
+def attended(q: Tensor, k: Tensor, v: Tensor, heads: int, *args: Any, **more: Any) -> Tensor:
+    """Return what an attention of so many heads makes of (batch, tokens, width)."""
+    q, k, v = (part.reshape(len(part), part.shape[1], heads, -1).transpose(1, 2) for part in (q, k, v))
+    return scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 def _change(
@@ -117,7 +127,7 @@ def _change(
     block, number = place["block"], place["block_index"]
     before, after = patches.get(f"{name}_patch", ()), patches.get(f"{name}_output_patch", ())
     instead = replaced.get((*block, number), replaced.get(block))
-    if not before and not after and instead is None:
+    if not before and not after and instead is None and place.get(OVERRIDE) is None:
         return None
     heads = {"n_heads": attention.heads, "dim_head": attention.inner_dim // attention.heads, "attn_precision": None}
     return _Attention(before, instead, after, {**place, **heads})

@@ -71,6 +71,23 @@ class TestAttention:
         nowhere = patched(lambda m: m.set_model_attn1_replace(lambda q, k, v, extra: v, "input", 7))
         same(sampled(ctx, nowhere), plain)
 
+    def test_how_attention_is_computed_can_be_overridden(self, ctx, plain):
+        seen = []
+
+        def override(usual, q, k, v, heads, mask=None, **more):
+            seen.append(more["transformer_options"]["block"])
+            return usual(q, k, v, heads, mask=mask, **more)
+
+        def overridden(function):
+            return patched(
+                lambda m: m.model_options["transformer_options"].update(optimized_attention_override=function)
+            )
+
+        same(sampled(ctx, overridden(override)), plain)
+        assert {*seen} == {block for block, _ in PLACES} and len(seen) == 8
+        none = overridden(lambda usual, q, k, v, heads, **more: q * 0)
+        assert not torch.equal(sampled(ctx, none), plain)
+
     def test_nothing_stays_on_the_network(self, ctx, plain):
         module = ctx.use(pool).unet(MODEL).module
         before = dict(module.attn_processors)
