@@ -7,9 +7,19 @@ from typing import Any
 
 from engine.graph import is_link
 
-SAMPLER, JOINED = "KSampler", "KSamplerSeeds"
+SEEDED: Mapping[str, str] = {"KSampler": "seed", "KSamplerAdvanced": "noise_seed", "SamplerCustom": "noise_seed"}
+"""Samplers that have a seed, and the input that it is."""
+
+LINKED, RANDOM, NO_NOISE = "SamplerCustomAdvanced", "RandomNoise", "DisableNoise"
+"""The sampler whose noise is a node of its own, that node, and the one that stands for no noise."""
+
+JOINED = "Seeds"
+"""What the name of a sampler ends with that takes several seeds."""
+
+SAMPLERS = frozenset({*SEEDED, LINKED})
+
 ALIKE: Mapping[str, frozenset[str]] = {
-    "KSampler": frozenset({"latent_image"}),
+    **dict.fromkeys(SAMPLERS, frozenset({"latent_image"})),
     "VAEDecode": frozenset({"samples"}),
     "VAEDecodeTiled": frozenset({"samples"}),
     "VAEEncode": frozenset({"pixels"}),
@@ -28,6 +38,10 @@ ALIKE: Mapping[str, frozenset[str]] = {
 OUTPUTS = frozenset({"SaveImage", "PreviewImage"})
 
 
+Place = tuple[str, str]
+"""A node and the name of its input."""
+
+
 def likeness(prompt: Mapping[str, Any]) -> str | None:
     """Return a text that graphs share which differ only by the seeds of samplers; None where they can't be joined.
 
@@ -39,11 +53,13 @@ def likeness(prompt: Mapping[str, Any]) -> str | None:
         kind = node["class_type"]
         if (sources and not sources <= ALIKE.get(kind, frozenset())) or (kind in OUTPUTS and not sources):
             return None
-        if kind == SAMPLER and not isinstance(node["inputs"].get("seed"), int):
-            return None
     if not below:
         return None
-    seedless = {id: _without_seed(node) for id, node in prompt.items()}
+    seeds = _seeds(prompt)
+    if not all(isinstance(_seed(prompt, place), int) for place in seeds.values()):
+        return None
+    alone = _owners(prompt, seeds)
+    seedless = {id: _without(node, "seed", "noise_seed") if id in alone else node for id, node in prompt.items()}
     return json.dumps(seedless, sort_keys=True)
 
 
@@ -55,7 +71,7 @@ def _below(prompt: Mapping[str, Any]) -> set[str]:
             if is_link(value):
                 users[value[0]].append(id)
     found: set[str] = set()
-    todo = [id for id, node in prompt.items() if node["class_type"] == SAMPLER]
+    todo = [id for id, node in prompt.items() if node["class_type"] in SAMPLERS]
     while todo:
         id = todo.pop()
         if id not in found:
@@ -64,10 +80,39 @@ def _below(prompt: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _without_seed(node: Mapping[str, Any]) -> Mapping[str, Any]:
-    if node["class_type"] != SAMPLER:
-        return node
-    return {**node, "inputs": {name: value for name, value in node["inputs"].items() if name != "seed"}}
+def _seeds(prompt: Mapping[str, Any]) -> dict[str, Place]:
+    """Return where each sampler has its seed. Without a node that draws noise it is nowhere."""
+    found: dict[str, Place] = {}
+    for id, node in prompt.items():
+        kind, noise = node["class_type"], node["inputs"].get("noise")
+        if kind in SEEDED:
+            found[id] = id, SEEDED[kind]
+        elif kind == LINKED:
+            found[id] = (noise[0], "noise_seed") if is_link(noise) and noise[0] in prompt else (id, "noise_seed")
+    return found
+
+
+def _seed(prompt: Mapping[str, Any], place: Place) -> Any:
+    """Return a seed; 0 of what draws no noise, as such samplers draw on their way from it."""
+    node = prompt[place[0]]
+    if node["class_type"] == NO_NOISE:
+        return 0
+    return node["inputs"].get(place[1]) if node["class_type"] in (*SEEDED, RANDOM) else None
+
+
+def _owners(prompt: Mapping[str, Any], seeds: Mapping[str, Place]) -> set[str]:
+    """Return the nodes whose seeds nothing uses but samplers."""
+    used = {
+        value[0]
+        for node in prompt.values()
+        for name, value in node["inputs"].items()
+        if is_link(value) and not (node["class_type"] == LINKED and name == "noise")
+    }
+    return {id for id, _ in seeds.values() if prompt[id]["class_type"] != RANDOM or id not in used}
+
+
+def _without(node: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    return {**node, "inputs": {name: value for name, value in node["inputs"].items() if name not in names}}
 
 
 def join(prompts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -75,13 +120,17 @@ def join(prompts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     first = prompts[0]
     below = _below(first)
     found = dict(first)
-    for id in below:
-        if first[id]["class_type"] == SAMPLER:
-            seeds = [prompt[id]["inputs"]["seed"] for prompt in prompts]
-            inputs = dict(_without_seed(first[id])["inputs"])
-            joined = inputs["latent_image"][0] in below
-            found[id] = {**first[id], "class_type": JOINED, "inputs": {**inputs, "seeds": seeds, "joined": joined}}
-    return found
+    for id, place in _seeds(first).items():
+        kind = first[id]["class_type"]
+        inputs = dict(_without(first[id], "seed", "noise_seed", "noise")["inputs"])
+        inputs["seeds"] = [_seed(prompt, place) for prompt in prompts]
+        inputs["joined"] = inputs["latent_image"][0] in below
+        if kind == LINKED:
+            inputs["add_noise"] = first[place[0]]["class_type"] == RANDOM
+        found[id] = {**first[id], "class_type": kind + JOINED, "inputs": inputs}
+    drawn = {place[0] for place in _seeds(first).values() if first[place[0]]["class_type"] in (RANDOM, NO_NOISE)}
+    used = {value[0] for node in found.values() for value in node["inputs"].values() if is_link(value)}
+    return {id: node for id, node in found.items() if id not in drawn or id in used}
 
 
 def share(files: Sequence[Any], rows: int) -> Iterator[Sequence[Any]]:

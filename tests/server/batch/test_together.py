@@ -41,8 +41,40 @@ MASKED = SAMPLED | {
 }
 
 
+STEPPED = {"steps": 3, "cfg": 2.0, "sampler_name": "euler_ancestral", "scheduler": "normal"}
+LINKS = {"positive": ("2", 0), "negative": ("3", 0)}
+ADVANCED = SAMPLED | {
+    "5": n("KSamplerAdvanced", model=("1", 0), latent_image=("4", 0), **LINKS, **STEPPED, add_noise="enable",
+           noise_seed=0, start_at_step=0, end_at_step=2, return_with_leftover_noise="enable"),
+    "8": n("KSamplerAdvanced", model=("1", 0), latent_image=("5", 0), **LINKS, **STEPPED, add_noise="disable",
+           noise_seed=4, start_at_step=2, end_at_step=10_000, return_with_leftover_noise="disable"),
+    "6": n("VAEDecode", samples=("8", 0), vae=("1", 2)),
+}  # fmt: skip
+LEVELS = {
+    "20": n("KSamplerSelect", sampler_name="euler_ancestral"),
+    "21": n("BasicScheduler", model=("1", 0), scheduler="normal", steps=3, denoise=1.0),
+}
+CUSTOM = SAMPLED | LEVELS | {
+    "5": n("SamplerCustom", model=("1", 0), add_noise=True, noise_seed=0, cfg=2.0, **LINKS, sampler=("20", 0),
+           sigmas=("21", 0), latent_image=("4", 0)),
+    "6": n("VAEDecode", samples=("5", 1), vae=("1", 2)),
+}  # fmt: skip
+SPLIT = SAMPLED | LEVELS | {
+    "22": n("SplitSigmas", sigmas=("21", 0), step=2),
+    "23": n("CFGGuider", model=("1", 0), **LINKS, cfg=2.0),
+    "5": n("RandomNoise", noise_seed=0),
+    "24": n("SamplerCustomAdvanced", noise=("5", 0), guider=("23", 0), sampler=("20", 0), sigmas=("22", 0),
+            latent_image=("4", 0)),
+    "25": n("DisableNoise"),
+    "26": n("SamplerCustomAdvanced", noise=("25", 0), guider=("23", 0), sampler=("20", 0), sigmas=("22", 1),
+            latent_image=("24", 0)),
+    "6": n("VAEDecode", samples=("26", 0), vae=("1", 2)),
+}  # fmt: skip
+
+
 def run(engine, tmp_path, graph, folder, together, seeds=(1, 2, 3, 4, 5), **options):
-    request = Request(names(tmp_path / folder, "{5.seed}"), grid=[Axis("5.seed", seeds)], together=together)
+    seed = "5.noise_seed" if "noise_seed" in graph["5"]["inputs"] else "5.seed"
+    request = Request(names(tmp_path / folder, f"{{{seed}}}"), grid=[Axis(seed, seeds)], together=together)
     batch = compose(engine, engine.load(graph), request, Pictures(engine.folders, tmp_path))
     told = []
     with Manifest(tmp_path / folder / "out" / "manifest.jsonl", batch.head("w")) as manifest:
@@ -64,13 +96,16 @@ def pixels(tmp_path, folder, seeds=(1, 2, 3, 4, 5)):
         pytest.param(changed(SAMPLED, **{"4": {"batch_size": 2}}), id="batch"),
         pytest.param(HIRES, id="hires"),
         pytest.param(MASKED, id="mask"),
+        pytest.param(ADVANCED, id="advanced"),
+        pytest.param(CUSTOM, id="custom"),
+        pytest.param(SPLIT, id="custom-advanced"),
     ],
 )
 def test_each_row_gives_the_picture_that_it_gives_alone(sampling, tmp_path: Path, graph):
     events = []
     _, told = run(sampling, tmp_path, graph, "together", 2, on_event=events.append)
     times = Counter(event.node for event in events if isinstance(event, NodeFinished))
-    assert times["5"] == times["6"] == 3
+    assert times["6"] == 3 and max(times.values()) == 3
     assert [line.get("together") for line in told] == [[1, 2], [1, 2], [3, 4], [3, 4], None]
     run(sampling, tmp_path, graph, "alone", 1)
     one, other = pixels(tmp_path, "together"), pixels(tmp_path, "alone")
@@ -117,7 +152,13 @@ def test_a_row_that_fails_takes_no_other_with_it(sampling, tmp_path: Path):
         ({"8": n("SaveImage", images=("9", 0), filename_prefix="x")}, False),
         ({"8": n("ImageScale", image=("6", 0), upscale_method="area", width=8, height=8, crop="disabled")}, True),
         ({"5": SAMPLED["5"] | {"inputs": SAMPLED["5"]["inputs"] | {"seed": ["8", 0]}}}, False),
-        ({"5": n("KSamplerAdvanced", noise_seed=1)}, False),
+        ({"5": n("SamplerOfOthers", noise_seed=1)}, False),
+        ({"5": n("KSamplerAdvanced", noise_seed=1)}, True),
+        ({"5": n("SamplerCustomAdvanced", noise=("8", 0)), "8": n("RandomNoise", noise_seed=1)}, True),
+        ({"5": n("SamplerCustomAdvanced", noise=("8", 0)), "8": n("DisableNoise")}, True),
+        ({"5": n("SamplerCustomAdvanced", noise=("8", 0)), "8": n("NoiseOfOthers", noise_seed=1)}, False),
+        ({"5": n("SamplerCustomAdvanced", noise=("8", 0)), "8": n("RandomNoise", noise_seed=("1", 0))}, False),
+        ({"5": n("SamplerCustomAdvanced")}, False),
     ],
 )
 def test_what_can_be_joined(more, why):
@@ -142,3 +183,21 @@ def test_every_sampler_takes_the_seeds_of_all():
 
 def test_files_are_shared_in_order():
     assert list(share("abcdef", 3)) == ["ab", "cd", "ef"]
+
+
+def test_noise_that_others_use_too_is_not_a_seed_of_a_sampler():
+    other = SPLIT | {"30": n("AddNoise", model=("1", 0), noise=("5", 0), sigmas=("21", 0), latent_image=("4", 0))}
+    for graph, alike in ((SPLIT, True), (other, False)):
+        second = changed(graph, **{"5": {"noise_seed": 9}})
+        assert (likeness(graph) == likeness(second)) is alike
+
+
+def test_a_sampler_whose_noise_is_a_node_takes_its_seeds():
+    found = join([SPLIT, changed(SPLIT, **{"5": {"noise_seed": 9}})])
+    assert found.keys() == SPLIT.keys() - {"5", "25"}
+    told = [{name: found[id]["inputs"][name] for name in ("seeds", "joined", "add_noise")} for id in ("24", "26")]
+    assert told == [
+        {"seeds": [0, 9], "joined": False, "add_noise": True},
+        {"seeds": [0, 0], "joined": True, "add_noise": False},
+    ]
+    assert "noise" not in found["24"]["inputs"]
