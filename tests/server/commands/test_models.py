@@ -19,11 +19,11 @@ def test_the_embedded_models_are_there_without_a_flag(loomis):
 
 
 def test_kinds_without_files_are_named(loomis):
-    assert "loras" in loomis("models").out.splitlines()[-1]
+    assert "hypernetworks" in loomis("models").out.splitlines()[-1]
 
 
 def test_a_kind_without_files_says_where_it_looked(loomis):
-    assert loomis("models", "loras").out.startswith("No loras in models/loras, ")
+    assert loomis("models", "hypernetworks").out.startswith("No hypernetworks in models/hypernetworks, ")
 
 
 def test_both_names_of_a_kind(loomis, here):
