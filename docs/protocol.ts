@@ -307,15 +307,17 @@ export interface JobMove {
 }
 
 /**
- * Submit a workflow as a durable job. The reply comes when it is on disk.
+ * Submit a workflow as a durable job: as `workflow`, or as a file that carries one (`data`).
  *
+ * The reply comes when it is on disk.
  * `job` is an id of the client's own: the same id with the same content is the same job, so that a submission can be
  * repeated. `timeout` is in seconds from now, `priority` higher first.
  */
 export interface JobSubmit {
   id: number | string;
   command: "job.submit";
-  workflow: Record<string, unknown>;
+  workflow?: Record<string, unknown> | null;
+  data?: Uint8Array | null;
   job?: string | null;
   parameters?: Record<string, unknown>;
   targets?: string[] | null;

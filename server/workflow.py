@@ -1,8 +1,9 @@
 """Workflow files as the command line names them, and the values it sets in them."""
 
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -11,6 +12,13 @@ from engine.model_map import ModelMap
 
 SUFFIXES = frozenset({".json", ".png", ".webp", ".jpg", ".jpeg", ".mp4", ".m4v", ".mov", ".webm", ".mkv"})
 """Files that may be workflows or carry one."""
+
+
+PROGRAMS = frozenset({"node_modules", "__pycache__", "site-packages"})
+"""Folders of installed programs."""
+
+VENV = "pyvenv.cfg"
+"""The file that makes a folder an environment of Python."""
 
 
 class Named(NamedTuple):
@@ -27,20 +35,37 @@ def workflow_source(name: str) -> Path | bytes:
     return sys.stdin.buffer.read() if name == "-" else Path(name)
 
 
-def find_workflows(names: Sequence[str]) -> list[Named]:
+class Search(NamedTuple):
+    """What was found, and the folders that were passed over."""
+
+    files: list[Named]
+    skipped: list[Path]
+
+    @property
+    def note(self) -> str | None:
+        """Say which folders were passed over, if any were."""
+        if not self.skipped:
+            return None
+        shown = ", ".join(map(str, self.skipped[:3])) + (", ..." if len(self.skipped) > 3 else "")
+        return f"Folders passed over, which are hidden or hold programs: {len(self.skipped)} ({shown})"
+
+
+def find_workflows(names: Sequence[str]) -> Search:
     """Return the files that are named, and those below folders that are named.
+
+    Below those, folders that are hidden or hold installed programs are passed over.
 
     Raises:
         FileError: a folder has no file that could be a workflow.
     """
-    found: list[Named] = []
+    search = Search([], [])
     for name in names:
         path = Path(name)
         if name == "-" or not path.is_dir():
             place = Path("standard-input" if name == "-" else path.name)
-            found.append(Named(name, workflow_source(name), place, False))
+            search.files.append(Named(name, workflow_source(name), place, False))
             continue
-        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+        files = sorted(_files_below(path, search.skipped))
         if not files:
             raise FileError(
                 f"The folder {name} has no workflows.",
@@ -48,8 +73,18 @@ def find_workflows(names: Sequence[str]) -> list[Named]:
                 expected="JSON files, pictures or videos",
                 hint="Name another folder.",
             )
-        found += [Named(str(file), file, file.relative_to(path), True) for file in files]
-    return found
+        search.files.extend(Named(str(file), file, file.relative_to(path), True) for file in files)
+    return search
+
+
+def _files_below(root: Path, skipped: list[Path]) -> Iterator[Path]:
+    """Yield the files that may be workflows; add to ``skipped`` what is passed over."""
+    for folder, inside, files in os.walk(root):
+        here = Path(folder)
+        passed = {name for name in inside if name.startswith(".") or name in PROGRAMS or (here / name / VENV).exists()}
+        skipped += sorted(here / name for name in passed)
+        inside[:] = [name for name in inside if name not in passed]
+        yield from (here / name for name in files if Path(name).suffix.lower() in SUFFIXES)
 
 
 def parse_values(settings: Sequence[str]) -> dict[str, Any]:

@@ -38,6 +38,12 @@ class Found:
     container: str
     loomis: Any = None
 
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """The object that carries all of it as JSON."""
+        parts = {"prompt": self.api, "workflow": self.saved, OURS: self.loomis}
+        return {name: part for name, part in parts.items() if part is not None}
+
 
 def read(source: Source) -> Found:
     """Return the workflows in bytes, in the file at a path, or in a parsed JSON object.

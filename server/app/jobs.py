@@ -1,9 +1,12 @@
 """Routes of jobs and their queue: ``/api/v1/jobs``, ``/api/v1/queue``, ``/api/v1/events``."""
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from engine.formats.read import container_of, read
 from server.app.answers import answer
 from server.app.bodies import (
     CancelBody,
@@ -21,8 +24,12 @@ from server.jobs.views import events_data, job_data
 
 
 async def submit(request: Request) -> Response:
-    """Accept a job. It is on disk when the answer comes."""
-    body = await read_body(request, SubmitBody)
+    """Accept a job: as JSON, or a picture or video that carries its workflow. It is on disk when the answer comes."""
+    raw = await request.body()
+    if container_of(raw[:16]) == "json":
+        body = await read_body(request, SubmitBody)
+    else:
+        body = SubmitBody(workflow=(await asyncio.to_thread(read, raw)).envelope)
     return answer(job_data(await services(request).jobs.submit(body.submission())), 201)
 
 

@@ -38,7 +38,7 @@ class Shape(NamedTuple):
 
 
 SHAPES: dict[Any, Shape] = {
-    jobs.submit: Shape(results.JobAnswer, 201, body=bodies.SubmitBody, fails=(409, 413, 422, 503)),
+    jobs.submit: Shape(results.JobAnswer, 201, body=bodies.SubmitBody, takes_file=True, fails=(409, 413, 422, 503)),
     jobs.list_jobs: Shape(results.JobsAnswer, query=bodies.JobsQuery, fails=(422,)),
     jobs.cancel_many: Shape(results.CancelledAnswer, body=bodies.CancelBody, fails=(404, 413, 422)),
     jobs.one_job: Shape(results.JobNow, fails=(404,)),
@@ -131,10 +131,9 @@ def _operation(
         "parameters": [*parameters, *more],
         "responses": {},
     }
-    if shape.takes_file:
-        operation["requestBody"] = {"required": True, "content": BINARY}
-    if shape.body:
-        operation["requestBody"] = {"required": True, "content": _json(refs[shape.body])}
+    content = (BINARY if shape.takes_file else {}) | (_json(refs[shape.body]) if shape.body else {})
+    if content:
+        operation["requestBody"] = {"required": True, "content": content}
     told = _json(refs[shape.result]) if shape.result else {} if shape.status == 204 else {"*/*": {}}
     for status in (shape.status, *shape.also):
         content = {} if status in (204, 304) else {"content": told}

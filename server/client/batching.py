@@ -53,10 +53,9 @@ def send_batch(options: Options, asked: Asked, as_json: bool, quiet: bool) -> bo
         LoomisError: what the server says is wrong; Cancelled where it was cancelled, or at Ctrl-C, which ends nothing.
     """
     found = read(workflow_source(asked.file))
-    parts = {"prompt": found.api, "workflow": found.saved, "loomis": found.loomis}
     with open_client(options) as client:
         batch = client.submit_batch(
-            {name: part for name, part in parts.items() if part is not None},
+            found.envelope,
             rows=_rows(asked.rows),
             grid=_axes(asked.grid),
             zip=_axes(asked.zipped),

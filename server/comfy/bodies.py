@@ -1,5 +1,6 @@
 """What clients of ComfyUI send, whatever they call it: the body is JSON under any content type or none."""
 
+import asyncio
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -7,6 +8,7 @@ from starlette.requests import Request
 
 from engine.errors import InputError, WorkflowError, shortened
 from engine.formats.jsontext import parse_json
+from engine.formats.read import container_of, read
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 Object = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
@@ -63,6 +65,24 @@ async def read_json(request: Request) -> Any:
         return parse_json(await request.body(), "The body")
     except WorkflowError as error:
         raise InputError(error.message, got=error.got, expected="JSON", hint="Send JSON.") from None
+
+
+async def read_prompt(request: Request) -> Any:
+    """Return the body of a request for a job: JSON, or made of the workflow that a picture or video carries.
+
+    Raises:
+        InputError: it is not JSON, or carries no workflow.
+    """
+    raw = await request.body()
+    if container_of(raw[:16]) == "json":
+        return await read_json(request)
+    try:
+        found = await asyncio.to_thread(read, raw)
+    except WorkflowError as error:
+        raise InputError(error.message, got=error.got, expected="a workflow", hint=error.hint) from None
+    if found.api is None:
+        return {"prompt": found.saved}
+    return {"prompt": found.api, "extra_data": {"extra_pnginfo": {"workflow": found.saved}} if found.saved else {}}
 
 
 async def read_body(request: Request, kind: type[B]) -> B:

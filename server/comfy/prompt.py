@@ -12,7 +12,7 @@ from engine import Engine
 from engine.errors import InputError, JobConflict, WorkflowError
 from server.app.answers import answer
 from server.app.services import services
-from server.comfy.bodies import PromptBody, checked, read_json
+from server.comfy.bodies import PromptBody, checked, read_prompt
 from server.comfy.faults import node_errors, refused, told
 from server.comfy.items import extra_labels, plain_number, split_extra
 from server.comfy.twice import twice
@@ -23,10 +23,13 @@ MALFORMED = {"prompt": "invalid_prompt", "prompt_id": "invalid_prompt_id"}
 
 
 async def submit(request: Request) -> Response:
-    """Queue a workflow, in the API format or as the editor saves it. Outputs that are not valid are left out."""
+    """Queue a workflow, in the API format or as the editor saves it. Outputs that are not valid are left out.
+
+    The body may also be a picture or video that carries a workflow.
+    """
     found = services(request)
     try:
-        given = await read_json(request)
+        given = await read_prompt(request)
         if isinstance(given, dict) and "prompt" not in given:
             return _refuse("no_prompt", "There is no prompt in the body.")
         body = checked(given, PromptBody)

@@ -19,7 +19,7 @@ from engine.object_info import SpecClasses
 from server.command import command
 from server.commands.arguments import Files, Json, ModelMapping, NearestModels
 from server.opening import vocabulary
-from server.report import error_data, plain_data
+from server.report import error_data, plain_data, printable
 from server.settings import Options
 from server.text import show_table
 from server.workflow import Named, find_workflows, parse_model_map
@@ -69,7 +69,10 @@ def check(
     registry = vocabulary(options)
     folders = options.folders(nodes.EMBEDDED)
     models = parse_model_map(model_map, nearest_models)
-    checked = list(check_all(find_workflows(files), registry, folders, models))
+    search = find_workflows(files)
+    if search.note:
+        typer.echo(printable(search.note), err=True)
+    checked = list(check_all(search.files, registry, folders, models))
     runs = sum(each.state == "runs" for each in checked)
     if as_json:
         typer.echo(json.dumps({"workflows": [_data(each) for each in checked], "runs": runs, "total": len(checked)}))

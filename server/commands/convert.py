@@ -15,7 +15,7 @@ from engine.object_info import SpecClasses
 from server.command import command
 from server.commands.arguments import Files
 from server.opening import vocabulary
-from server.report import exit_code, report, show_remarks
+from server.report import exit_code, printable, report, show_remarks
 from server.settings import Options
 from server.text import path_text
 from server.workflow import Named, find_workflows
@@ -49,7 +49,10 @@ def convert(
       loomis convert workflows/portrait.json
       loomis convert saved/ --out api --object-info object_info.json
     """
-    found = find_workflows(files)
+    search = find_workflows(files)
+    if search.note:
+        typer.echo(printable(search.note), err=True)
+    found = search.files
     if out is None and len(found) > 1:
         raise SettingError(
             f"{len(found)} files need a place to go.", expected="--out DIR", hint="Name a folder with --out."

@@ -1,7 +1,7 @@
 """``loomis nodes``."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -22,24 +22,33 @@ from server.text import show_table
 @command
 def nodes(
     options: Options,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A node type.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="WORD", help="A node type, or what to look for.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the node types by category, or describe one: its inputs with bounds and defaults, its outputs.
 
+    Any other word is looked for in types, titles, categories, descriptions and the
+    names and types of inputs and outputs, whatever the case.
+
     Examples:
       loomis nodes
       loomis nodes KSampler
+      loomis nodes upscale
     """
     registry = vocabulary(options)
     folders = options.folders(EMBEDDED)
     if name is None:
         show_all(sorted(registry, key=lambda spec: (spec.category, spec.type)), folders, as_json)
         return
+    if name not in registry and (found := search(name, registry)):
+        show_all(found, folders, as_json)
+        return
     if name not in registry:
         near = nearest(name, registry.specs)
         raise SettingError(
-            f"There is no node type {name!r}.",
+            f"There is no node type {name!r}, and none that has the word.",
             got=name,
             expected=near,
             hint=f"Did you mean {near}?" if near else "Run `loomis nodes` for the list.",
@@ -48,6 +57,24 @@ def nodes(
         typer.echo(json.dumps(node_data(registry[name], folders)))
     else:
         show_one(registry[name], folders)
+
+
+def search(word: str, specs: Iterable[NodeSpec]) -> list[NodeSpec]:
+    """Return the node types that have all parts of ``word``: first those that have them in their names."""
+    parts = word.lower().split()
+    ranked = [(rank, spec) for spec in specs for rank in [_rank(parts, spec)] if rank is not None]
+    return [spec for _, spec in sorted(ranked, key=lambda each: (each[0], each[1].category, each[1].type))]
+
+
+def _rank(parts: Sequence[str], spec: NodeSpec) -> int | None:
+    """Return 0 where the parts stand in the names of a type, 1 in its sockets, 2 in what it says; None: nowhere."""
+    inputs = [f"{port.name} {port.type}" for port in spec.inputs]
+    sockets = " ".join([*inputs, *(f"{slot.name} {slot.type}" for slot in spec.outputs)])
+    texts = (f"{spec.type} {spec.display_name}", sockets, f"{spec.category} {spec.description}")
+    for rank in range(len(texts)):
+        if all(part in " ".join(texts[: rank + 1]).lower() for part in parts):
+            return rank
+    return None
 
 
 def show_all(specs: Iterable[NodeSpec], folders: Folders, as_json: bool) -> None:

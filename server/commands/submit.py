@@ -55,10 +55,9 @@ def submit(
     from server.client.showing import watch_jobs
 
     found = read(workflow_source(file))
-    parts = {"prompt": found.api, "workflow": found.saved, "loomis": found.loomis}
     with open_client(options) as client:
         made = client.submit(
-            {name: part for name, part in parts.items() if part is not None},
+            found.envelope,
             parse_values(values or ()),
             job=job,
             targets=only or None,

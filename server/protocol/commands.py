@@ -144,15 +144,17 @@ class ValueGet(Command):
 
 
 class JobSubmit(Command):
-    """Submit a workflow as a durable job. The reply comes when it is on disk.
+    """Submit a workflow as a durable job: as ``workflow``, or as a file that carries one (``data``).
 
+    The reply comes when it is on disk.
     ``job`` is an id of the client's own: the same id with the same content is the same job, so that a submission can be
     repeated. ``timeout`` is in seconds from now, ``priority`` higher first.
     """
 
     result = results.JobData
     command: Literal["job.submit"]
-    workflow: Json
+    workflow: Json | None = None
+    data: bytes | None = None
     job: Name | None = None
     parameters: dict[Name, Any] = Field(default_factory=dict)
     targets: Names | None = None

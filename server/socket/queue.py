@@ -1,5 +1,9 @@
 """Commands on jobs and their queue."""
 
+import asyncio
+
+from engine.errors import WorkflowError
+from engine.formats.read import read
 from server.jobs.records import Submission
 from server.jobs.service import Jobs
 from server.jobs.store import Wanted
@@ -8,10 +12,15 @@ from server.socket.facts import job_message
 
 
 async def submit(jobs: Jobs, command: commands.JobSubmit) -> results.JobData:
-    """Submit a job."""
+    """Submit a job. Raises WorkflowError where it has no workflow, or two."""
+    if (command.workflow is None) == (command.data is None):
+        raise WorkflowError(
+            "The command has to have one workflow.", expected="workflow or data", hint="Send JSON or a file."
+        )
+    found = None if command.data is None else await asyncio.to_thread(read, command.data)
     job = await jobs.submit(
         Submission(
-            command.workflow,
+            found.envelope if found else command.workflow or {},
             command.job,
             command.parameters,
             None if command.targets is None else tuple(command.targets),

@@ -65,12 +65,26 @@ def test_folders_are_searched(tmp_path):
         path.parent.mkdir(exist_ok=True)
         path.touch()
     found = find_workflows([str(tmp_path), str(tmp_path / "a.json"), "missing.json"])
-    assert [(each.place.as_posix(), each.found) for each in found] == [
+    assert [(each.place.as_posix(), each.found) for each in found.files] == [
         ("a.json", True),
         ("sub/b.PNG", True),
         ("a.json", False),
         ("missing.json", False),
     ]
+
+
+def test_folders_that_are_hidden_or_hold_programs_are_passed_over_and_told(tmp_path):
+    for name in ("a/b.json", ".venv/x.json", "env/x.json", "a/node_modules/p/x.json", ".hidden/x.json"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "env" / "pyvenv.cfg").touch()
+    search = find_workflows([str(tmp_path)])
+    assert [each.place.as_posix() for each in search.files] == ["a/b.json"]
+    skipped = [path.relative_to(tmp_path).as_posix() for path in search.skipped]
+    assert skipped == [".hidden", ".venv", "env", "a/node_modules"]
+    assert "hold programs: 4 (" in search.note and search.note.endswith(", ...)")
+    named = find_workflows([str(tmp_path / ".hidden"), str(tmp_path / "env" / "x.json")])
+    assert len(named.files) == 2 and named.note is None
 
 
 def test_a_folder_without_workflows(tmp_path):

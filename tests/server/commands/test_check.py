@@ -90,7 +90,7 @@ def test_remarks_are_in_the_json(loomis, here):
 @pytest.mark.reference
 @pytest.mark.skipif(not PAIRS.is_dir(), reason="the reference folder (LOOMIS_REFERENCE) has no pairs")
 def test_every_workflow_of_the_corpus_is_examined(capsys):
-    found = [each for each in find_workflows([str(PAIRS)]) if each.place.name == "saved.json"]
+    found = [each for each in find_workflows([str(PAIRS)]).files if each.place.name == "saved.json"]
     checked = list(check_all(found, nodes.vocabulary(), Folders(models=(nodes.EMBEDDED,)), ModelMap()))
     assert [each.error for each in checked if each.error] == []
     assert len(checked) == 391
@@ -99,3 +99,12 @@ def test_every_workflow_of_the_corpus_is_examined(capsys):
     with capsys.disabled():
         print(f"\n{len(with_files)} of 391 would run with their files; unknown: {unknown.most_common(12)}")
     assert len(with_files) >= 77
+
+
+def test_folders_of_programs_are_passed_over_and_told(loomis, here):
+    for folder in (".venv", "mine"):
+        (here / folder).mkdir()
+        (here / folder / "w.json").write_text(json.dumps(WORKFLOW))
+    ran = loomis("check", ".")
+    assert "1 of 1 workflows" in ran.out
+    assert ran.err == "Folders passed over, which are hidden or hold programs: 1 (.venv)\n"

@@ -37,6 +37,20 @@ def test_json_of_all(loomis):
 
 
 def test_a_name_that_is_not_there_is_answered_with_the_nearest(loomis):
-    ran = loomis("nodes", "Ksampler")
+    ran = loomis("nodes", "KSampelr")
     assert ran.code == 2
     assert "Did you mean KSampler?" in ran.err
+
+
+def types(ran):
+    return [re.split(r"\s{2,}", line)[1] for line in ran.out.splitlines()[1:]]
+
+
+def test_a_word_is_looked_for_in_names_first_then_in_sockets_then_in_what_is_said(loomis):
+    found = types(loomis("nodes", "upscale"))
+    assert {"ImageScale", "LatentUpscale", "UpscaleModelLoader", "ImageUpscaleWithModel"} <= set(found)
+    named = ["upscale" in f"{type} {nodes.vocabulary()[type].display_name}".lower() for type in found]
+    assert named == sorted(named, reverse=True) and not all(named)
+    assert types(loomis("nodes", "ksampler"))[0].startswith("KSampler")
+    assert "KSampler" in types(loomis("nodes", "sampler_name scheduler"))
+    assert loomis("nodes", "quetzal").code == 2
