@@ -17,7 +17,7 @@ MAKERS = {
     "lora": (lora.train, "loras/portrait-photograph.safetensors"),
     "controlnet": (edges.train, "controlnet/portrait-edges.safetensors"),
 }
-STEPS = {"lora": 400, "controlnet": 1500}
+STEPS = {"lora": 400, "controlnet": 450}
 EVERY = 50
 
 
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="a models folder")
     parser.add_argument("--only", choices=MAKERS, help="make one of them")
     parser.add_argument("--pictures", type=int, default=384, help="how many pictures to learn from")
-    parser.add_argument("--steps", type=int, help="how long to train; default: 400 and 1500")
+    parser.add_argument("--steps", type=int, help="how long to train; default: 400 and 450")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
