@@ -92,6 +92,6 @@ def test_where_the_token_may_be():
     assert answer(PUBLIC, cookie=f"loomis-8188={TOKEN}") == (401, "token")
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready"])
+@pytest.mark.parametrize("path", ["/health", "/ready", "/api/v2/health"])
 def test_health_needs_no_token(path):
     assert answer(PUBLIC, path=path) is None
