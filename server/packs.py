@@ -23,7 +23,7 @@ log = logging.getLogger("loomis.packs")
 class AskedOfWorkers:
     """Asks the code of packs in a worker. From threads other than that of the loop."""
 
-    asking: Asking
+    asking: Asking | None = None
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -39,22 +39,34 @@ class AskedOfWorkers:
         found: dict[str, str] = self._ask("wrong", facts.type, dict(literals), dict(types))
         return found
 
+    def refresh(self) -> None:
+        """Have a worker describe packs anew whose folders changed."""
+        self._ask("refresh")
+
     async def request(self, *request: Any) -> tuple[int, list[tuple[str, str]], bytes]:
         """Return the answer of a pack's route. On the loop."""
-        body = await self.asking.ask("request", to_bytes(pack(list(request))))
+        body = await self._asking().ask("request", to_bytes(pack(list(request))))
         answer: tuple[int, list[tuple[str, str]], bytes] = unpack(from_bytes(body))
         return answer
 
     def _ask(self, what: str, *about: Any) -> Any:
-        asked = asyncio.run_coroutine_threadsafe(self.asking.ask(what, to_bytes(pack(list(about)))), self._loop)
-        return unpack(from_bytes(asked.result()))
+        asked = self._asking().ask(what, to_bytes(pack(list(about))))
+        return unpack(from_bytes(asyncio.run_coroutine_threadsafe(asked, self._loop).result()))
+
+    def _asking(self) -> Asking:
+        assert self.asking  # there are workers before anybody asks
+        return self.asking
 
 
 def server_packs(options: Options, ours: Registry, asked: AskedOfWorkers) -> tuple[Registry, tuple["PackFacts", ...]]:
     """Return all node types, and what is known of packs. What is not known, a process of its own finds out."""
     if not options.custom_nodes:
         return ours, ()
-    opened = open_packs(options, ours, describe=lambda: describe_elsewhere(options), asked=asked)
+
+    def describe() -> None:
+        asked.refresh() if asked.asking else describe_elsewhere(options)
+
+    opened = open_packs(options, ours, describe=describe, asked=asked)
     for problem in opened.problems:
         log.warning(problem)
     return opened.registry, opened.packs

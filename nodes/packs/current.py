@@ -25,7 +25,8 @@ class Process:
 
     folders: Folders
     registry: Registry
-    load: Callable[[str], object] = field(default=lambda pack: None)
+    load: Callable[[str], object]
+    refresh: Callable[[], None]
     sender: Sender = field(default=lambda event, data, client: None)
 
 
@@ -42,12 +43,22 @@ _processes: list[Process] = []
 _running: ContextVar[Running | None] = ContextVar("running", default=None)
 
 
-def begin(folders: Folders, registry: Registry, load: Callable[[str], object] = lambda pack: None) -> None:
+def begin(
+    folders: Folders,
+    registry: Registry,
+    load: Callable[[str], object] = lambda pack: None,
+    refresh: Callable[[], None] = lambda: None,
+) -> None:
     """Say where files lie and which node types there are, before foreign code is loaded.
 
-    ``load`` imports a pack by its name where it was not.
+    ``load`` imports a pack by its name where it was not, ``refresh`` describes packs anew whose folders changed.
     """
-    _processes[:] = [Process(folders, registry, load)]
+    _processes[:] = [Process(folders, registry, load, refresh)]
+
+
+def refresh() -> None:
+    """See that the node types of packs offer the files that are there now. Takes as long as its packs do."""
+    _process().refresh()
 
 
 def load(pack: str) -> None:

@@ -1,6 +1,7 @@
 """Give a registry the nodes of packs. A pack is imported only where nothing is known of its sources yet."""
 
 import json
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -51,32 +52,65 @@ def open_packs(
     Raises:
         SettingError: a folder is not there.
     """
-    packs = find_packs(folders)
+    shelf = Shelf(find_packs(folders), places, data, describe)
     registry = Registry()
     registry.specs.update(ours.specs)
     registry.specs[HELD] = held_spec()
-    executed = Packs(packs)
-    current.begin(places, registry, executed.loaded)
-    found = {pack.name: known(pack, places, data) for pack in packs}
-    if strange := [pack for pack in packs if found[pack.name] is None]:
-        if describe:
-            describe()
-        else:
-            describe_here(strange, places, data)
-        found |= {pack.name: known(pack, places, data) for pack in strange}
-    facts = [each for each in found.values() if each is not None]
-    problems = [f"The node pack {name} is skipped: it could not be looked at." for name in found if not found[name]]
+    executed = Packs(shelf.packs)
     asked = asked or HooksHere(executed)
+
+    def refresh() -> None:
+        for each in shelf.look():
+            for node in each.nodes:
+                if registry.specs[node.type].foreign == each.name:
+                    registry.specs[node.type] = node_spec(node, each.name, each.digest, executed, asked)
+
+    current.begin(places, registry, executed.loaded, refresh)
+    facts = shelf.look()
+    found = {each.name for each in facts}
+    problems = [
+        f"The node pack {pack.name} is skipped: it could not be looked at."
+        for pack in shelf.packs
+        if pack.name not in found
+    ]
     for each in facts:
         problems += each.problems
         if taken := [node.type for node in each.nodes if node.type in registry]:
-            problems.append(
-                f"Nodes of {each.name} are skipped, for there are others of their names: {', '.join(taken)}."
-            )
+            names = ", ".join(taken)
+            problems.append(f"Nodes of {each.name} are skipped, for there are others of their names: {names}.")
         for node in each.nodes:
             if node.type not in taken:
                 registry.add(node_spec(node, each.name, each.digest, executed, asked))
     return Opened(registry, tuple(facts), tuple(problems))
+
+
+class Shelf:
+    """What is known of packs, kept in a folder."""
+
+    def __init__(self, packs: Sequence[Pack], places: Folders, data: Path, describe: Callable[[], None] | None) -> None:
+        self.packs = packs
+        self._places = places
+        self._data = data
+        self._describe = describe
+        self._known: dict[str, PackFacts] = {}
+        self._lock = threading.Lock()
+
+    def look(self) -> list[PackFacts]:
+        """Return what is known of packs, where that is not what the last look gave. Describes those that changed."""
+        with self._lock:
+            stale = [pack for pack in self.packs if not self._is_fresh(pack)]
+            strange = [pack for pack in stale if known(pack, self._places, self._data) is None]
+            if strange and self._describe:
+                self._describe()
+            elif strange:
+                describe_here(strange, self._places, self._data)
+            found = [facts for pack in stale if (facts := known(pack, self._places, self._data))]
+            self._known |= {facts.name: facts for facts in found}
+            return found
+
+    def _is_fresh(self, pack: Pack) -> bool:
+        facts = self._known.get(pack.name)
+        return facts is not None and unchanged(facts.watched)
 
 
 def describe_here(packs: Sequence[Pack], places: Folders, data: Path) -> None:

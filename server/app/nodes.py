@@ -1,6 +1,7 @@
 """Routes of the vocabulary: ``/api/v1/nodes``."""
 
 import asyncio
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,14 +11,19 @@ from engine.choices import nearest
 from engine.errors import InputError
 from server.app.answers import answer
 from server.app.services import services
+from server.refresh import refresh_packs
 from server.schema import node_data
 
 
 async def all_nodes(request: Request) -> Response:
     """Every node type, files as they are now."""
     engine = services(request).engine
-    specs = engine.registry.specs.values()
-    return answer(await asyncio.to_thread(lambda: [node_data(spec, engine.folders) for spec in specs]))
+
+    def listed() -> list[dict[str, Any]]:
+        refresh_packs()
+        return [node_data(spec, engine.folders) for spec in engine.registry.specs.values()]
+
+    return answer(await asyncio.to_thread(listed))
 
 
 async def one_node(request: Request) -> Response:

@@ -18,6 +18,7 @@ from server.app.answers import answer
 from server.app.services import services
 from server.comfy.twice import twice
 from server.files.conditional import is_fresh
+from server.refresh import refresh_packs
 
 Listing = Mapping[Files | InputFile, Sequence[str]]
 
@@ -35,6 +36,7 @@ class Catalogue:
     def bytes_and_tag(self) -> tuple[bytes, str]:
         """Return the types as they are now. Looks at the folders, so it belongs in a thread."""
         with self._lock:
+            refresh_packs()
             specs, listing = list(self._engine.registry.specs.values()), self._list()
             if not self._specs or specs != self._specs or listing != self._listing:
                 text = json.dumps(object_info(specs, self._engine.folders), separators=(",", ":")).encode()

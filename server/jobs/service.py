@@ -34,6 +34,7 @@ from server.jobs.records import (
 from server.jobs.store import JobStore, Retention, Wanted
 from server.jobs.submit import decode, digest, encode, make_job
 from server.jobs.writer import Change, Fact
+from server.refresh import refresh_packs
 
 FEW_NODES = 500
 """A workflow with more nodes is encoded and checked in a thread, so that others are served meanwhile."""
@@ -133,6 +134,8 @@ class Jobs:
 
     async def _check(self, submission: Submission, large: bool) -> BoundGraph:
         def check() -> BoundGraph:
+            if self._asks:
+                refresh_packs()
             return self.engine.check(
                 submission.workflow,
                 submission.parameters,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import Engine
 from engine.values import from_bytes, pack, to_bytes, unpack
+from server.refresh import refresh_packs
 
 if TYPE_CHECKING:
     from nodes.packs.routes import Answer
@@ -36,4 +37,14 @@ def _request(
     return answer_request(pack, method, path, headers, body)
 
 
-QUESTIONS: Mapping[str, Callable[..., Any]] = {"changed": _changed, "wrong": _wrong, "request": _request}
+def _refresh(engine: Engine) -> None:
+    """Describe packs anew whose folders changed."""
+    refresh_packs()
+
+
+QUESTIONS: Mapping[str, Callable[..., Any]] = {
+    "changed": _changed,
+    "wrong": _wrong,
+    "request": _request,
+    "refresh": _refresh,
+}

@@ -14,6 +14,7 @@ from engine import Engine, events
 from engine.context import Usage
 from engine.errors import Cancelled, LoomisError, Paused
 from server.jobs.records import EventKind
+from server.refresh import refresh_packs
 from server.report import error_data
 from server.workers import contract
 from server.workers.asked import answer
@@ -164,6 +165,7 @@ class Worker:
         """Run a job; say how it ended and, where it failed, why."""
         asked = json.loads(order.body)
         try:
+            refresh_packs()
             loaded, part = self._engine.load(asked["workflow"]), asked.get("part")
             self._engine.run(
                 replace(loaded, source=part["source"]) if part else loaded,

@@ -17,7 +17,9 @@ COUNT = {"1": {"class_type": "CountCalls", "inputs": {"start": 10, "stop": False
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("packs"), custom_nodes=[str(PACKS / "web")]) as running:
+    with ServerProcess(
+        tmp_path_factory.mktemp("packs"), custom_nodes=[str(PACKS / "web"), str(PACKS / "onpath")]
+    ) as running:
         yield running
 
 
@@ -64,7 +66,11 @@ def test_what_a_pack_refuses_is_refused_by_the_worker(server: ServerProcess) -> 
 
 
 def test_the_files_of_packs_are_served_to_browsers(server: ServerProcess) -> None:
-    assert server.call("GET", "/extensions") == ["/extensions/web/more/two.js", "/extensions/web/one.js"]
+    assert server.call("GET", "/extensions") == [
+        "/extensions/web/more/two.js",
+        "/extensions/web/one.js",
+        "/extensions/onpath/say.js",
+    ]
     status, headers, body = ask(server, "GET", "/extensions/web/one.js")
     assert (status, body, headers["content-type"]) == (200, b"// one\n", "text/javascript; charset=utf-8")
     assert ask(server, "GET", "/extensions/web/../__init__.py")[0] == 404
@@ -85,3 +91,20 @@ def test_the_server_itself_imports_nothing_of_packs_and_no_torch(server: ServerP
     if not maps.exists():
         pytest.skip("needs /proc")
     assert "libtorch" not in maps.read_text()
+
+
+def test_files_that_come_are_offered_and_taken(server: ServerProcess) -> None:
+    def choices() -> list[Any]:
+        found = server.call("GET", "/object_info/Say")["Say"]["input"]["required"]["file"][0]
+        return list(found)
+
+    assert server.call("GET", "/object_info") and choices() == ["none"]
+    (server.folder / "in" / "new.txt").write_text("")
+    prompt = {
+        "1": {"class_type": "Say", "inputs": {"file": "new.txt", "lora": "none", "size": 1}},
+        "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
+    }
+    status, _, body = ask(server, "POST", "/prompt", {"prompt": prompt})
+    errors = json.loads(body)["node_errors"]["1"]["errors"]
+    assert status == 400 and [error["extra_info"]["input_name"] for error in errors] == ["lora"]
+    assert choices() == ["new.txt"]
