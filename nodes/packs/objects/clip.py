@@ -60,8 +60,7 @@ class CLIP(Members):
 
     def get_key_patches(self) -> dict[str, Any]:
         """Return what stands for each weight, for ``add_patches`` of another one."""
-        names = weights.places(pool(), self.recipe)
-        return {name: weights.WeightOf(self.recipe, place) for name, (place, *_) in names.items()}
+        return weights.stand_ins(pool(), self.recipe)
 
     def model_state_dict(self, filter_prefix: str | None = None) -> dict[str, Tensor]:
         """Return copies of weights as they are in their files."""

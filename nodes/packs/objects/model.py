@@ -79,12 +79,7 @@ class ModelPatcher(Members):
 
     def get_key_patches(self, filter_prefix: str | None = None) -> dict[str, Any]:
         """Return what stands for each weight, for ``add_patches`` of another model."""
-        names = weights.places(pool(), self._recipe)
-        return {
-            name: weights.WeightOf(self._recipe, place)
-            for name, (place, *_) in names.items()
-            if name.startswith(filter_prefix or "")
-        }
+        return weights.stand_ins(pool(), self._recipe, filter_prefix or "")
 
     def model_state_dict(self, filter_prefix: str | None = None) -> dict[str, Tensor]:
         """Return copies of weights as they are in the file."""

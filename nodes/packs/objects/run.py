@@ -40,7 +40,7 @@ class RunModel(Members):
         self._model, self._predict = model, predict
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
+        return self._refuse(name) if name.startswith("_") else getattr(self._model, name)
 
 
 def calc_cond_batch(

@@ -29,6 +29,13 @@ class WeightOf:
     place: Place
 
 
+def stand_ins(pool: Pool, recipe: Recipe, prefix: str = "") -> dict[str, WeightOf]:
+    """Return what stands for each weight whose name begins with a prefix. Options of a model change no weights."""
+    bare = replace(recipe, options=()) if isinstance(recipe, Model) else replace(recipe, layer=None)
+    found = places(pool, recipe).items()
+    return {name: WeightOf(bare, place) for name, (place, *_) in found if name.startswith(prefix)}
+
+
 def places(pool: Pool, recipe: Recipe) -> dict[str, tuple[Place, FileRef, Any]]:
     """Return ComfyUI's name of each weight -> its place, its file, and the network that has it. Reads headers only."""
     found: dict[str, tuple[Place, FileRef, Any]] = {}

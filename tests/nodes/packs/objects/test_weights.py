@@ -5,6 +5,7 @@ from engine.errors import ModelError
 from engine.values import NoByteForm, pack
 from nodes.loaders import load_lora_model_only
 from nodes.merge import model_merge_simple
+from nodes.model_guidance import adaptive_projected_guidance
 from nodes.models.service import pool
 from nodes.packs.objects import from_foreign, to_foreign
 from nodes.packs.objects.members import NoSuchMember
@@ -73,6 +74,14 @@ class TestWeights:
             model.add_patches({key: patch}, 0.75, 0.25)
         (merge,) = from_foreign("MODEL", model).patches
         assert isinstance(merge, Merge) and pack(merge).digest
+        ours = sampled(ctx, model_merge_simple(ctx, MODEL, OTHER, 0.25))
+        torch.testing.assert_close(sampled(ctx, from_foreign("MODEL", model)), ours)
+
+    def test_options_of_the_other_model_are_no_part_of_a_merge(self, ctx):
+        model = to_foreign("MODEL", MODEL)
+        other = to_foreign("MODEL", adaptive_projected_guidance(OTHER))
+        other.set_model_sampler_post_cfg_function(print)
+        model.add_patches(to_foreign("MODEL", from_foreign("MODEL", other)).get_key_patches(), 0.75, 0.25)
         ours = sampled(ctx, model_merge_simple(ctx, MODEL, OTHER, 0.25))
         torch.testing.assert_close(sampled(ctx, from_foreign("MODEL", model)), ours)
 
