@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -186,3 +188,19 @@ def test_json_lines_run_one_after_the_other_whatever_becomes_of_each(loomis, wor
     ]  # fmt: skip
     (*_, last) = loomis("run", "-", "--json", input=lines[1]).lines
     assert last["result"]["notes"] == {"2": {"text": ["a hare"]}}
+
+
+def test_nodes_of_packs_run_and_packs_that_fail_are_told(loomis, tmp_path, monkeypatch):
+    packs = Path(__file__).parents[2] / "nodes" / "packs" / "packs"
+    shout = {"class_type": "Shout", "inputs": {"text": "hey", "times": 1}}
+    show = {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}}
+    file = tmp_path / "shout.json"
+    file.write_text(json.dumps({"1": shout, "2": show}))
+    ran = loomis("run", str(file), "--custom-nodes", str(packs / "classic"))
+    assert (ran.code, ran.out) == (0, "HEY!\n")
+    monkeypatch.setenv("LOOMIS_CUSTOM_NODES", f"{packs / 'classic'}{os.pathsep}{packs / 'broken'}")
+    again = loomis("run", str(file))
+    assert (again.code, again.out) == (0, "HEY!\n") and "2 remembered" in again.err
+    assert loomis("nodes", "Shout").out.startswith("Shout: Shout it (classic/words)")
+    missing = loomis("run", str(file), "--custom-nodes", str(tmp_path / "nowhere"))
+    assert missing.code == 2 and "is not there" in missing.err
