@@ -18,5 +18,10 @@ def shown_files(notes: Mapping[str, list[Any]], folders: Folders) -> Iterator[tu
 
 
 def is_file(item: Any) -> bool:
-    """Whether this says where a file is, and nothing else."""
-    return isinstance(item, Mapping) and item.keys() == KEYS and item["type"] in PLACES
+    """Whether this says where a file is. It may say more, as nodes of videos do."""
+    return (
+        isinstance(item, Mapping)
+        and item.keys() >= KEYS
+        and all(isinstance(item[key], str) for key in KEYS)
+        and item["type"] in PLACES
+    )

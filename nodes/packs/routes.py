@@ -18,6 +18,14 @@ Answer: TypeAlias = tuple[int, list[tuple[str, str]], bytes]
 """Status, headers and body."""
 
 LARGEST_BODY = 2**28
+
+LARGEST_ANSWER = 2**25
+"""Bytes of an answer at most. It goes to the server whole, among what is told of jobs."""
+
+ANSWER_SECONDS = 110.0
+"""How long a pack may take for an answer: a little less than the server waits for it."""
+
+TOO_LARGE = f"The node pack answered with more than {LARGEST_ANSWER >> 20} MB.".encode()
 HOPS = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host", "content-encoding"})
 """Headers that are about the way of one request, not about what it carries."""
 
@@ -78,10 +86,18 @@ def _handler(pack: str, handler: Callable[[Any], Awaitable[Any]]) -> Callable[[A
 async def _ask(socket: Path, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
     import aiohttp  # what packs are written for
 
+    limit = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     kept = [(name, value) for name, value in headers if name.lower() not in HOPS]
     async with (
-        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket)), auto_decompress=False) as session,
+        aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(str(socket)), auto_decompress=False, timeout=limit
+        ) as session,
         session.request(method, f"http://pack{path}", headers=kept, data=body, allow_redirects=False) as response,
     ):
         answered = [(str(name), value) for name, value in response.headers.items() if name.lower() not in HOPS]
-        return response.status, answered, await response.read()
+        content = bytearray()
+        async for block in response.content.iter_any():
+            content += block
+            if len(content) > LARGEST_ANSWER:
+                return 502, [("content-type", "text/plain")], TOO_LARGE
+        return response.status, answered, bytes(content)

@@ -1,5 +1,6 @@
 """What node packs have for browsers: their files at ``/extensions/PACK``, and their own routes."""
 
+import logging
 import re
 from collections.abc import Iterable
 from functools import partial
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from nodes.packs.facts import PackFacts
 
 
+log = logging.getLogger("loomis.packs")
+
+
 async def scripts(request: Request) -> Response:
     """The paths of all scripts of packs, which the frontend imports."""
     found = []
@@ -36,10 +40,12 @@ def pack_routes(packs: Iterable["PackFacts"]) -> list[BaseRoute]:
     for pack in packs:
         for method, path in pack.routes:
             routes += _forwarded(pack.name, method, path)
-        for name, folder in pack.web.items():
-            routes.append(Mount(f"/extensions/{name}", Frontend(directory=folder)))
-        for prefix, folder in pack.files.items():
-            routes.append(Mount(prefix, Frontend(directory=folder)))
+        folders = {f"/extensions/{name}": folder for name, folder in pack.web.items()} | pack.files
+        for prefix, folder in folders.items():
+            if Path(folder).is_dir():
+                routes.append(Mount("/" + prefix.strip("/"), Frontend(directory=folder)))
+            else:
+                log.warning("The folder %s of the node pack %s is not there.", folder, pack.name)
     return routes
 
 

@@ -1,5 +1,6 @@
 """Who is let in: the address that is served, the token, names and origins that are accepted, and bounds."""
 
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -12,20 +13,21 @@ from server.security.hosts import is_loopback, split_origin
 
 SHORTEST_TOKEN = 16
 MB = 2**20
+UPLOADS = re.compile(r"/api/v1/files/.+|(/api)?/upload/(image|mask)|/api/v2/assets", re.DOTALL)
+"""The paths whose routes write what comes to disk, block by block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on what clients send. Sizes are in bytes, rates per second and address.
 
-    ``body`` bounds a request, ``upload`` one to a path below ``upload_paths``. ``connections`` are open at once,
+    ``body`` bounds a request, ``upload`` one whose path matches `UPLOADS` as a whole. ``connections`` are open at once,
     ``connections_each`` of them from one address. ``header_seconds`` is how long a connection may take until its first
     request is there, ``stall_seconds`` how long a body may stand still.
     """
 
     body: int = 64 * MB
     upload: int = 1024 * MB
-    upload_paths: tuple[str, ...] = ("/api/v1/files/", "/upload/", "/api/upload/", "/api/v2/assets")
     connections: int = 800
     connections_each: int = 400
     connection_rate: float = 1000

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.security.access import Access
+from server.security.access import UPLOADS, Access
 from server.security.hosts import is_loopback, party
 from server.security.login import ask_for_token, login
 from server.security.rates import Buckets
@@ -98,7 +98,7 @@ class Guard:
 
     def _limit(self, asked: Asked) -> int:
         limits = self.access.limits
-        return limits.upload if asked.path.startswith(limits.upload_paths) else limits.body
+        return limits.upload if UPLOADS.fullmatch(asked.path) else limits.body
 
     def _bounded(self, asked: Asked, receive: Receive) -> Receive:
         """Return ``receive`` that raises as soon as a body without a stated length grows too large."""

@@ -54,7 +54,7 @@ class ProcessCarrier:
         """Wait for reports.
 
         Raises:
-            WorkerDied: the process has ended.
+            WorkerDied: the process has ended, or said what can't be read.
         """
         process = self._process
         assert process and process.stdout
@@ -62,8 +62,13 @@ class ProcessCarrier:
             data = await process.stdout.read(CHUNK)
             if not data:
                 raise await self._death(process)
-            self._decoder.feed(data)
-            reports = [report for batch in self._decoder for report in decode(batch)]
+            try:
+                self._decoder.feed(data)
+                reports = [report for batch in self._decoder for report in decode(batch)]
+            except Exception as error:  # whatever it is: what comes after it can't be read either
+                process.kill()
+                message = f"The worker said what can't be read: {type(error).__name__}."
+                raise WorkerDied(message, "".join(self._tail)) from error
             if reports:
                 return reports
 

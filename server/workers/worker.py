@@ -22,7 +22,10 @@ from server.workers.contract import Ended, Order, Progressed, Report, Told
 from server.workers.outbox import Outbox
 
 MOST_ASKED = 4
-"""Questions to node packs that are answered at the same time."""
+"""Questions about nodes of packs that are answered at the same time."""
+
+MOST_REQUESTED = 16
+"""Requests to routes of packs that are answered at the same time. They may wait for long, and hold up no question."""
 
 PREVIEW_SECONDS = 0.2
 """A node's preview is made this often at most."""
@@ -59,6 +62,7 @@ class Worker:
         self._looked_at = False
         self._previewed: dict[str, float] = {}
         self._asked = ThreadPoolExecutor(MOST_ASKED, thread_name_prefix="loomis-asked")
+        self._requested = ThreadPoolExecutor(MOST_REQUESTED, thread_name_prefix="loomis-requested")
 
     def take(self, orders: Sequence[Order]) -> None:
         """Take orders; from any thread."""
@@ -87,7 +91,7 @@ class Worker:
             case contract.Ping():
                 self._outbox.add(contract.Pong())
             case contract.Ask():
-                self._asked.submit(self._answer, order)
+                (self._requested if order.what == "request" else self._asked).submit(self._answer, order)
             case contract.Close():
                 self._closing = True
                 self._cancel.set()

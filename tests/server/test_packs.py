@@ -83,6 +83,7 @@ def test_the_routes_of_packs_are_answered_by_the_worker(server: ServerProcess, p
     status, headers, body = ask(server, "POST", f"{prefix}/web_pack/set", {"calls": -1})
     assert (status, headers["x-why"], body) == (422, "negative", b"no")
     assert ask(server, "GET", f"{prefix}/web_pack/fails")[0] == 500
+    assert ask(server, "GET", f"{prefix}/web_pack/large")[::2] == (502, b"The node pack answered with more than 32 MB.")
     assert ask(server, "DELETE", f"{prefix}/web_pack/set")[0] == 405
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from engine.errors import SettingError
-from server.security.access import read_access
+from server.security.access import UPLOADS, read_access
 
 TOKEN = "0123456789abcdef"
 
@@ -60,3 +60,14 @@ def test_a_token_is_not_shown():
 def test_an_origin_has_a_scheme_and_a_host(origin):
     with pytest.raises(SettingError, match="no origin"):
         read_access("127.0.0.1", 1, origins=[origin])
+
+
+@pytest.mark.parametrize(
+    ("path", "large"),
+    [
+        ("/upload/image", True), ("/api/upload/mask", True), ("/api/v1/files/input/a/b.png", True),
+        ("/api/v2/assets", True), ("/api/v2/assets/from-hash", False), ("/upload/pack", False), ("/prompt", False),
+    ],
+)  # fmt: skip
+def test_only_routes_that_stream_to_disk_take_large_bodies(path: str, large: bool):
+    assert bool(UPLOADS.fullmatch(path)) == large

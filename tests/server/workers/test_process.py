@@ -50,6 +50,18 @@ async def test_a_death_says_how_and_the_last_words(tmp_path: Path, capsys: pytes
     await carrier.close()
 
 
+async def test_a_worker_that_says_too_much_at_once_is_as_good_as_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("server.workers.contract.LARGEST", 100)
+    carrier = ProcessCarrier(options(tmp_path), "cpu", VOCABULARY)
+    await carrier.start()
+    carrier.send([Run("a" * 1000, encode(Submission(shown(1))))])
+    with pytest.raises(WorkerDied, match="can't be read: BufferFull"):
+        while True:
+            await carrier.receive()
+    assert carrier._process and await carrier._process.wait() == -signal.SIGKILL
+    await carrier.close()
+
+
 async def test_a_worker_ends_when_its_server_is_gone(tmp_path: Path):
     carrier = ProcessCarrier(options(tmp_path), "cpu", VOCABULARY)
     await carrier.start()

@@ -29,6 +29,11 @@ async def fails(request):
     raise ValueError("it does")
 
 
+@routes.get("/web_pack/large")
+async def large(request):
+    return web.Response(body=bytes(2**25 + 1))
+
+
 class Count:
     """Counts its calls and sends the number."""
 
