@@ -1,6 +1,7 @@
-"""Packs install nothing: a process that loads packs starts no pip."""
+"""Packs install and download nothing of themselves: a process that loads packs starts no pip, and asks no hub."""
 
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -21,6 +22,12 @@ class Installs(LoomisError):
     """A pack tried to install software."""
 
     code = "pack_installs"
+
+
+def stay_offline() -> None:
+    """Let the libraries of model hubs work from what is on disk, unless the user set them otherwise."""
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
+        os.environ.setdefault(name, "1")
 
 
 @cache

@@ -19,6 +19,7 @@ from nodes.lazy import lazy
 from nodes.packs import current
 from nodes.packs.facts import PACK, PackFacts
 from nodes.packs.find import Pack, find_packs
+from nodes.packs.guard import stay_offline
 from nodes.packs.held import HELD, held_spec
 from nodes.packs.packs import Packs
 from nodes.packs.spec import ADAPTER, Hooks, HooksHere, node_spec
@@ -52,6 +53,7 @@ def open_packs(
     Raises:
         SettingError: a folder is not there.
     """
+    stay_offline()
     shelf = Shelf(find_packs(folders), places, data, describe)
     registry = Registry()
     registry.specs.update(ours.specs)

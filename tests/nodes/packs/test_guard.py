@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from nodes.packs.guard import FailingPopen, Installs, failing, forbid_installs
+from nodes.packs.guard import FailingPopen, Installs, failing, forbid_installs, stay_offline
 
 
 @pytest.mark.parametrize("command", [
@@ -37,3 +37,10 @@ def test_other_programs_are() -> None:
     forbid_installs()
     done = subprocess.run([sys.executable, "-c", "print('pip', 'wheel')"], capture_output=True, text=True, check=True)
     assert done.stdout == "pip wheel\n"
+
+
+def test_hubs_are_not_asked_unless_the_user_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("TRANSFORMERS_OFFLINE", "0")
+    stay_offline()
+    assert (os.environ["HF_HUB_OFFLINE"], os.environ["TRANSFORMERS_OFFLINE"]) == ("1", "0")
