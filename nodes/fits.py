@@ -40,12 +40,12 @@ def misfits(nodes: Mapping[str, BoundNode], folders: Folders) -> list[Fault]:
     """Return a fault for every node that gets a latent of one family and a VAE or model of another.
 
     Files are looked into only where a latent meets another file than the one it comes from. What a file does not tell
-    is no fault, and nor is what comes through a node that is not ours.
+    is no fault, and nor is what goes into a node that is not ours, or comes from one.
     """
     found: list[Fault] = []
     for node in nodes.values():
         latent, partner = _link(node, ("LATENT",)), _link(node, MEANING)
-        if latent is None or partner is None:
+        if latent is None or partner is None or node.spec.foreign:
             continue
         sources = _source(latent[1], nodes), _source(partner[1], nodes)
         if None in sources or sources[0] == sources[1]:
@@ -60,7 +60,7 @@ def misfits(nodes: Mapping[str, BoundNode], folders: Folders) -> list[Fault]:
 
 def _misfit(node: BoundNode, input: str, named: list[str]) -> Fault:
     return Fault(
-        "latent_of_another_family",
+        "custom_validation_failed",
         f"Node {node.id}: a latent of {named[0]} does not fit {named[1]}.",
         node=node.id,
         class_type=node.spec.type,

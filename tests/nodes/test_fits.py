@@ -57,6 +57,8 @@ def test_a_foreign_node_may_change_what_a_latent_means(folders: Folders) -> None
     foreign = replace(SPECS["LatentUpscaleBy"], foreign="pack", version="1")
     between = BoundNode("f", foreign, {}, {"samples": Link("s", 0)})
     assert misfits(graph(between, last="f"), folders) == []
+    own = graph()["d"]
+    assert misfits({**graph(), "d": own._replace(spec=replace(own.spec, foreign="pack"))}, folders) == []
 
 
 def test_cycles_and_files_that_are_gone_are_for_others_to_tell(folders: Folders) -> None:

@@ -140,7 +140,7 @@ def test_a_vae_of_another_family_than_the_model_is_told_before_anything_runs(eng
     with pytest.raises(ValidationError) as caught:
         engine.run(workflow(**changes), on_event=events.append)
     (fault,) = caught.value.faults
-    assert (fault.node, fault.input, fault.code) == ("decoded", "samples", "latent_of_another_family")
+    assert (fault.node, fault.input, fault.code) == ("decoded", "samples", "custom_validation_failed")
     assert fault.message == f"Node decoded: a latent of {given} does not fit {wanted}." and events == []
 
 
@@ -184,7 +184,7 @@ with Engine(vocabulary(), folders=Folders(models=(Path({str(engine.folders.model
         print(error.faults[0].code, "torch" in sys.modules)
 """
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["latent_of_another_family", "False"]
+    assert found.stdout.split() == ["custom_validation_failed", "False"]
 
 
 def test_what_fits_runs_after_all_that(engine):
