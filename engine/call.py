@@ -165,7 +165,7 @@ def wire_of(outcome: Outcome, key: bytes, spec: NodeSpec, index: int, value: Any
             digest = opaque_identity(key, index, place, pure=spec.pure)
             outcome.values[digest] = Cached(Opaque(item, digest), None)
         else:
-            if packed.beside > packed.nbytes // LOOSE:
+            if spec.foreign or packed.beside > packed.nbytes // LOOSE:  # a foreign node may keep what it gave
                 packed = packed.copied()
                 item = unpack(packed)
             digest = packed.digest

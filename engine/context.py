@@ -51,8 +51,6 @@ class Environment:
         self.folders = folders
         self.locator = locator
         self.services: dict[type, Any] = {}
-        self.copying: set[str] = set()
-        """The packs whose nodes changed an input in place once: they get copies."""
         self.lock = threading.RLock()
 
     def use(self, service: Callable[["Environment"], T]) -> T:

@@ -1,17 +1,16 @@
 """Changes in place: a node must leave its inputs as they are, for other nodes share them.
 
-When one of ours does not, that is an error. A foreign node can't be mended: what it changed is dropped, made again for
-whoever needs it, and from then on all nodes of its pack get copies. It gets a copy at once of what another node may
-read meanwhile.
+When one of ours does not, that is an error. A foreign node can't be mended, and what it does through NumPy, or later
+with what it kept, nobody sees: it always gets copies.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from engine.binding import BoundNode
 from engine.errors import InputError
-from engine.values import NoByteForm, pack, unpack
+from engine.values import NoByteForm, pack, unpack, wire_name
 
 PLAIN = frozenset({int, float, str, bool, bytes, type(None)})
 
@@ -41,11 +40,18 @@ def changed(before: Sequence[tuple[str, Any, int]]) -> list[str]:
 
 
 def copied(value: Any) -> Any:
-    """Return an equal value that shares nothing with this one. One without a byte form is returned as it is."""
+    """Return an equal value that shares nothing with this one but what has no byte form."""
     try:
         return unpack(pack(value).copied())
     except NoByteForm:
-        return value
+        pass
+    if type(value) in (list, tuple):
+        return type(value)(map(copied, value))
+    if type(value) is dict:
+        return {name: copied(item) for name, item in value.items()}
+    if wire_name(type(value)):
+        return replace(value, **{each.name: copied(getattr(value, each.name)) for each in fields(value)})
+    return value
 
 
 def _tensors(value: Any) -> Sequence[Any]:

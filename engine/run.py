@@ -248,7 +248,6 @@ class Run:
                 task.why = reason(task.node, self._tasks.known(task) or {}, self._memo)
             self._expander.check_ends(task, missing)
             if self._claims.take(task, missing):
-                task.shared = bool(task.node.spec.foreign) and self._tasks.shared(task)
                 self._dispatch.add(task, missing)
 
     def _remember(self, task: Task) -> None:
@@ -267,8 +266,6 @@ class Run:
     def _done(self, task: Task, completion: Completion) -> None:
         """Back in the loop: take what a lane made."""
         self._claims.release(task)
-        if completion.changed:
-            self._tasks.keep_or_make()
         if completion.error:
             self._fail(completion.error)
             return

@@ -19,8 +19,7 @@ class Task:
 
     ``sources`` are the ids of the nodes it needs; ``asked`` the lazy inputs it needs, to be changed by ``ask`` only;
     ``pending`` counts the users that are not done; ``forced`` means that it must run though its row is there;
-    ``shows`` that it expanded into a graph with output nodes; ``shared`` that others may read what it gets while it
-    runs.
+    ``shows`` that it expanded into a graph with output nodes.
     """
 
     node: BoundNode
@@ -39,7 +38,6 @@ class Task:
     done: bool = False
     forced: bool = False
     shows: bool = False
-    shared: bool = False
 
     def __post_init__(self) -> None:
         self._find_sources()

@@ -124,17 +124,6 @@ class Tasks:
         """Whether a value can be had without computing."""
         return digest in self._held or self._memo.has(digest)
 
-    def shared(self, task: Task) -> bool:
-        """Whether another node may read what a task gets while it runs: one that does not wait for it."""
-        others = {user for id in task.sources for user in self.by_id[id].users if not user.done} - {task}
-        below: set[Task] = set()
-        stack = [task] if others else []
-        while stack:
-            waiting = set(stack.pop().users) - below
-            below |= waiting
-            stack += waiting
-        return not others <= below
-
     def have(self, outputs: Iterable[Digests]) -> bool:
         """Whether all values on some wires can be had without computing."""
         return all(self.has(digest) for digests in outputs for digest in digests)
@@ -148,12 +137,6 @@ class Tasks:
         except Lost:
             return False
         return True
-
-    def keep_or_make(self) -> None:
-        """See that the wanted nodes that are done have their values, after somebody spoiled some."""
-        for id in self.wanted:
-            if id in self.by_id and self.by_id[id].done and not self.keep_wanted(self.by_id[id]):
-                self.again(id)
 
     def values_are_there(self, task: Task, missing: Sequence[int]) -> bool:
         """Whether every value that the calls need can be had; producers of those that are gone run again."""

@@ -23,16 +23,12 @@ from engine.values import Opaque
 
 @dataclass(slots=True)
 class Completion:
-    """What came of a node's calls: outcomes and rows by call, files, or what went wrong, or values that were gone.
-
-    ``changed`` are inputs that a foreign node changed in place.
-    """
+    """What came of a node's calls: outcomes and rows by call, files, or what went wrong, or values that were gone."""
 
     done: dict[int, tuple[Outcome, Row | None]] = field(default_factory=dict)
     placed: dict[int, Placed] = field(default_factory=dict)
     error: LoomisError | None = None
     lost: tuple[bytes, ...] = ()
-    changed: set[str] = field(default_factory=set)
 
 
 class Work:
@@ -70,7 +66,7 @@ class Work:
                 try:
                     outcome = invoke(task.node, task.calls[index], given)
                 finally:
-                    self._see_changes(task, index, changed(before), completion)
+                    self._see_changes(task, index, changed(before))
                 self._keep(task, index, outcome, completion)
         except KeyboardInterrupt:
             raise
@@ -89,7 +85,7 @@ class Work:
                 try:
                     outcome = await invoke_async(task.node, task.calls[index], given)
                 finally:
-                    self._see_changes(task, index, changed(before), completion)
+                    self._see_changes(task, index, changed(before))
                 self._keep(task, index, outcome, completion)
         except Exception as failure:
             self._failed(failure, task, completion)
@@ -128,24 +124,18 @@ class Work:
             return
         completion.error = located(failure, task.node)
 
-    def _see_changes(self, task: Task, index: int, names: Sequence[str], completion: Completion) -> None:
+    def _see_changes(self, task: Task, index: int, names: Sequence[str]) -> None:
         """Forget values that a call changed in place.
 
         Raises:
-            ChangedInput: the node is one of ours.
+            ChangedInput: there are such.
         """
         for name in names:
             digests = task.calls[index].inputs.get(name, ())
             self.held.drop(digests)
             self.memo.forget(digests)
-        spec = task.node.spec
-        if names and not spec.foreign:
-            raise ChangedInput(task.node, names[0])
         if names:
-            completion.changed.update(names)
-            self.environment.copying.add(spec.foreign)
-            message = f"{spec.type} changed its input {names[0]} in place. Nodes of {spec.foreign} get copies now."
-            self.emit(events.Warned, message=message, node=task.node.id)
+            raise ChangedInput(task.node, names[0])
 
     def _context(self, task: Task) -> Context:
         id = task.node.id
@@ -160,7 +150,7 @@ class Work:
 
     def _given(self, task: Task, index: int) -> tuple[dict[str, Any], Sequence[tuple[str, Any, int]]]:
         """Return a call's arguments, and the versions of the tensors in them that the node must not change."""
-        copies = task.shared or task.node.spec.foreign in self.environment.copying
+        copies = bool(task.node.spec.foreign)
         given = arguments(
             task.node,
             task.calls[index],

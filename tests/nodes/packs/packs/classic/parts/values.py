@@ -77,10 +77,11 @@ class Darken:
 
     @classmethod
     def INPUT_TYPES(s):
-        return {"required": {"image": ("IMAGE",)}}
+        return {"required": {"image": ("IMAGE",), "how": (["torch", "numpy", "data"],)}}
 
-    def darken(self, image):
-        image *= 0.5
+    def darken(self, image, how):
+        pixels = {"torch": image, "numpy": image.numpy(), "data": image.data}[how]
+        pixels *= 0.5
         return (image,)
 
 
