@@ -9,7 +9,7 @@ from engine.choices import BadInput, Choices, nearest
 from engine.errors import Fault, LoomisError, shortened
 from engine.graph import SEQUENCE, Link, Node, is_link
 from engine.node import Registry
-from engine.schema import NodeSpec, Port
+from engine.schema import Mentions, NodeSpec, Port
 
 COMPARED = 100
 """Nodes among which the one that a wrong link may mean is looked for: all of them would take long in a large graph."""
@@ -65,7 +65,7 @@ def bind(
                 continue
             wrapped = isinstance(value, dict) and "__value__" in value
             literals[name] = cast(value["__value__"] if wrapped else value, port, choices)
-            if port.mentions and isinstance(literals[name], str):
+            if isinstance(port.mentions, Mentions) and isinstance(literals[name], str):
                 choices.check_mentions(literals[name], port.mentions)
             if name in spec.validate:
                 _custom(spec.validate[name], port, literals[name])

@@ -122,6 +122,17 @@ def confined(name: str, longest: int = LONGEST_PART) -> Path:
     return Path(path)
 
 
+def files_below(folders: Iterable[str], name: object) -> list[Path]:
+    """Return the files below some folders that ``name`` means: a path with the suffix of models, or without."""
+    try:
+        relative = confined(str(name), LONGEST_PART - max(map(len, SUFFIXES)))
+    except FileError:
+        return []
+    paths = [Path(folder, relative) for folder in folders]
+    whole = [path.with_name(path.name + suffix) for path in paths for suffix in ("", *sorted(SUFFIXES))]
+    return [path for path in whole if path.is_file()]
+
+
 def inside(root: Path, name: str, *, new: bool = False, hidden: bool = False) -> Path:
     """Return the path below ``root`` that somebody who may see only ``root`` means. It need not be there.
 

@@ -12,10 +12,10 @@ from typing import Any
 from engine.call import Outcome
 from engine.errors import LoomisError
 from engine.fingerprints import fingerprint
-from engine.folders import Folders, Place
+from engine.folders import Folders, Place, files_below
 from engine.memory import Cached
 from engine.rows import Row
-from engine.schema import Files, FileSource, Mentions, NodeSpec
+from engine.schema import Files, FilesBelow, FileSource, Mentions, NodeSpec
 from engine.shown_files import shown_files
 from engine.store import MISSING, Store
 from engine.values import Opaque, pack
@@ -145,13 +145,16 @@ class Memo:
         return found
 
     def fingerprint(self, source: FileSource, name: str) -> str:
-        """Return the fingerprint of the file that an input names, or of those that a text mentions; empty for none."""
+        """Return the fingerprint of the file that an input names, or of those that it may mean; empty for none."""
         if isinstance(source, Mentions):
             named = [self.folders.named(source.folder, found) for found in re.findall(source.pattern, name)]
             return " ".join(self.fingerprint(Files(source.folder), found) for found in named if found)
+        if isinstance(source, FilesBelow):
+            return " ".join(map(self._fingerprint, files_below(source.folders, name)))
         path = self.folders.model(source.folder, name) if isinstance(source, Files) else self.folders.input_file(name)
-        if path is None:
-            return ""
+        return self._fingerprint(path) if path else ""
+
+    def _fingerprint(self, path: Path) -> str:
         found = fingerprint(path, self.store.files)
         self._paths[found] = path
         return found

@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.binding import BoundNode
 from engine.fingerprints import KnownFiles, whole_digest
-from engine.folders import Folders
+from engine.folders import Folders, files_below
 from engine.formats import Diagnostic, Loaded
 from engine.formats.detect import is_api
-from engine.node import Files, InputFile, Mentions
+from engine.schema import Files, FilesBelow, FileSource, InputFile, Mentions
 from engine.settings import Settings
 
 PICKS = frozenset({"dynamic_prompt", "random_seed"})
@@ -108,9 +108,7 @@ class Provenance:
             yield {"kind": kind, "name": file, "blake3": whole_digest(path, self.known)}
 
 
-def _named(
-    source: Files | InputFile | Mentions | None, value: Any, folders: Folders
-) -> Iterator[tuple[str, str, Path]]:
+def _named(source: FileSource | None, value: Any, folders: Folders) -> Iterator[tuple[str, str, Path]]:
     """Yield kind, name and path of the files that a literal names."""
     match source:
         case Files(folder):
@@ -121,6 +119,9 @@ def _named(
             path = folders.input_file(value)
             if path:
                 yield "input", value, path
+        case FilesBelow(roots):
+            for path in files_below(roots, value):
+                yield path.parent.name, str(value), path
         case Mentions(folder, pattern):
             for mentioned in re.findall(pattern, value):
                 name = folders.named(folder, mentioned)

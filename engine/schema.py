@@ -44,6 +44,16 @@ class Mentions:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesBelow:
+    """The input may name a file below one of these folders, with or without its suffix, or none.
+
+    The content of each file that it names is in the key.
+    """
+
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lazy:
     """The input is made only when the node's ``lazy`` function names it."""
 
@@ -71,7 +81,7 @@ class Widget:
         self.options = options
 
 
-FileSource = Files | InputFile | Mentions
+FileSource = Files | InputFile | Mentions | FilesBelow
 
 
 # What a function may return besides its outputs.
@@ -151,7 +161,7 @@ class Port:
     maximum: float | None = None
     choices: tuple[Choice, ...] | Files | InputFile | None = None
     lazy: bool = False
-    mentions: Mentions | None = None
+    mentions: Mentions | FilesBelow | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     any_value: bool = False
     any_link: bool = False

@@ -4,14 +4,14 @@ import inspect
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
-from engine.folders import KINDS, Folders
+from engine.folders import Folders
 from nodes.packs import current
 from nodes.packs.facts import InputFacts, NodeFacts, OutputFacts, PackFacts
 from nodes.packs.find import Pack
 from nodes.packs.load import LoadedPack, PackFailed, failed, load_pack
+from nodes.packs.named import Named
 from nodes.packs.names.server import PromptServer
 from nodes.packs.routes import routes_of
 from nodes.packs.watch import Watch
@@ -44,11 +44,10 @@ def describe_pack(pack: Pack, folders: Folders) -> PackFacts:
         except PackFailed as error:
             return PackFacts(pack.name, pack.digest, problems=(error.message,), missing=error.missing)
         nodes, problems = _describe_nodes(loaded)
-        nodes = _with_folders(nodes, folders)
     return PackFacts(
         pack.name,
         pack.digest,
-        nodes,
+        Named(folders).nodes(nodes),
         problems,
         {name: str(folder) for name, folder in loaded.web.items()},
         tuple(sorted({(route.method, route.path) for route in routes_of(pack.name)})),
@@ -70,18 +69,6 @@ def _describe_nodes(loaded: LoadedPack) -> tuple[tuple[NodeFacts, ...], tuple[st
         return tuple(nodes), ()
     some = "; ".join(problems[:MOST_TOLD]) + ("; ..." if len(problems) > MOST_TOLD else "")
     return tuple(nodes), (f"{len(problems)} of the nodes of {loaded.pack.name} can't be used: {some}",)
-
-
-def _with_folders(nodes: tuple[NodeFacts, ...], folders: Folders) -> tuple[NodeFacts, ...]:
-    """Return nodes that know which of their choices are the files of a kind of models."""
-    kinds = {names: kind for kind in KINDS if (names := tuple(folders.names(kind)))}
-    return tuple(
-        replace(
-            node,
-            inputs=tuple(replace(each, folder=kinds.get(each.choices or ())) for each in node.inputs),  # type: ignore[arg-type]
-        )
-        for node in nodes
-    )
 
 
 def describe_node(type: str, cls: Any, title: str) -> NodeFacts:

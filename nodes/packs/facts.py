@@ -13,7 +13,8 @@ Choice: TypeAlias = str | int | float | bool
 class InputFacts:
     """One input: a type, or choices; its options as an editor expects them.
 
-    ``folder`` is the kind of models whose files the choices are.
+    ``folder`` is the kind of models whose files the choices are; ``below`` are the folders of files that some of them
+    name.
     """
 
     name: str
@@ -21,6 +22,7 @@ class InputFacts:
     required: bool
     choices: tuple[Choice, ...] | None = None
     folder: str | None = None
+    below: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
 
 

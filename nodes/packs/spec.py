@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Protocol, get_args
 
 from engine.graph import is_link
-from engine.schema import LITERALS, NO_DEFAULT, Files, Hidden, InputFile, NodeSpec, Port, Slot, Token
+from engine.schema import LITERALS, NO_DEFAULT, Files, FilesBelow, Hidden, InputFile, NodeSpec, Port, Slot, Token
 from nodes.lazy import lazy
 from nodes.packs.facts import InputFacts, NodeFacts
 from nodes.packs.packs import Packs
@@ -13,7 +13,7 @@ from nodes.packs.packs import Packs
 calling = lazy("nodes.packs.call")
 hooks = lazy("nodes.packs.hooks")
 
-ADAPTER = 1
+ADAPTER = 2
 """Goes up when a foreign node gives another result because of what it is given here."""
 
 SOCKETS = frozenset({
@@ -135,6 +135,7 @@ def _port(each: InputFacts, facts: NodeFacts) -> Port:
         minimum=bounds[0] if kinds & {"INT", "FLOAT"} else None,
         maximum=bounds[1] if kinds & {"INT", "FLOAT"} else None,
         choices=choices,
+        mentions=FilesBelow(each.below) if each.below else None,
         lazy=bool(options.pop("lazy", False)),
         options=options,
         any_value=facts.checks_types or (not kinds and each.type not in SOCKETS),

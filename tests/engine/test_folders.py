@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import FileError
-from engine.folders import Folders, confined, inside
+from engine.folders import Folders, confined, files_below, inside
 
 
 def make(*paths: Path) -> None:
@@ -173,3 +173,14 @@ def test_links_inside_are_followed_and_links_out_are_not(tmp_path: Path):
     for name in ("out", "out/key", "in/../../secret/key"):
         with pytest.raises(FileError, match="leaves its folder"):
             inside(root, name)
+
+
+def test_files_below_several_folders_with_or_without_their_suffix(tmp_path: Path):
+    for name in ("one/a.pt", "two/a.pt", "two/sub/a"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    folders = [str(tmp_path / "one"), str(tmp_path / "two")]
+    assert files_below(folders, "a.pt") == files_below(folders, "a") == [tmp_path / "one/a.pt", tmp_path / "two/a.pt"]
+    assert files_below(folders, "sub\\a") == [tmp_path / "two/sub/a"]
+    for name in ("", "None", "../two/a.pt", "sub", "a\0", "x" * 250, 3):
+        assert files_below(folders, name) == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 import folder_paths
 
@@ -124,4 +125,28 @@ class Keep:
         return {"ui": {"files": [{"filename": "kept.txt", "subfolder": "kept", "type": "output"}], "text": [text]}}
 
 
-MAPPINGS = {"KeepFile": Keep, "Tell": Tell, "Clock": Clock, "Even": Even, "Typed": Typed, "Later": Later}
+class Pick:
+    """Reads files of models, some of a kind that only the pack knows."""
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "read"
+
+    @classmethod
+    def INPUT_TYPES(s):
+        own = os.path.join(folder_paths.models_dir, "classic_words")
+        folder_paths.add_model_folder_path("classic_words", own)
+        return {
+            "required": {
+                "lora": (["None", *folder_paths.get_filename_list("loras")],),
+                "words": (["None", *folder_paths.get_filename_list("classic_words")],),
+                "vae": (folder_paths.get_filename_list("vae"),),
+            }
+        }
+
+    def read(self, **named):
+        kinds = {"lora": "loras", "words": "classic_words", "vae": "vae"}
+        paths = [folder_paths.get_full_path(kinds[each], name) for each, name in sorted(named.items())]
+        return (" ".join(Path(path).read_text() if path else "-" for path in paths),)
+
+
+MAPPINGS = {"Pick": Pick, "KeepFile": Keep, "Tell": Tell, "Clock": Clock, "Even": Even, "Typed": Typed, "Later": Later}
