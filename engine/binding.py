@@ -154,7 +154,10 @@ def _check(
     """Let a foreign node judge its inputs together."""
     sources = {name: registry.specs.get(nodes[link.node].class_type) for name, link in links.items()}
     types = {name: source.outputs[links[name].slot].type for name, source in sources.items() if source}
-    wrong = spec.check(literals, types) if spec.check else {}
+    try:
+        wrong = spec.check(literals, types) if spec.check else {}
+    except LoomisError as error:
+        wrong = {next(iter(spec.ports)): error.message}
     for name, message in wrong.items():
         value = literals.get(name)
         yield name, BadInput("custom_validation_failed", message, value, None, "Give it another value.")

@@ -1,6 +1,8 @@
 """A server with node packs: their code is in the worker alone."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -109,3 +111,11 @@ def test_files_that_come_are_offered_and_taken(server: ServerProcess) -> None:
     errors = json.loads(body)["node_errors"]["1"]["errors"]
     assert status == 400 and [error["extra_info"]["input_name"] for error in errors] == ["lora"]
     assert choices() == ["new.txt"]
+
+
+def test_a_new_worker_is_asked_when_one_died(server: ServerProcess) -> None:
+    before = server.worker()
+    os.kill(before, signal.SIGKILL)
+    prompt = {"1": {"class_type": "CountCalls", "inputs": {"start": -2, "stop": False}}}
+    server.wait_for(lambda: b"-2 is too small" in ask(server, "POST", "/prompt", {"prompt": prompt})[2])
+    assert server.worker() != before

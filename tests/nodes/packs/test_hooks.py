@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from engine import Engine
 from engine.errors import ValidationError
-from tests.nodes.packs.classic import Bench, bench, node
+from nodes.packs.opening import open_packs
+from tests.nodes.packs.classic import HELPERS, Bench, bench, folders, node
 
 
 @pytest.fixture
@@ -50,3 +52,27 @@ def test_a_node_judges_its_own_inputs(
         classic.engine.check(graph, targets=["1"])
     (found,) = caught.value.faults
     assert (found.code, found.input) == ("custom_validation_failed", fault[0]) and fault[1] in found.message
+
+
+GONE_LATER = """
+class Node:
+    RETURN_TYPES = ()
+    FUNCTION = "go"
+    INPUT_TYPES = classmethod(lambda s: {"required": {"a": ("INT",)}})
+    VALIDATE_INPUTS = classmethod(lambda s, a: True)
+
+    def go(self, a): ...
+
+NODE_CLASS_MAPPINGS = {"GoneLater": Node}
+"""
+
+
+def test_a_pack_that_is_gone_is_a_fault_of_its_node(tmp_path: Path) -> None:
+    pack = tmp_path / "gone.py"
+    pack.write_text(GONE_LATER)
+    spec = open_packs([tmp_path], HELPERS, folders(tmp_path), tmp_path / "packs").registry["GoneLater"]
+    pack.write_text("raise RuntimeError('I am gone')")
+    registry = open_packs([tmp_path], HELPERS, folders(tmp_path), tmp_path / "elsewhere").registry
+    registry.specs["GoneLater"] = spec
+    with Engine(registry, folders=folders(tmp_path)) as engine, pytest.raises(ValidationError, match="I am gone"):
+        engine.check({"1": node("GoneLater", a=1)}, targets=["1"])
