@@ -14,7 +14,7 @@ from engine.errors import LoomisError
 from engine.fingerprints import fingerprint
 from engine.folders import Folders, Place, files_below
 from engine.memory import Cached
-from engine.rows import Row
+from engine.rows import Ran, Row
 from engine.schema import Files, FilesBelow, FileSource, Mentions, NodeSpec
 from engine.shown_files import shown_files
 from engine.store import MISSING, Store
@@ -44,8 +44,8 @@ class Memo:
         self._owner = f"{os.getpid()}-{os.urandom(6).hex()}"
         self._leases: set[bytes] = set()
         self._seconds: dict[str, tuple[float, float] | None] = {}
-        self._traces: dict[str, deque[Mapping[str, Any]]] = {}
-        self._earlier: dict[str, list[Mapping[str, Any]]] = {}
+        self._made: dict[str, deque[Ran]] = {}
+        self._earlier: dict[str, list[Ran]] = {}
         self._paths: dict[str, Path] = {}
 
     def writing_to(self, output: Path) -> "Memo":
@@ -112,7 +112,7 @@ class Memo:
         row = Row(outcome.outputs, tuple(files), outcome.asks or None, outcome.seconds, note)
         if keep:
             self.store.put(key, row, values, type=spec.type)
-            self._traces.setdefault(spec.type, deque(maxlen=TRACES)).appendleft(trace)
+            self._made.setdefault(spec.type, deque(maxlen=TRACES)).appendleft((trace, outcome.seconds))
             if not self._seconds.get(spec.type):
                 self._seconds.pop(spec.type, None)  # it was asked for before anything was known
         return row
@@ -132,16 +132,16 @@ class Memo:
         self._seconds = {}
         self._earlier = {}
 
-    def traces(self, type: str) -> list[Mapping[str, Any]]:
-        """Return what went into a node type, this process's newest first, then what is on disk.
+    def ran(self, type: str) -> list[Ran]:
+        """Return what went into a node type and how long it took, this process's newest first, then what is on disk.
 
         It is what was known at the last ``refresh`` or when it was first asked for after that.
         """
         found = self._earlier.get(type)
         if found is None:
             rows = self.store.recent.rows(type, TRACES)
-            stored = [row.note["trace"] for row in rows if row.note.get("trace")]
-            found = self._earlier[type] = [*self._traces.get(type, ()), *stored]
+            stored = [(row.note["trace"], row.cost) for row in rows if row.note.get("trace")]
+            found = self._earlier[type] = [*self._made.get(type, ()), *stored]
         return found
 
     def fingerprint(self, source: FileSource, name: str) -> str:

@@ -21,6 +21,7 @@ from engine.schema import (
     NO_DEFAULT,
     Artifact,
     Block,
+    Effort,
     Expanded,
     Files,
     Hidden,
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     from engine.folders import Folders
 
 __all__ = [
-    "NO_DEFAULT", "Annotated", "Artifact", "Block", "Expanded", "Field", "Files", "Hidden", "InputFile", "Lazy",
-    "LinkTo", "Mentions", "NodeSpec", "OptionalInput", "Port", "Registry", "Shown", "Slot", "Widget", "node",
+    "NO_DEFAULT", "Annotated", "Artifact", "Block", "Effort", "Expanded", "Field", "Files", "Hidden", "InputFile",
+    "Lazy", "LinkTo", "Mentions", "NodeSpec", "OptionalInput", "Port", "Registry", "Shown", "Slot", "Widget", "node",
     "registry",
 ]  # fmt: skip
 

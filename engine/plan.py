@@ -4,6 +4,7 @@ Every node that a wanted node needs is *remembered*, *runs* (and why), or *depen
 equal value would still be remembered.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from engine.binding import BoundNode
 from engine.errors import LoomisError, shortened
 from engine.failures import located
 from engine.keys import CallInputs, Digests, Static, calls, static_part
-from engine.rows import Row
+from engine.rows import Ran, Row
 from engine.schema import Block, FileSource
 from engine.validate import BoundGraph
 from engine.values import pack
@@ -45,8 +46,8 @@ class MemoView(Protocol):
     def seconds(self, type: str) -> tuple[float, float] | None:
         """Return the range of seconds that this node type took, or None when it never ran."""
 
-    def traces(self, type: str) -> list[Mapping[str, Any]]:
-        """Return what went into the last runs of a node type, newest first."""
+    def ran(self, type: str) -> list[Ran]:
+        """Return what went into the last runs of a node type and the seconds that they took, newest first."""
 
 
 class Step(NamedTuple):
@@ -139,6 +140,13 @@ class Planner:
         return Step(node.id, "runs", why, found, rows, asked=asked, seconds=self._seconds(node))
 
     def _seconds(self, node: BoundNode) -> tuple[float, float]:
+        """Return how long a node should take: as its type did lately, in proportion to its effort where it says so."""
+        efforts = [port.name for port in node.spec.inputs if port.effort and port.name in node.literals]
+        if now := _amount(node.literals, efforts) if efforts else 0.0:
+            pairs = [(_amount(trace, efforts), seconds) for trace, seconds in self.memo.ran(node.spec.type)]
+            rates = [seconds / amount for amount, seconds in pairs if amount]
+            if rates:
+                return min(rates) * now, max(rates) * now
         return self.memo.seconds(node.spec.type) or (0.0, 0.0)
 
     def _mark_evicted(self, steps: dict[str, Step], want_values: Collection[str]) -> None:
@@ -172,6 +180,12 @@ class Planner:
         return step._replace(state="runs", why=GONE, seconds=seconds)
 
 
+def _amount(values: Mapping[str, Any], names: Sequence[str]) -> float:
+    """Return how much there is to do: the product of some numbers, 0 where one is not there."""
+    found = [values.get(name) for name in names]
+    return math.prod(value if isinstance(value, int | float) else 0 for value in found)
+
+
 def needed_links(node: BoundNode, asked: Collection[str]) -> Mapping[str, Any]:
     """Return the links that a node needs: all that are not lazy, and the lazy ones it asked for."""
     if node.spec.lazy is None:
@@ -199,7 +213,7 @@ def known_digests(
 
 def reason(node: BoundNode, known: Mapping[str, Digests], memo: MemoView) -> str:
     """Say why a node runs: what changed since the most similar earlier run of its type."""
-    before = memo.traces(node.spec.type)
+    before = [trace for trace, _ in memo.ran(node.spec.type)]
     if not before:
         return "never run"
     now = trace(node, known)

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgpack
 from blake3 import blake3
 
 CHECK_BYTES = 8
 EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+Ran: TypeAlias = tuple[Mapping[str, Any], float]
+"""What went into an earlier run of a node type, in few bytes, and the seconds that it took."""
 
 
 class Row(NamedTuple):

@@ -81,6 +81,10 @@ class Widget:
         self.options = options
 
 
+class Effort:
+    """Says of a number that the node takes longer in proportion to it: steps of a sampler, say."""
+
+
 FileSource = Files | InputFile | Mentions | FilesBelow
 
 
@@ -151,6 +155,7 @@ class Port:
 
     ``any_value`` says that any literal may stand in for a link, ``any_link`` that outputs of any type may be linked:
     foreign nodes judge these themselves. With ``raw`` they get the link itself, as ``[id, slot]``, not its value.
+    ``effort`` says that the time a node takes is in proportion to the value.
     """
 
     name: str
@@ -166,6 +171,7 @@ class Port:
     any_value: bool = False
     any_link: bool = False
     raw: bool = False
+    effort: bool = False
 
     @property
     def files(self) -> "FileSource | None":

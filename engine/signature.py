@@ -16,6 +16,7 @@ from engine.errors import DefinitionError
 from engine.schema import (
     NO_DEFAULT,
     Block,
+    Effort,
     Expanded,
     Files,
     Hidden,
@@ -213,6 +214,7 @@ def _port(where: str, name: str, default: Any, hint: Any, as_list: bool) -> Port
         choices=choices,
         lazy=any(isinstance(mark, Lazy) for mark in marks),
         mentions=next((mark for mark in marks if isinstance(mark, Mentions)), None),
+        effort=any(isinstance(mark, Effort) for mark in marks),
         options=options,
     )
     _check_default(where, port)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from engine.node import Field, Widget
+from engine.node import Effort, Field, Widget
 
 MAX_SIDE = 16384
 """The longest side of a picture, in pixels."""
@@ -22,5 +22,5 @@ ImageMethod = Literal["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
 LatentMethod = Literal["nearest-exact", "bilinear", "area", "bicubic", "bislerp"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0), Widget(step=0.01)]
 Seed = Annotated[int, Field(ge=0, lt=2**64), Widget(control_after_generate=True)]
-Steps = Annotated[int, Field(ge=1, le=10_000)]
+Steps = Annotated[int, Field(ge=1, le=10_000), Effort()]
 Cfg = Annotated[float, Field(ge=0.0, le=100.0), Widget(step=0.1, round=0.01)]

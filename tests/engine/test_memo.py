@@ -65,15 +65,15 @@ def test_an_opaque_value_comes_back_as_itself(memo: Memo):
 def test_what_the_last_runs_of_a_type_got_newest_first(memo: Memo):
     for i in range(TRACES + 3):
         memo.remember(WORDS["Add"], b"%d" % i, outcome(i), {"a": i})
-    assert [trace["a"] for trace in memo.traces("Add")] == list(range(TRACES + 2, 2, -1))
-    assert memo.traces("Half") == []
+    assert [trace["a"] for trace, _ in memo.ran("Add")] == list(range(TRACES + 2, 2, -1))
+    assert memo.ran("Half") == []
 
 
 def test_traces_outlive_the_process(tmp_path: Path):
     for _ in range(2):
         with Store(tmp_path / "store", memory_bytes=10_000, disk_bytes=10**6) as store:
             memo = Memo(store, Folders())
-            found = memo.traces("Add")
+            found = [trace for trace, _ in memo.ran("Add")]
             memo.remember(WORDS["Add"], b"k", outcome(5, notes={"text": ["x"]}), {"a": 1, "b": b"12345678"})
     assert found == [{"a": 1, "b": b"12345678"}]
 
@@ -84,12 +84,12 @@ def test_what_another_process_ran_is_known_after_a_refresh(tmp_path: Path):
         Store(tmp_path / "store", memory_bytes=10_000, disk_bytes=10**6) as theirs,
     ):
         memo = Memo(ours, Folders())
-        assert memo.traces("Add") == []
+        assert memo.ran("Add") == []
         Memo(theirs, Folders()).remember(WORDS["Add"], b"k", outcome(5), {"a": 1})
         theirs.flush()
-        assert memo.traces("Add") == []
+        assert memo.ran("Add") == []
         memo.refresh()
-        assert memo.traces("Add") == [{"a": 1}]
+        assert [trace for trace, _ in memo.ran("Add")] == [{"a": 1}]
 
 
 def test_seconds_are_as_known_at_the_last_refresh(memo: Memo):

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from engine import Folders, Registry
 from engine.graph import read_graph
-from engine.node import Block
+from engine.node import Block, Effort, Field, Shown
 from engine.plan import BLOCKED, Plan, Planner, joined, trace
-from engine.rows import Row
+from engine.rows import Ran, Row
 from engine.schema import FileSource
 from engine.validate import validate
 from engine.values import pack
@@ -24,6 +24,7 @@ class View:
     times: dict[str, tuple[float, float]] = field(default_factory=dict)
     before: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     missing_files: bool = False
+    took: float = 1.0
 
     def row(self, key: bytes) -> Row | None:
         return self.rows.get(key)
@@ -40,8 +41,8 @@ class View:
     def seconds(self, type: str) -> tuple[float, float] | None:
         return self.times.get(type)
 
-    def traces(self, type: str) -> list[Mapping[str, Any]]:
-        return self.before.get(type, [])
+    def ran(self, type: str) -> list[Ran]:
+        return [(trace, self.took) for trace in self.before.get(type, [])]
 
 
 def nothing(source: FileSource, name: str) -> str:
@@ -154,6 +155,24 @@ def test_expected_seconds_are_a_range():
     made = plan(view)
     assert made.steps["1"].seconds == (1.0, 2.0) and made.steps["2"].seconds == (0.0, 4.0)
     assert made.seconds == (1.0, 6.5)
+
+
+def test_what_takes_longer_in_proportion_is_expected_to():
+    words = Vocabulary()
+
+    @words.registry.node("Steps", output_node=True)
+    def steps(steps: Annotated[int, Field(ge=0), Effort()] = 1) -> Shown[None]:
+        return Shown(None)
+
+    def expected(view: View, **inputs: Any) -> tuple[float, float]:
+        bound = validate(read_graph({"1": n("Steps", **inputs)}), words.registry, Folders())
+        return Planner(bound, view, (), nothing).plan().steps["1"].seconds
+
+    times = {"Steps": (0.5, 5.0)}
+    assert expected(View(times=times), steps=40) == (0.5, 5.0), "nothing is known of what it had to do"
+    view = View(times=times, before={"Steps": [{"steps": 10}, {"steps": 20}, {"steps": 0}, {}]}, took=2.0)
+    assert expected(view, steps=40) == (4.0, 8.0) and expected(view, steps=5) == (0.5, 1.0)
+    assert expected(view, steps=0) == (0.5, 5.0)
 
 
 LAZY = {
