@@ -91,6 +91,7 @@ class Context:
         report: Callable[[int, int, Callable[[], bytes] | None], None],
         cancelled: Callable[[], bool],
         warn: Callable[[str], None],
+        places: Folders | None = None,
     ) -> None:
         self.node = node
         self.environment = environment
@@ -98,6 +99,8 @@ class Context:
         self._cancelled = cancelled
         self.warn = warn
         """Tell the user something that costs no result."""
+        self.places = places or environment.folders
+        """Where files go: the folders, unless the run writes elsewhere."""
         self.exact = True
         """Whether the result is what the node's inputs and the settings ask for, and may be remembered."""
 

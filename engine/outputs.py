@@ -88,8 +88,12 @@ class Outputs:
         return Placed(tuple(files), written)
 
     def shown(self, notes: Mapping[str, list[Any]], written: bool) -> Placed | None:
-        """Return where the files are that a foreign node wrote itself, now or before; None where there are none."""
-        files = [{**item, "kind": name, "path": str(path)} for name, item, path in shown_files(notes, self.folders)]
+        """Return where the files are that a foreign node wrote itself, now or before; None where there are none.
+
+        One that knows the output folder from before writes there, though the run writes elsewhere.
+        """
+        found = shown_files(notes, self.folders, self.memo.folders)
+        files = [{**item, "kind": name, "path": str(path)} for name, item, path in found]
         return Placed(tuple(files), written) if files else None
 
     def _spliced(self, data: bytes, suffix: str, node: str, index: int) -> bytes:

@@ -9,12 +9,16 @@ from engine.folders import PLACES, Folders
 KEYS = frozenset({"filename", "subfolder", "type"})
 
 
-def shown_files(notes: Mapping[str, list[Any]], folders: Folders) -> Iterator[tuple[str, Mapping[str, Any], Path]]:
-    """Yield the files among what a node shows: the name that it is shown under, what says where it is, its path."""
+def shown_files(notes: Mapping[str, list[Any]], *folders: Folders) -> Iterator[tuple[str, Mapping[str, Any], Path]]:
+    """Yield the files among what a node shows: the name that it is shown under, what says where it is, its path.
+
+    That is in the first of the folders where it is there, else in the first.
+    """
     for name, items in notes.items():
         for item in items:
             if is_file(item):
-                yield name, item, folders.place(item["type"]) / item["subfolder"] / item["filename"]
+                paths = [each.place(item["type"]) / item["subfolder"] / item["filename"] for each in folders]
+                yield name, item, next((path for path in paths if path.is_file()), paths[0])
 
 
 def is_file(item: Any) -> bool:

@@ -146,7 +146,7 @@ class Work:
         def warn(message: str) -> None:
             self.emit(events.Warned, message=message, node=id)
 
-        return Context(id, self.environment, report, self.stopped, warn)
+        return Context(id, self.environment, report, self.stopped, warn, self.memo.places)
 
     def _given(self, task: Task, index: int) -> tuple[dict[str, Any], Sequence[tuple[str, Any, int]]]:
         """Return a call's arguments, and the versions of the tensors in them that the node must not change."""

@@ -24,7 +24,7 @@ def call(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) ->
     Raises:
         Cancelled: the run was cancelled, or the function asked that it ends.
     """
-    with current.running(pack, facts.type, given[CONTEXT]):
+    with current.running(pack, facts.type, given[CONTEXT], given[CONTEXT].places):
         result = _call(facts, pack, packs, given)
         check(given[CONTEXT])
         return returned(facts, result, given[CONTEXT].use(Held))
@@ -32,7 +32,7 @@ def call(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) ->
 
 async def call_async(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) -> Any:
     """Call a foreign node's function that is to be awaited."""
-    with current.running(pack, facts.type, given[CONTEXT]):
+    with current.running(pack, facts.type, given[CONTEXT], given[CONTEXT].places):
         result = await _call(facts, pack, packs, given)
         check(given[CONTEXT])
         return returned(facts, result, given[CONTEXT].use(Held))
@@ -40,9 +40,9 @@ async def call_async(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[s
 
 def _call(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) -> Any:
     context: Context = given[CONTEXT]
-    cls = packs.node_class(pack, facts.type)
+    node = packs.node_object(pack, facts.type, context.node)
     try:
-        return getattr(packs.node_object(cls, context.node), cls.FUNCTION)(**arguments(facts, given))
+        return getattr(node, node.FUNCTION)(**arguments(facts, given))
     except Exception as error:
         if type(error).__name__ == "InterruptProcessingException":
             raise Cancelled("The run was cancelled.", node=context.node) from error

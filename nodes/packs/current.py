@@ -32,11 +32,12 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The foreign code that runs: whose it is, and the context of its node where one is called."""
+    """The foreign code that runs: whose it is, and where a node is called its context and where its files go."""
 
     pack: str
     type: str
     context: Context | None
+    places: Folders | None
 
 
 _processes: list[Process] = []
@@ -66,11 +67,6 @@ def load(pack: str) -> None:
     _process().load(pack)
 
 
-def set_folders(folders: Folders) -> None:
-    """Say that files lie elsewhere from now on."""
-    _process().folders = folders
-
-
 def set_sender(sender: Sender) -> None:
     """Say what takes the events that foreign code sends to clients. Without one they go nowhere."""
     _process().sender = sender
@@ -79,6 +75,12 @@ def set_sender(sender: Sender) -> None:
 def folders() -> Folders:
     """Return the folders of this process."""
     return _process().folders
+
+
+def places() -> Folders:
+    """Return the folders that the foreign code that runs writes to: those of its run, else those of this process."""
+    running = _running.get()
+    return running.places if running and running.places else folders()
 
 
 def registry() -> Registry:
@@ -104,9 +106,9 @@ def node() -> tuple[str, str] | None:
 
 
 @contextmanager
-def running(pack: str, type: str = "", context: Context | None = None) -> Iterator[None]:
-    """Say whose code runs in this thread or task."""
-    token = _running.set(Running(pack, type, context))
+def running(pack: str, type: str = "", context: Context | None = None, places: Folders | None = None) -> Iterator[None]:
+    """Say whose code runs in this thread or task, and where its files go if not to the folders of the process."""
+    token = _running.set(Running(pack, type, context, places))
     try:
         yield
     finally:

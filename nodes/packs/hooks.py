@@ -50,9 +50,8 @@ def wrong(
 
 def needed(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) -> list[str]:
     """Return the lazy inputs that ``check_lazy_status`` asks for."""
-    cls = packs.node_class(pack, facts.type)
     with current.running(pack, facts.type, given[CONTEXT]):
-        node = packs.node_object(cls, given[CONTEXT].node)
+        node = packs.node_object(pack, facts.type, given[CONTEXT].node)
         asked = _awaited(node.check_lazy_status(**_known(node.check_lazy_status, arguments(facts, given))))
     return [str(name) for name in asked or ()]
 

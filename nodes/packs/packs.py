@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import InputError, LoomisError
 from nodes.lazy import lazy
+from nodes.packs import current
 from nodes.packs.find import Pack
 
 if TYPE_CHECKING:
@@ -56,11 +57,16 @@ class Packs:
             raise InputError(f"The node pack {pack} has no {type} any more.", got=type, hint="Start again.")
         return classes[type]
 
-    def node_object(self, cls: type, node: str) -> Any:
-        """Return the object of a class for a node of a workflow: the same in each call, so that it may keep things."""
+    def node_object(self, pack: str, type: str, node: str) -> Any:
+        """Return the object of a class for a node of a workflow: the same in each call, so that it may keep things.
+
+        What it asks for when it is made are the folders of the process: it outlives its run.
+        """
+        cls = self.node_class(pack, type)
         with self._lock:
             if (cls, node) not in self._objects:
-                self._objects[cls, node] = cls()
+                with current.running(pack, type, current.context()):
+                    self._objects[cls, node] = cls()
                 if len(self._objects) > MOST_OBJECTS:
                     self._objects.popitem(last=False)
             self._objects.move_to_end((cls, node))

@@ -172,7 +172,7 @@ class Course:
             target = self.batch.names.root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if file.exists() or not target.exists():
-                file.replace(target)
+                shutil.move(file, target)  # from the output folder, which may be on another disk
         return names
 
     def _failed(self, number: int, key: str, error: Mapping[str, Any]) -> None:

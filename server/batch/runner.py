@@ -4,7 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 
-from engine.errors import Cancelled, LoomisError
+from engine.errors import Cancelled, FileError, LoomisError
 from engine.events import Event
 from server.batch.course import Course, OnRow, Progress, Shown, Unit
 from server.batch.jobs import Batch
@@ -50,6 +50,10 @@ def run_batch(
             course.done(unit, shown, result.seconds)
         except Cancelled:
             raise
+        except FileNotFoundError as error:
+            lost = FileError(f"The files of the row are gone: {error.strerror}.", got=error.filename)
+            for alone in course.failed(unit, error_data(lost)):
+                run(alone)
         except LoomisError as error:
             for alone in course.failed(unit, error_data(error)):
                 run(alone)

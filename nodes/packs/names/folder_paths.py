@@ -74,8 +74,13 @@ def _kind(name: str) -> tuple[list[str], set[str]]:
 
 
 def _place(name: Any) -> str:
-    """Return one of the three folders. It is made where it is not there: packs list it while they are loaded."""
-    path = current.folders().place(name).absolute()
+    """Return one of the three folders of the run, if one goes on, or of the process."""
+    return _made(current.places().place(name))
+
+
+def _made(folder: Path) -> str:
+    """Return a folder. It is made where it is not there: packs list it while they are loaded."""
+    path = folder.absolute()
     path.mkdir(parents=True, exist_ok=True)
     return str(path)
 
@@ -199,7 +204,7 @@ def annotated_filepath(name: str) -> tuple[str, str | None]:
     """Return ``name [output]`` without its mark, and the folder that the mark names; None without one."""
     for place in PLACES:
         if name.endswith(f" [{place}]"):
-            return name.removesuffix(f" [{place}]"), _place(place)
+            return name.removesuffix(f" [{place}]"), _made(current.folders().place(place))
     return name, None
 
 
@@ -230,8 +235,8 @@ def ours(path: str | Path) -> Path:
     Raises:
         FileError: it lies elsewhere.
     """
-    folders = current.folders()
-    roots = [*(folders.place(place) for place in PLACES), _models_dir(), Path(get_user_directory())]
+    places = [each.place(place) for each in (current.places(), current.folders()) for place in PLACES]
+    roots = [*dict.fromkeys(places), _models_dir(), Path(get_user_directory())]
     real = Path(os.path.realpath(path))
     if not any(real.is_relative_to(os.path.realpath(root)) for root in roots):
         raise FileError(

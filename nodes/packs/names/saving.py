@@ -39,7 +39,7 @@ def save_artifacts(artifacts: Iterable[Artifact], texts: Mapping[str, Any]) -> d
     for index, artifact in enumerate(artifacts):
         splice = SPLICERS.get(artifact.suffix)
         data = splice(artifact.data, texts) if splice and texts else artifact.data
-        folder = current.folders().place(artifact.folder).absolute()
+        folder = current.places().place(artifact.folder).absolute()
         prefix = filler(index, artifact.width, artifact.height)(artifact.prefix)
         saved = save_file(folder, prefix, artifact.suffix, data)
         shown.setdefault(artifact.kind, []).append({**saved, "type": artifact.folder})

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from engine.context import Context
 from engine.folders import Folders
 from engine.node import Registry
 from nodes.packs import current
+from tests.nodes.calls import context as call_context
 
 
 @pytest.fixture
@@ -23,8 +23,11 @@ def registry() -> Registry:
 def test_the_process_has_folders_and_node_types(registry: Registry) -> None:
     assert current.folders().input == Path("in")
     assert current.registry() is registry
-    current.set_folders(Folders(input=Path("elsewhere")))
-    assert current.folders().input == Path("elsewhere")
+    with current.running("pack", "Type", None, Folders(output=Path("elsewhere"))):
+        assert current.places().output == Path("elsewhere")
+        assert current.folders().output == Path("output")
+        with current.running("pack", "Type"):
+            assert current.places() == current.folders()
 
 
 def test_events_go_nowhere_until_somebody_takes_them(registry: Registry) -> None:
@@ -36,7 +39,7 @@ def test_events_go_nowhere_until_somebody_takes_them(registry: Registry) -> None
 
 
 def test_a_call_is_known_inside_it_and_in_its_thread_only(registry: Registry) -> None:
-    context = Context("7", None, lambda *_: None, lambda: False, lambda _: None)  # type: ignore[arg-type]
+    context = call_context(Folders())
     seen: list[object] = []
     with current.running("pack", "Type", context):
         assert (current.node(), current.context()) == (("pack", "Type"), context)

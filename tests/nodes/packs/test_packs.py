@@ -31,9 +31,8 @@ def test_a_pack_is_imported_once_and_a_failure_is_kept(packs: Packs) -> None:
 
 
 def test_each_node_of_a_workflow_has_its_object(packs: Packs) -> None:
-    cls = packs.node_class("classic", "Shout")
-    first = packs.node_object(cls, "1")
-    assert packs.node_object(cls, "1") is first is not packs.node_object(cls, "2")
+    first = packs.node_object("classic", "Shout", "1")
+    assert packs.node_object("classic", "Shout", "1") is first is not packs.node_object("classic", "Shout", "2")
     for index in range(MOST_OBJECTS):
-        packs.node_object(cls, f"n{index}")
-    assert packs.node_object(cls, "1") is not first
+        packs.node_object("classic", "Shout", f"n{index}")
+    assert packs.node_object("classic", "Shout", "1") is not first

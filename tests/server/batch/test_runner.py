@@ -24,6 +24,7 @@ from server.batch.rows import Row
 from server.batch.runner import run_batch
 from tests.engine.words import Vocabulary, engine, n
 from tests.nodes.models import tiny
+from tests.nodes.packs.classic import bench, node
 
 GRAPH = {"1": n("Divide", a=7, b=2), "2": n("Add", a=("1", 0), b=("1", 1)), "3": n("Word", a=("2", 0)),
          "4": n("Save", text=("3", 0))}  # fmt: skip
@@ -198,3 +199,24 @@ def test_a_picture_says_which_row_it_is(sampling, tmp_path):
         texts = {name: json.loads(text) for name, text in png_texts(stream).items()}
     assert texts["loomis"]["made"]["batch"] == {"row": 2, "of": 2, "values": {"seed": 9}}
     assert texts["prompt"]["5"]["inputs"]["seed"] == 9
+
+
+@pytest.mark.parametrize("type", ["KeepFile", "SaveText"])
+def test_files_that_nodes_of_packs_write_themselves_have_the_names_of_their_rows(tmp_path, type):
+    before = tmp_path / "output" / "kept" / "kept.txt"
+    before.parent.mkdir(parents=True)
+    before.write_text("before")
+    request = Request(names(tmp_path), grid=[Axis("text", ["a", "b"])])
+    with bench(tmp_path) as classic:
+        for _ in range(2):
+            progress, told = run(classic.engine, tmp_path, request, {"1": node(type, text="x")})
+        assert (progress.failed, progress.done + progress.skipped, told) == (0, 2, [])
+    assert list(files(tmp_path).values()) == ["a", "b"] and before.read_text() == "before"
+
+
+def test_a_row_whose_files_are_not_there_fails_and_the_rest_goes_on(tmp_path):
+    request = Request(names(tmp_path), grid=[Axis("text", ["", "b"])])
+    with bench(tmp_path) as classic:
+        progress, told = run(classic.engine, tmp_path, request, {"1": node("KeepFile", text="x")})
+    assert (progress.failed, progress.done) == (1, 1)
+    assert told[0]["error"]["message"].startswith("The files of the row are gone")

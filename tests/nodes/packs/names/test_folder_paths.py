@@ -24,8 +24,11 @@ def test_the_folders_are_those_of_the_process_and_are_there(folders: Folders, tm
     assert Path(folder_paths.temp_directory).is_dir()
     assert folder_paths.get_directory_by_type("models") is None
     assert (folder_paths.models_dir, folder_paths.base_path) == (str(tmp_path / "models"), str(tmp_path))
-    current.set_folders(Folders(output=tmp_path / "other"))
-    assert folder_paths.get_output_directory() == str(tmp_path / "other")
+    with current.running("pack", "Type", None, Folders(output=tmp_path / "other")):
+        assert folder_paths.get_output_directory() == str(tmp_path / "other")
+        assert folder_paths.annotated_filepath("a.png [output]") == ("a.png", str(tmp_path / "output"))
+        for folder in ("other", "output"):
+            assert folder_paths.ours(tmp_path / folder / "a.png") == tmp_path / folder / "a.png"
 
 
 def test_a_file_that_is_saved_is_listed_and_found(folders: Folders, tmp_path: Path) -> None:

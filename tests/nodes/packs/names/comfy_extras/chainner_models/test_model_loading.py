@@ -1,6 +1,6 @@
 import torch
 
-from nodes import EMBEDDED
+from nodes import EMBEDDED, vocabulary
 from nodes.packs import current
 from nodes.packs.names.comfy.utils import load_torch_file
 from nodes.packs.names.comfy_extras.chainner_models import model_loading
@@ -10,7 +10,7 @@ from tests.nodes.calls import model_context
 
 def test_an_upscaler_is_made_of_its_file(folders: object) -> None:
     ctx = model_context(EMBEDDED)
-    current.set_folders(ctx.folders)
+    current.begin(ctx.folders, vocabulary())
     with current.running("pack", "Type", ctx):
         weights = load_torch_file(get_full_path_or_raise("upscale_models", "realesr-animevideov3_x4.safetensors"))
         upscaler = model_loading.load_state_dict(weights).eval()

@@ -120,9 +120,30 @@ class Keep:
     def keep(self, text):
         folder = os.path.join(folder_paths.get_output_directory(), "kept")
         os.makedirs(folder, exist_ok=True)
-        with open(os.path.join(folder, "kept.txt"), "w") as file:
-            file.write(text)
+        if text:
+            Path(folder, "kept.txt").write_text(text)
         return {"ui": {"files": [{"filename": "kept.txt", "subfolder": "kept", "type": "output"}], "text": [text]}}
+
+
+class Save:
+    """Saves a text as nodes save pictures: to the folder that there was when it was made."""
+
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+    FUNCTION = "save"
+
+    def __init__(self):
+        self.output_dir = folder_paths.get_output_directory()
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"text": ("STRING", {})}}
+
+    def save(self, text):
+        folder, name, number, subfolder, _ = folder_paths.get_save_image_path("said", self.output_dir)
+        file = f"{name}_{number:05}_.txt"
+        Path(folder, file).write_text(text)
+        return {"ui": {"images": [{"filename": file, "subfolder": subfolder, "type": "output"}]}}
 
 
 class Pick:
@@ -149,4 +170,13 @@ class Pick:
         return (" ".join(Path(path).read_text() if path else "-" for path in paths),)
 
 
-MAPPINGS = {"Pick": Pick, "KeepFile": Keep, "Tell": Tell, "Clock": Clock, "Even": Even, "Typed": Typed, "Later": Later}
+MAPPINGS = {
+    "Clock": Clock,
+    "Even": Even,
+    "KeepFile": Keep,
+    "Later": Later,
+    "Pick": Pick,
+    "SaveText": Save,
+    "Tell": Tell,
+    "Typed": Typed,
+}
