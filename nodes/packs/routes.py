@@ -4,6 +4,7 @@ The socket is one that nobody else can reach: a Unix socket in a folder of this 
 """
 
 import asyncio
+import inspect
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -26,7 +27,7 @@ ANSWER_SECONDS = 110.0
 """How long a pack may take for an answer: a little less than the server waits for it."""
 
 TOO_LARGE = f"The node pack answered with more than {LARGEST_ANSWER >> 20} MB.".encode()
-HOPS = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host", "content-encoding"})
+HOPS = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host", "date", "server"})
 """Headers that are about the way of one request, not about what it carries."""
 
 _lock = threading.Lock()
@@ -75,10 +76,13 @@ async def _start(pack: str, socket: Path) -> None:
     await web.UnixSite(runner, str(socket)).start()
 
 
-def _handler(pack: str, handler: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+def _handler(pack: str, handler: Callable[[Any], Any]) -> Callable[[Any], Awaitable[Any]]:
+    """Return what answers a request with a function of a pack, which may be ``async`` or not."""
+
     async def handle(request: Any) -> Any:
         with current.running(pack):
-            return await handler(request)
+            answer = handler(request)
+            return await answer if inspect.isawaitable(answer) else answer
 
     return handle
 

@@ -3,9 +3,10 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -25,10 +26,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield running
 
 
-def ask(server: ServerProcess, method: str, path: str, body: Any = None) -> tuple[int, Any, Any]:
+def ask(
+    server: ServerProcess, method: str, path: str, body: Any = None, headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, Any, Any]:
     connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
-        connection.request(method, path, None if body is None else json.dumps(body))
+        connection.request(method, path, None if body is None else json.dumps(body), dict(headers))
         answer = connection.getresponse()
         return answer.status, dict(answer.getheaders()), answer.read()
     finally:
@@ -84,6 +87,8 @@ def test_the_routes_of_packs_are_answered_by_the_worker(server: ServerProcess, p
     assert server.call("GET", f"{prefix}/web_pack/hello/a%20b/c?q=%C3%A4") == {"name": "a b/c", "q": "ä", "calls": 7}
     status, headers, body = ask(server, "POST", f"{prefix}/web_pack/set", {"calls": -1})
     assert (status, headers["x-why"], body) == (422, "negative", b"no")
+    status, headers, body = ask(server, "GET", f"{prefix}/web_pack/plain", headers={"X-Asked": "this"})
+    assert (status, body) == (200, b"this") and "server" not in headers
     assert ask(server, "GET", f"{prefix}/web_pack/fails")[0] == 500
     assert ask(server, "GET", f"{prefix}/web_pack/large")[::2] == (502, b"The node pack answered with more than 32 MB.")
     assert ask(server, "DELETE", f"{prefix}/web_pack/set")[0] == 405

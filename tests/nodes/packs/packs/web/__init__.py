@@ -24,6 +24,11 @@ async def set_calls(request):
     return web.Response(status=204)
 
 
+@routes.get("/web_pack/plain")
+def plain(request):
+    return web.Response(text=request.headers["x-asked"])
+
+
 @routes.get("/web_pack/fails")
 async def fails(request):
     raise ValueError("it does")
