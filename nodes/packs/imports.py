@@ -94,14 +94,14 @@ class Imports:
 
     def execute(self, name: str, file: Path) -> None:
         """Execute a file as a module that nobody imports."""
-        loader = PackLoader(name, str(file), self.builtins)
+        loader = PackLoader(name, str(file), self)
         spec = importlib.util.spec_from_file_location(name, file, loader=loader)
         if spec:
             loader.exec_module(importlib.util.module_from_spec(spec))
 
     def loader(self, found: object) -> "PackLoader | None":
         """Return what loads a Python file for this pack, in place of what would load it for everybody."""
-        return PackLoader(found.name, found.path, self.builtins) if type(found) is SourceFileLoader else None
+        return PackLoader(found.name, found.path, self) if type(found) is SourceFileLoader else None
 
     def _spec_from_file(self, name: str, location: Any = None, **options: Any) -> ModuleSpec | None:
         spec = importlib.util.spec_from_file_location(name, location, **options)
@@ -154,13 +154,18 @@ class SeenModules(ChainMap[str, ModuleType]):
 class PackLoader(SourceFileLoader):
     """Executes a file with a pack's builtins."""
 
-    def __init__(self, name: str, path: str, builtins: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, path: str, imports: Imports) -> None:
         super().__init__(name, path)
-        self._builtins = builtins
+        self._imports = imports
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the file."""
-        vars(module)["__builtins__"] = self._builtins
+        """Execute the file.
+
+        Raises:
+            FileError: it has changed, so that what it gives would be taken for what it gave.
+        """
+        self._imports.pack.check(Path(self.path))
+        vars(module)["__builtins__"] = self._imports.builtins
         super().exec_module(module)
 
 
@@ -201,7 +206,7 @@ class PackFinder:
             return importlib.util.spec_from_file_location(
                 name,
                 file,
-                loader=PackLoader(name, str(file), imports.builtins),
+                loader=PackLoader(name, str(file), imports),
                 submodule_search_locations=places,
             )
         spec = PathFinder.find_spec(name, path)

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from nodes.packs.find import Pack, find_packs
 from nodes.packs.guard import stay_offline
 from nodes.packs.held import HELD, held_spec
 from nodes.packs.packs import Packs
-from nodes.packs.spec import ADAPTER, Hooks, HooksHere, node_spec
+from nodes.packs.spec import ADAPTER, Hooks, HooksHere, node_spec, versioned
 from nodes.packs.watch import unchanged
 
 describing = lazy("nodes.packs.describe")
@@ -63,9 +63,10 @@ def open_packs(
 
     def refresh() -> None:
         for each in shelf.look():
+            version = versioned(each.digest, ours)
             for node in each.nodes:
                 if registry.specs[node.type].foreign == each.name:
-                    registry.specs[node.type] = node_spec(node, each.name, each.digest, executed, asked)
+                    registry.specs[node.type] = node_spec(node, each.name, version, executed, asked)
 
     current.begin(places, registry, executed.loaded, refresh)
     facts = shelf.look()
@@ -80,9 +81,10 @@ def open_packs(
         if taken := [node.type for node in each.nodes if node.type in registry]:
             names = ", ".join(taken)
             problems.append(f"Nodes of {each.name} are skipped, for there are others of their names: {names}.")
+        version = versioned(each.digest, ours)
         for node in each.nodes:
             if node.type not in taken:
-                registry.add(node_spec(node, each.name, each.digest, executed, asked))
+                registry.add(node_spec(node, each.name, version, executed, asked))
     return Opened(registry, tuple(facts), tuple(problems))
 
 
@@ -106,6 +108,8 @@ class Shelf:
                 self._describe()
             elif strange:
                 describe_here(strange, self._places, self._data)
+            for pack in strange:
+                pack.look_again()
             found = [facts for pack in stale if (facts := known(pack, self._places, self._data))]
             self._known |= {facts.name: facts for facts in found}
             return found
@@ -140,4 +144,4 @@ def _file(pack: Pack, places: Folders, data: Path) -> Path:
 
 @cache
 def _version() -> str:
-    return version("loomis")
+    return metadata.version("loomis")

@@ -1,10 +1,15 @@
 """A foreign node's facts as a node type of the engine."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Any, Protocol, get_args
 
+from blake3 import blake3
+
 from engine.graph import is_link
+from engine.node import Registry
 from engine.schema import LITERALS, NO_DEFAULT, Files, FilesBelow, Hidden, InputFile, NodeSpec, Port, Slot, Token
 from nodes.lazy import lazy
 from nodes.packs.facts import InputFacts, NodeFacts
@@ -21,6 +26,10 @@ SOCKETS = frozenset({
     "CLIP_VISION_OUTPUT", "UPSCALE_MODEL", "GLIGEN", "NOISE", "SAMPLER", "SIGMAS", "GUIDER",
 })  # fmt: skip
 """Sockets that no editor has a widget for. Other types of packs may have one, and then values."""
+
+WHOLE = frozenset({"PROMPT", "EXTRA_PNGINFO", "DYNPROMPT"})
+"""Hidden inputs that tell of the whole workflow. A node that saves puts them into its file; for any other they are
+inputs like no others, so it always runs."""
 
 OURS = "loomis."
 """How the parameters begin that are no inputs."""
@@ -62,14 +71,24 @@ class HooksHere:
         return found
 
 
-def node_spec(facts: NodeFacts, pack: str, digest: str, packs: Packs, asked: Hooks) -> NodeSpec:
+def versioned(digest: str, ours: Registry) -> str:
+    """Return the version of the nodes of a pack with sources of a digest.
+
+    They may call any of our nodes, and what is below these.
+    """
+    told = [version("loomis"), ADAPTER, sorted((spec.type, str(spec.version)) for spec in ours)]
+    return f"{digest}+{blake3(json.dumps(told).encode()).hexdigest(4)}"
+
+
+def node_spec(facts: NodeFacts, pack: str, version: str, packs: Packs, asked: Hooks) -> NodeSpec:
     """Return the node type. Nothing of the pack is imported before it is called, or asked."""
     inputs = tuple(_port(each, facts) for each in facts.inputs)
     tokens = {name: token for name, token in facts.hidden.items() if token in get_args(Token)}
+    sees_workflow = not facts.output_node and not WHOLE.isdisjoint(tokens.values())
     spec = NodeSpec(
         type=facts.type,
         function=_function(facts, pack, packs),
-        version=f"{digest}+{ADAPTER}",
+        version=version,
         category=facts.category,
         display_name=facts.title,
         description=facts.description,
@@ -78,7 +97,7 @@ def node_spec(facts: NodeFacts, pack: str, digest: str, packs: Packs, asked: Hoo
         hidden=_hidden(tokens, facts.is_unlike),
         context=CONTEXT,
         output_node=facts.output_node,
-        pure=not any(port.raw for port in inputs),
+        pure=not sees_workflow and not any(port.raw for port in inputs),
         resource="gpu",
         is_async=facts.is_async,
         input_is_list=facts.input_is_list,

@@ -24,7 +24,7 @@ class Watch:
     def __init__(self, pack: Pack, folders: Folders) -> None:
         roots = [root for kind in KINDS for root in folders.roots(kind)]
         self._pack = pack.path
-        self._roots = [str(each) for each in (*roots, folders.input, folders.output)]
+        self._roots = [str(each) for each in (*roots, *folders.models, folders.input, folders.output)]
         self._listed = {str(root) for root in roots if not root.is_dir()}
 
     def __enter__(self) -> Self:

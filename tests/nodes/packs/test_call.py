@@ -151,3 +151,11 @@ def test_a_file_that_a_node_wrote_itself_is_told_and_written_again_when_it_is_go
         assert [(each["path"], each["kind"]) for each in shown.files] == [(str(file), "files")]
         assert (dict(shown.notes), file.read_text()) == ({"text": ["a"]}, "a")
         assert [each.written for each in seen if isinstance(each, events.Saved)] == [writes]
+
+
+def test_a_node_that_reads_the_workflow_sees_it_as_it_is(classic: Bench) -> None:
+    graph = {"s": node("Shout", text="a", times=1), "p": node("Peek", id="s"), "l": node("Later", text=["p", 0])}
+    assert classic.run(graph, "l") == [["a"]]
+    graph["s"] = node("Shout", text="bc", times=1)
+    assert (classic.run(graph, "l"), classic.ran) == ([["cb"]], ["p", "l"])
+    assert (classic.run(graph, "l"), classic.ran) == ([["cb"]], ["p"])

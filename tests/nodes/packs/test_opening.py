@@ -2,15 +2,19 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from engine import Engine
+from engine.errors import FileError
 from engine.folders import Folders
 from engine.node import Registry
 from engine.schema import Files, NodeSpec
 from nodes.packs.opening import Opened, open_packs
-from tests.nodes.packs.classic import HELPERS, PACKS, folders
+from tests.nodes.packs.classic import HELPERS, PACKS, Bench, folders
 
 
 def opened(root: Path, *names: str, ours: Registry = HELPERS) -> Opened:
@@ -97,3 +101,72 @@ def test_nodes_that_cannot_be_described_are_told_in_one_line(tmp_path: Path) -> 
     (said,) = open_packs([tmp_path], HELPERS, folders(tmp_path), tmp_path / "packs").problems
     assert said.startswith("5 of the nodes of odd can't be used: Bad0 (ValueError: never (odd.py:4)); Bad1 (")
     assert said.endswith("; ...")
+
+
+READER = """
+from pathlib import Path
+WORDS = Path(__file__).with_name("words.json")
+
+class Read:
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "read"
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {}}
+
+    def read(self):
+        from .late import mark
+        return (WORDS.read_text() + mark,)
+
+NODE_CLASS_MAPPINGS = {"Read": Read}
+"""
+
+
+@contextmanager
+def reader(root: Path, ours: Registry = HELPERS, **files: str) -> Iterator[Bench]:
+    """Open a pack that reads a file of its own, and imports a module when it is called."""
+    pack = root / "custom" / "reader"
+    pack.mkdir(parents=True, exist_ok=True)
+    for name, text in {"__init__": READER, **files}.items():
+        (pack / f"{name}.{'json' if name == 'words' else 'py'}").write_text(text)
+    registry = open_packs([pack], ours, folders(root), root / "packs").registry
+    with Engine(registry, folders=folders(root), data=root / "data") as engine:
+        yield Bench(engine)
+
+
+def test_a_pack_whose_files_changed_gives_what_they_say_now(tmp_path: Path) -> None:
+    for words, mark, said in (("a", "1", "a1"), ("b", "1", "b1"), ("b", "2", "b2")):
+        with reader(tmp_path, words=words, late=f"mark = {mark!r}") as bench:
+            assert (bench.one("Read"), bench.ran) == ([said], ["1"])
+            assert (bench.one("Read"), bench.ran) == ([said], [])
+
+
+def test_nothing_is_remembered_of_a_source_that_changed_before_it_was_imported(tmp_path: Path) -> None:
+    late = tmp_path / "custom" / "reader" / "late.py"
+    with reader(tmp_path, words="a", late="mark = 1") as bench:
+        late.write_text("mark = '2'")
+        with pytest.raises(FileError, match=r"late\.py of the node pack reader has changed since Loomis started"):
+            bench.one("Read")
+    with reader(tmp_path, words="a", late="mark = '1'") as bench:
+        assert (bench.one("Read"), bench.ran) == (["a1"], ["1"])
+
+
+def test_a_pack_that_writes_beside_itself_when_it_is_imported_is_known_then(tmp_path: Path) -> None:
+    writes = READER + "\nWORDS.with_name('made.txt').write_text('x')\n"
+    for _ in range(2):
+        with reader(tmp_path, __init__=writes, words="a", late="mark = '1'") as bench:
+            assert bench.one("Read") == ["a1"]
+    assert bench.ran == []
+
+
+def test_the_nodes_of_a_pack_are_other_versions_where_ours_are(tmp_path: Path) -> None:
+    for version, ran in ((1, ["1"]), (1, []), (2, ["1"])):
+        ours = Registry()
+
+        @ours.node("Ours", version=version)
+        def node() -> int:
+            return 1
+
+        with reader(tmp_path, ours, words="a", late="mark = '1'") as bench:
+            assert (bench.one("Read"), bench.ran) == (["a1"], ran)

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from engine.node import Registry
 from engine.schema import NO_DEFAULT, Files, InputFile, Port
 from nodes.packs.facts import InputFacts, NodeFacts
 from nodes.packs.packs import Packs
-from nodes.packs.spec import HooksHere, node_spec
+from nodes.packs.spec import HooksHere, node_spec, versioned
 
 
 def ports(*inputs: InputFacts, **facts: Any) -> dict[str, Port]:
@@ -56,7 +57,7 @@ def test_inputs_that_are_not_declared(more: str, added: list[str]) -> None:
     spec = node_spec(NodeFacts("T", "T", "", "", (NUMBER,), (), more=more), "pack", "0a", packs, HooksHere(packs))
     shaped = spec.shape({"n": 1, "v": 2, "l": ["3", 0]}) if spec.shape else spec
     assert list(shaped.ports) == ["n", *added]
-    assert list(spec.ports) == ["n"] and spec.version.startswith("0a+")  # type: ignore[union-attr]
+    assert list(spec.ports) == ["n"] and spec.version == "0a"  # type: ignore[union-attr]
 
 
 def test_ids_count_where_the_result_depends_on_them() -> None:
@@ -70,3 +71,24 @@ def test_ids_count_where_the_result_depends_on_them() -> None:
         "i": ("UNIQUE_ID", True),
     }
     assert list(hidden(is_unlike=True).values()) == [("UNIQUE_ID", True)]
+
+
+@pytest.mark.parametrize("token", ["PROMPT", "EXTRA_PNGINFO", "DYNPROMPT", "UNIQUE_ID"])
+def test_nodes_that_see_the_whole_workflow_are_not_pure_but_to_save_it(token: str) -> None:
+    packs = Packs([])
+    for saves in (False, True):
+        facts = NodeFacts("T", "T", "", "", (), (), {"x": token}, saves)
+        assert node_spec(facts, "pack", "0a", packs, HooksHere(packs)).pure == (saves or token == "UNIQUE_ID")
+
+
+def test_a_version_has_the_sources_of_the_pack_and_our_nodes_in_it() -> None:
+    found = set()
+    for digest, version in (("0a", 1), ("0a", 2), ("0b", 1)):
+        ours = Registry()
+
+        @ours.node("Ours", version=version)
+        def node() -> int:
+            return 1
+
+        found.add(versioned(digest, ours))
+    assert len(found) == 3 and {each.split("+")[0] for each in found} == {"0a", "0b"}

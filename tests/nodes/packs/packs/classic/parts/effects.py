@@ -146,6 +146,20 @@ class Save:
         return {"ui": {"images": [{"filename": file, "subfolder": subfolder, "type": "output"}]}}
 
 
+class Peek:
+    """Reads a widget of another node in the workflow."""
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "peek"
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"id": ("STRING", {})}, "hidden": {"prompt": "PROMPT"}}
+
+    def peek(self, id, prompt):
+        return (prompt[id]["inputs"]["text"],)
+
+
 class Pick:
     """Reads files of models, some of a kind that only the pack knows."""
 
@@ -175,6 +189,7 @@ MAPPINGS = {
     "Even": Even,
     "KeepFile": Keep,
     "Later": Later,
+    "Peek": Peek,
     "Pick": Pick,
     "SaveText": Save,
     "Tell": Tell,
