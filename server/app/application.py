@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from engine.errors import LoomisError
-from server.app import batches, health, jobs, metrics, nodes, openapi, system
+from server.app import batches, health, jobs, metrics, nodes, openapi, parameters, system
 from server.app.answers import error_answer, http_answer, mistake_answer
 from server.app.services import Services
 from server.comfy import routes as comfy
@@ -25,6 +25,7 @@ ROUTES = [
     *jobs.ROUTES,
     *batches.ROUTES,
     *nodes.ROUTES,
+    *parameters.ROUTES,
     *files.ROUTES,
     *health.ROUTES,
     *system.ROUTES,

@@ -47,6 +47,12 @@ class SubmitBody(Body):
         return Submission(**{name: getattr(self, name) for name in SubmitBody.model_fields})
 
 
+class WorkflowBody(Body):
+    """A workflow in any format."""
+
+    workflow: dict[str, Any]
+
+
 Axis = Annotated[str, Field(max_length=100_000)] | Annotated[tuple[Any, ...], Field(max_length=MAX_ROWS)]
 
 

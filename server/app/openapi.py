@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from server.app import batches, bodies, health, jobs, metrics, nodes, results, system
+from server.app import batches, bodies, health, jobs, metrics, nodes, parameters, results, system
 from server.app.answers import answer
 from server.files import routes as files
 
@@ -57,6 +57,7 @@ SHAPES: dict[Any, Shape] = {
     batches.forget_batch: Shape(status=204, fails=(404, 409)),
     batches.batch_rows: Shape(results.RowsAnswer, query=bodies.PageQuery, fails=(404, 422)),
     batches.cancel_batch: Shape(results.BatchAnswer, fails=(404,)),
+    parameters.parameters: Shape(results.ParametersAnswer, body=bodies.WorkflowBody, takes_file=True, fails=(413, 422)),
     nodes.all_nodes: Shape(results.NodeTypesAnswer),
     nodes.one_node: Shape(results.NodeTypeAnswer, fails=(404,)),
     files.list_files: Shape(results.FilesAnswer, query=files.FilesQuery, fails=(404, 422)),

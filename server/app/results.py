@@ -1,6 +1,6 @@
 """What the routes answer with, as the description of the API has it."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
@@ -154,6 +154,14 @@ class PausedAnswer(Answer):
     """Whether the queue begins no more jobs."""
 
     paused: bool
+
+
+class ParametersAnswer(Answer):
+    """The parameters that a workflow declares, every input that can be set, and a JSON Schema of what a job takes."""
+
+    parameters: tuple[Json, ...]
+    inputs: tuple[Json, ...]
+    schema_: Annotated[Json, Field(alias="schema")]
 
 
 class NodeTypeAnswer(Answer):

@@ -1,7 +1,6 @@
 """``loomis params``."""
 
 import json
-from typing import Any
 
 import typer
 
@@ -9,15 +8,14 @@ import nodes
 from engine.errors import shortened
 from engine.folders import Folders
 from engine.formats import Catalogue, load
-from engine.graph import read_graph
 from engine.object_info import SpecClasses
-from engine.parameter_schema import parameter_schema
-from engine.parameters import Parameter, list_declared, list_parameters
+from engine.parameters import Parameter
 from server.command import command
 from server.commands.arguments import File, Json
+from server.offered import offered
 from server.opening import vocabulary
 from server.report import show_remarks
-from server.schema import allowed, input_data
+from server.schema import allowed
 from server.settings import Options
 from server.text import show_table
 from server.workflow import workflow_source
@@ -38,19 +36,15 @@ def params(options: Options, file: File, as_json: Json = False) -> None:
     registry = vocabulary(options)
     folders = options.folders(nodes.EMBEDDED)
     loaded = load(workflow_source(file), Catalogue(SpecClasses(registry.specs)))
-    graph = read_graph(loaded.prompt)
-    declared = list_declared(graph, loaded.declarations, registry)
-    inputs = list_parameters(graph, registry)
+    found = offered(loaded, registry)
     if as_json:
-        data = {"parameters": declared, "inputs": inputs}
-        lists = {name: [parameter_data(each, folders) for each in found] for name, found in data.items()}
-        typer.echo(json.dumps(lists | {"schema": parameter_schema(declared or inputs, folders)}))
+        typer.echo(json.dumps(found.data(folders)))
         return
     show_remarks(loaded.warnings)
-    if declared:
-        show_parameters(declared, folders)
+    if found.declared:
+        show_parameters(found.declared, folders)
         typer.echo()
-    show_parameters(inputs, folders)
+    show_parameters(found.inputs, folders)
 
 
 def show_parameters(found: list[Parameter], folders: Folders) -> None:
@@ -67,16 +61,3 @@ def show_parameters(found: list[Parameter], folders: Folders) -> None:
         for each in found
     ]
     show_table(("name", "node", "type", "input", "value", "allowed"), rows)
-
-
-def parameter_data(parameter: Parameter, folders: Folders) -> dict[str, Any]:
-    """Return a parameter as plain data: where it is, its value, and what is declared of it."""
-    where = {
-        "name": parameter.name,
-        "node": parameter.node,
-        "title": parameter.title,
-        "class_type": parameter.class_type,
-        "input": parameter.input,
-        "value": parameter.value,
-    }
-    return where | ({"declared": input_data(parameter.port, folders)} if parameter.port else {})
