@@ -41,6 +41,11 @@ async def call_async(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[s
 def _call(facts: NodeFacts, pack: str, packs: Packs, given: Mapping[str, Any]) -> Any:
     context: Context = given[CONTEXT]
     node = packs.node_object(pack, facts.type, context.node)
+    if packs.changed(pack):
+        context.warn(
+            f"The files of the node pack {pack} changed, so nothing is remembered of it until Loomis starts again."
+        )
+        context.approximate()
     try:
         return getattr(node, node.FUNCTION)(**arguments(facts, given))
     except Exception as error:

@@ -42,10 +42,8 @@ def describe_pack(pack: Pack, folders: Folders) -> PackFacts:
         try:
             loaded = load_pack(pack)
         except PackFailed as error:
-            pack.look_again()
             return PackFacts(pack.name, pack.digest, problems=(error.message,), missing=error.missing)
         nodes, problems = _describe_nodes(loaded)
-    pack.look_again()
     return PackFacts(
         pack.name,
         pack.digest,

@@ -55,6 +55,8 @@ def load_pack(pack: Pack) -> LoadedPack:
         stack.enter_context(current.running(pack.name))
         stack.enter_context(redirect_stdout(printed))
         stack.enter_context(redirect_stderr(printed))
+        if pack.module not in sys.modules:
+            stack.callback(pack.look_again)
         try:
             if pack.module not in sys.modules and before.is_file():
                 imports.execute(f"{pack.module}.prestartup_script", before)

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -23,7 +23,7 @@ from nodes.packs.guard import stay_offline
 from nodes.packs.held import HELD, held_spec
 from nodes.packs.packs import Packs
 from nodes.packs.spec import ADAPTER, Hooks, HooksHere, node_spec, versioned
-from nodes.packs.watch import unchanged
+from nodes.packs.watch import state, unchanged
 
 describing = lazy("nodes.packs.describe")
 
@@ -65,7 +65,8 @@ def open_packs(
         for each in shelf.look():
             version = versioned(each.digest, ours)
             for node in each.nodes:
-                if registry.specs[node.type].foreign == each.name:
+                before = registry.specs.get(node.type)
+                if before and before.foreign == each.name:
                     registry.specs[node.type] = node_spec(node, each.name, version, executed, asked)
 
     current.begin(places, registry, executed.loaded, refresh)
@@ -109,7 +110,10 @@ class Shelf:
             elif strange:
                 describe_here(strange, self._places, self._data)
             for pack in strange:
-                pack.look_again()
+                if pack.name in self._known:  # until it is known anew, it stays as it is
+                    self._known[pack.name] = seen_now(self._known[pack.name])
+                else:
+                    pack.look_again()
             found = [facts for pack in stale if (facts := known(pack, self._places, self._data))]
             self._known |= {facts.name: facts for facts in found}
             return found
@@ -117,6 +121,11 @@ class Shelf:
     def _is_fresh(self, pack: Pack) -> bool:
         facts = self._known.get(pack.name)
         return facts is not None and unchanged(facts.watched)
+
+
+def seen_now(facts: PackFacts) -> PackFacts:
+    """Return facts that are fresh until a folder changes again: the files of their pack are others now."""
+    return replace(facts, watched={folder: state(folder) for folder in facts.watched})
 
 
 def describe_here(packs: Sequence[Pack], places: Folders, data: Path) -> None:

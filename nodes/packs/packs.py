@@ -26,6 +26,7 @@ class Packs:
         self._packs = {pack.name: pack for pack in packs}
         self._loaded: dict[str, LoadedPack | LoomisError] = {}
         self._objects: OrderedDict[tuple[type, str], Any] = OrderedDict()
+        self._changed: set[str] = set()
         self._lock = threading.RLock()
 
     def loaded(self, name: str) -> "LoadedPack":
@@ -36,14 +37,21 @@ class Packs:
         """
         with self._lock:
             if name not in self._loaded:
+                pack = self._packs[name]
+                if Pack(pack.name, pack.path).digest != pack.digest:
+                    self._changed.add(name)
                 try:
-                    self._loaded[name] = loading.load_pack(self._packs[name])
+                    self._loaded[name] = loading.load_pack(pack)
                 except LoomisError as error:
                     self._loaded[name] = error
             found = self._loaded[name]
         if isinstance(found, LoomisError):
             raise found
         return found
+
+    def changed(self, name: str) -> bool:
+        """Whether files of a pack that was imported were others than when its version was found."""
+        return name in self._changed
 
     def node_class(self, pack: str, type: str) -> Any:
         """Return a node class.

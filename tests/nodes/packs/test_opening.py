@@ -13,6 +13,7 @@ from engine.errors import FileError
 from engine.folders import Folders
 from engine.node import Registry
 from engine.schema import Files, NodeSpec
+from nodes.packs import current
 from nodes.packs.opening import Opened, open_packs
 from tests.nodes.packs.classic import HELPERS, PACKS, Bench, folders
 
@@ -170,3 +171,30 @@ def test_the_nodes_of_a_pack_are_other_versions_where_ours_are(tmp_path: Path) -
 
         with reader(tmp_path, ours, words="a", late="mark = '1'") as bench:
             assert (bench.one("Read"), bench.ran) == (["a1"], ran)
+
+
+def test_nothing_is_remembered_of_a_pack_whose_files_changed_before_it_was_imported(tmp_path: Path) -> None:
+    for _ in range(2):
+        with reader(tmp_path, words="a", late="mark = '1'") as bench:
+            registry = bench.engine.registry
+    sys.modules.pop("custom_nodes.reader", None)
+    (tmp_path / "custom" / "reader" / "words.json").write_text("b")
+    with Engine(registry, folders=folders(tmp_path), data=tmp_path / "data") as engine:
+        bench = Bench(engine)
+        for _ in range(2):
+            assert (bench.one("Read"), bench.ran) == (["b1"], ["1"])
+            assert "files of the node pack reader changed" in bench.warned[0]
+    with reader(tmp_path, words="a", late="mark = '1'") as bench:
+        assert bench.one("Read") == ["a1"]
+
+
+def test_a_look_after_files_changed_keeps_the_version_of_what_was_imported(tmp_path: Path) -> None:
+    choose = READER.replace('{"required": {}}', '{"required": {"w": (__import__("os").listdir(INPUT) or ["none"],)}}')
+    choose = f"import folder_paths\nINPUT = folder_paths.get_input_directory()\n{choose}"
+    with reader(tmp_path, __init__=choose, words="a", late="mark = '1'") as bench:
+        version = bench.engine.registry["Read"].version
+        (tmp_path / "custom" / "reader" / "words.json").write_text("b")
+        (tmp_path / "input" / "new.txt").write_text("")
+        current.refresh()
+        assert bench.engine.registry["Read"].version == version
+        assert bench.engine.registry["Read"].ports["w"].choices == ("new.txt",)
