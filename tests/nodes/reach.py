@@ -13,8 +13,12 @@ from pathlib import Path
 
 from engine.node import NodeSpec
 from nodes import vocabulary
+from nodes.packs.spec import ADAPTER
 
 ROOT = Path(__file__).parent.parent.parent
+PACKS = "nodes of packs"
+"""What stands for them all among the node types. Their version is ADAPTER in `nodes.packs.spec`, and all of ours."""
+
 LOCK = Path(__file__).with_name("versions.txt")
 Name = tuple[str, str]
 """A module and a name at its top."""
@@ -100,7 +104,20 @@ def text(name: Name) -> str:
 
 def reached(spec: NodeSpec) -> set[Name]:
     """Return the node's function and every definition of ours that it reaches."""
-    todo: list[Name] = [(spec.function.__module__, spec.function.__name__)]
+    return closure([(spec.function.__module__, spec.function.__name__)])
+
+
+@cache
+def reached_by_packs() -> frozenset[Name]:
+    """Return what nodes of packs may reach: all that stands in `nodes.packs`, and what this reaches."""
+    files = [path.relative_to(ROOT).with_suffix("").parts for path in (ROOT / "nodes" / "packs").rglob("*.py")]
+    modules = [".".join(parts).removesuffix(".__init__") for parts in files]
+    return frozenset(closure([(name, defined) for name in modules for defined in module(name).definitions]))
+
+
+def closure(names: list[Name]) -> set[Name]:
+    """Return some definitions and all that they reach."""
+    todo = list(names)
     seen: set[Name] = set(todo)
     while todo:
         for name in uses(todo.pop()) - seen:
@@ -138,8 +155,9 @@ def read(path: Path) -> Lock:
 
 def current() -> Lock:
     specs = sorted(vocabulary(), key=lambda spec: spec.type)
-    names = sorted(set[Name]().union(*map(reached, specs)))
-    return Lock({spec.type: str(spec.version) for spec in specs}, {":".join(name): digest(name) for name in names})
+    names = sorted(reached_by_packs().union(*map(reached, specs)))
+    versions = {spec.type: str(spec.version) for spec in specs} | {PACKS: str(ADAPTER)}
+    return Lock(versions, {":".join(name): digest(name) for name in names})
 
 
 if __name__ == "__main__":
