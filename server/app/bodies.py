@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from engine.errors import InputError
 from server.batch.axes import MAX_ROWS
-from server.batches.records import BatchSubmission
+from server.batches.records import BATCH_ID, BatchSubmission
 from server.jobs.records import JobState, Submission
 from server.jobs.store import Order, Wanted
 
@@ -63,7 +63,7 @@ class BatchBody(Body):
     """
 
     workflow: dict[str, Any]
-    id: Id | None = None
+    id: Annotated[str, Field(pattern=BATCH_ID)] | None = None
     rows: Annotated[tuple[dict[str, Any] | Text, ...], Field(max_length=MAX_ROWS)] = ()
     grid: dict[str, Axis] = Field(default_factory=dict)
     zip: dict[str, Axis] = Field(default_factory=dict)

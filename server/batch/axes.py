@@ -19,6 +19,10 @@ from server.workflow import parse_value
 NUMBER = r"-?\d+(?:\.\d+)?"
 RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?:\.\.({NUMBER}))?")
 MAX_ROWS = 1_000_000
+MAX_VALUES = 20_000_000
+"""Values of all rows of a batch together: they are in memory."""
+
+UNCOUNTED = 10**18
 FORMS = "NAME=1,2,3, NAME=1..100, NAME=0..1..0.25, NAME=[JSON list], NAME=@FILE with a value a line, or NAME=*.png"
 
 
@@ -75,12 +79,11 @@ def _range(name: str, first: str, last: str, step: str | None) -> Sequence[Any]:
     width = abs(Decimal(step)) if step else Decimal(1)
     if width == 0:
         raise SettingError(f"The axis {name} has steps of 0.", got=step, expected="another step", hint="Correct it.")
+    count = math.floor(min(abs(end - start) / width, Decimal(UNCOUNTED))) + 1
+    check_size(count, 1)
     if "." not in first + last + (step or ""):
         way = int(width) if end >= start else -int(width)
         return range(int(start), int(end) + (1 if way > 0 else -1), way)
-    count = math.floor(abs(end - start) / width) + 1
-    if count > MAX_ROWS:
-        raise _too_many(count)
     return [float(start + index * (width if end >= start else -width)) for index in range(count)]
 
 
@@ -103,7 +106,7 @@ def combine(rows: Sequence[Row], zipped: Sequence[Axis], grid: Sequence[Axis]) -
 
     Raises:
         SettingError: two of them have one name, one has no values, zipped axes differ in length, or there are too many
-            combinations.
+            combinations or values in them.
     """
     empty = next((axis.name for axis in (*zipped, *grid) if not len(axis.values)), None)
     if empty:
@@ -122,15 +125,22 @@ def combine(rows: Sequence[Row], zipped: Sequence[Axis], grid: Sequence[Axis]) -
         )
     steps = next(iter(lengths.values()), 1)
     count = len(rows) * steps * math.prod(len(axis.values) for axis in grid)
-    if count > MAX_ROWS:
-        raise _too_many(count)
+    check_size(count, len(names))
     for row, step, cells in product(rows, range(steps), product(*(axis.values for axis in grid))):
         together = {axis.name: axis.values[step] for axis in zipped}
         cell = {axis.name: value for axis, value in zip(grid, cells, strict=True)}
         yield replace(row, values={**row.values, **together, **cell})
 
 
-def _too_many(count: int) -> SettingError:
-    return SettingError(
-        f"That is {count:,} rows.", got=count, expected=f"at most {MAX_ROWS:,}", hint="Split it into several batches."
-    )
+def check_size(rows: int, values: int) -> None:
+    """See that a batch of ``rows`` rows with ``values`` values each is not too large.
+
+    Raises:
+        SettingError: it is.
+    """
+    for count, most, what in ((rows, MAX_ROWS, "rows"), (rows * values, MAX_VALUES, "values")):
+        if count > most:
+            told = f"{count:,}" if count < UNCOUNTED else f"more than {UNCOUNTED:,}"
+            raise SettingError(
+                f"That is {told} {what}.", got=told, expected=f"at most {most:,}", hint="Split it into several batches."
+            )

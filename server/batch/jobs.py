@@ -182,7 +182,7 @@ def _check_range(axis: Axis, port: Port | None) -> None:
     Raises:
         SettingError: one is.
     """
-    if port is None or port.type not in ("INT", "FLOAT"):
+    if port is None or port.type not in ("INT", "FLOAT") or isinstance(axis.values, range):
         return
     for value in axis.values:
         if isinstance(value, str) and (found := ALMOST_RANGE.fullmatch(value.strip())):

@@ -9,9 +9,12 @@ from typing import Any
 
 from engine.choices import nearest
 from engine.errors import SettingError
+from engine.folders import LONGEST_NAME
 
 UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 LONGEST_VALUE = 80
+"""Characters of a value in a name, and the largest width that a format may give it."""
+
 NUMBER = "row"
 
 
@@ -27,7 +30,7 @@ class Names:
         """Take a pattern apart: the folders before the first field are the root. Without a field, all of it is.
 
         Raises:
-            SettingError: a brace is not closed, or a field is more than a name and a format.
+            SettingError: a brace is not closed, or a field is more than a name and a format of a usual width.
         """
         whole = Path(text)
         count = next((place for place, part in enumerate(whole.parts) if "{" in part), None)
@@ -50,6 +53,8 @@ class Names:
         for part, form in parts:
             if not part or any(mark in part + (form or "") for mark in "[]{}"):
                 raise self._wrong(f"{{{part}}} is no field")
+            if any(len(width) > 4 or int(width) > LONGEST_VALUE for width in re.findall(r"\d+", form or "")):
+                raise self._wrong(f"{{{part}}} would be wider than {LONGEST_VALUE} characters")
         return [part for part, _ in parts]
 
     def check(self, known: Collection[str]) -> None:
@@ -72,7 +77,7 @@ class Names:
         """Return the name of each row below the root, without suffix.
 
         Raises:
-            SettingError: two rows have one name.
+            SettingError: two rows have one name, or a name is too long for a file.
         """
         width = len(str(len(rows)))
         found: dict[str, str] = {}
@@ -98,6 +103,8 @@ class Names:
             elif field is not None:
                 filled.append(self._safe(number if field == NUMBER else values.get(field, ""), form or ""))
         name = "".join(filled)
+        if len(name) > LONGEST_NAME:
+            raise self._wrong(f"the name of row {number} would have more than {LONGEST_NAME} characters")
         return re.sub(r"\.(png|latent)$", "", name)
 
     def _safe(self, value: Any, form: str) -> str:

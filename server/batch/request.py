@@ -9,7 +9,7 @@ from typing import Any
 from engine import Engine
 from engine.formats import Loaded
 from engine.model_map import ModelMap
-from server.batch.axes import Axis
+from server.batch.axes import Axis, check_size
 from server.batch.jobs import Batch, lay_out, picture_input
 from server.batch.names import Names
 from server.batch.pictures import Pictures, Uploaded
@@ -57,10 +57,11 @@ def compose(engine: Engine, loaded: Loaded, request: Request, pictures: Pictures
     """Return the batch that a request means, submitted now.
 
     Raises:
-        SettingError: a name has two meanings or none, or two rows would have one file.
+        SettingError: a name has two meanings or none, two rows would have one file, or there are too many.
         WorkflowError: a name fits several inputs.
         FileError: a pattern names no pictures.
     """
+    check_size(len(request.rows) * request.count, len(request.same))
     rows = [Row({**request.same, **row.values}, row.origin, row.fault) for row in request.rows]
     repeated = [row for row in rows for _ in range(request.count)]
     laid, stems, labels = lay_out(engine, loaded, repeated, request.zipped, request.grid, request.names, pictures)

@@ -6,6 +6,9 @@ from typing import Any, Literal, TypeAlias
 
 BatchState: TypeAlias = Literal["running", "succeeded", "failed", "cancelled"]
 
+BATCH_ID = "^[A-Za-z0-9][A-Za-z0-9._-]{0,149}$"
+"""What the id of a batch is: a part of the name of its folder, where it has no other."""
+
 Values: TypeAlias = Sequence[Any] | str
 """The values of an axis: a list, or a text such as ``1..100`` or ``photos/*.png``."""
 

@@ -8,13 +8,15 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from blake3 import blake3
 
 from engine.errors import FileError, JobConflict, LoomisError, StoreError
+from engine.folders import inside
 from engine.provenance import picks_of
-from server.batch.course import Course, OnRow, Progress, Shown, Unit
+from server.batch.course import STAGING, Course, OnRow, Progress, Shown, Unit
 from server.batch.jobs import Batch
 from server.batch.manifest import Manifest
 from server.batches.records import BatchRecord, BatchSubmission
@@ -143,6 +145,7 @@ class Tending:
         if loaded.declarations:
             workflow["loomis"] = {"parameters": loaded.loomis["parameters"]}
         picks = picks_of(loaded.diagnostics)
+        output = self._jobs.engine.folders.output.resolve()
         notes = {"batch": unit.note, **({"picks": picks} if picks else {})}
         return Submission(
             workflow,
@@ -152,12 +155,12 @@ class Tending:
             priority=asked.priority,
             labels=(*asked.labels, f"batch {self._record.id}"),
             owner=asked.owner,
-            part=BatchPart(self._staging(id), notes, loaded.source),
+            part=BatchPart(self._staging(id).resolve().relative_to(output).as_posix(), notes, loaded.source),
         )
 
-    def _staging(self, id: str) -> str:
-        output = self._jobs.engine.folders.output.resolve()
-        return (self._course.staging.resolve() / id).relative_to(output).as_posix()
+    def _staging(self, id: str) -> Path:
+        """Return where the files of a job are made. Its id is no path."""
+        return inside(self._course.batch.names.root, f"{STAGING}/{blake3(id.encode()).hexdigest(16)}", hidden=True)
 
     async def _end(self, id: str) -> None:
         """Note what became of a job that has ended. Those of a batch that was cancelled are neither done nor failed."""
@@ -177,7 +180,7 @@ class Tending:
             self._again += await self._in_thread(self._course.failed, unit, error_data(lost))
             return
         await self._jobs.files_moved(id, places)
-        await self._in_thread(shutil.rmtree, self._course.staging / id, True)
+        await self._in_thread(shutil.rmtree, self._staging(id), True)
 
     async def _fail(self, id: str, error: Mapping[str, Any]) -> None:
         unit = self._waiting.pop(id)

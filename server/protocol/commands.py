@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from server.batches.records import BATCH_ID
 from server.protocol import results
 from server.protocol.edits import Edit
 from server.protocol.model import Asked, Json, Name, Names, Part, RequestId
@@ -225,7 +226,7 @@ class BatchSubmit(Command):
     result = results.BatchData
     command: Literal["batch.submit"]
     workflow: Json
-    batch: Name | None = None
+    batch: Annotated[str, Field(pattern=BATCH_ID)] | None = None
     rows: Annotated[list[Json | str], Field(max_length=MOST_ROWS)] = Field(default_factory=list)
     grid: dict[Name, Values] = Field(default_factory=dict)
     zip: dict[Name, Values] = Field(default_factory=dict)

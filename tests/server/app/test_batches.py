@@ -41,6 +41,15 @@ def test_a_batch_over_http(tmp_path: Path):
         ({"nonsense": 1}, "nonsense"),
         ({"out": "../{row}"}, None),
         ({"grid": {"value": "[1"}}, None),
+        ({"grid": {"value": "0..1000000000000000"}}, None),
+        ({"grid": {"value": f"0..{2**70}"}}, None),
+        ({"grid": {f"{name}": "0..999999" for name in range(800)}}, None),
+        ({"rows": [{}] * 1000, "count": 1_000_000}, None),
+        ({"values": {f"{name}": 1 for name in range(50)}, "count": 1_000_000}, None),
+        ({"out": "x/{row:2000000000}"}, None),
+        ({"id": "../../x", "out": "x/{row}"}, "id"),
+        ({"id": "a/b"}, "id"),
+        ({"id": "{row}"}, "id"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, more, input):

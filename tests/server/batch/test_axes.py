@@ -47,7 +47,20 @@ def test_a_file_gives_a_value_a_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["a", "=1", "a=", "a=1..2..0", "a=[1", "a=" + "[" * 100_000, "a=1\n2", "a=0..1..0.0000001"]
+    "text",
+    [
+        "a",
+        "=1",
+        "a=",
+        "a=1..2..0",
+        "a=[1",
+        "a=" + "[" * 100_000,
+        "a=1\n2",
+        "a=0..1..0.0000001",
+        "a=0..1000000",
+        f"a=-{2**70}..0",
+        "a=0..1" + "0" * 50_000,
+    ],
 )
 def test_what_is_no_axis(text):
     with pytest.raises(SettingError):
@@ -81,6 +94,8 @@ def test_a_row_with_a_fault_keeps_its_place():
         ([Row({})], [Axis("a", [1])], [Axis("a", [1])], "a has values twice"),
         ([Row({})], [Axis("a", [1]), Axis("b", [1, 2])], [], "differ in length"),
         ([Row({})], [], [Axis("a", range(10**6)), Axis("b", range(10**6))], "1,000,000,000,000 rows"),
+        ([Row({})], [], [Axis(str(name), range(10**6)) for name in range(800)], "more than 1,000.* rows"),
+        ([Row({str(name): 1 for name in range(30)})], [], [Axis("a", range(10**6))], "31,000,000 values"),
     ],
 )
 def test_what_can_not_be_combined(rows, zipped, grid, why):

@@ -34,7 +34,20 @@ def test_two_rows_may_not_share_a_name():
         Names.parse("d/{a}.png").stems([{"a": "x"}, {"a": "y"}, {"a": "X"}])
 
 
-@pytest.mark.parametrize("text", ["d/{row", "d/{row.__class__}/{}", "d/{a[0]}", "d/{}", "{row}/../x", "d/{a!r:{b}}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "d/{row",
+        "d/{row.__class__}/{}",
+        "d/{a[0]}",
+        "d/{}",
+        "{row}/../x",
+        "d/{a!r:{b}}",
+        "d/{a:2000000000}",
+        "d/{a:.81f}",
+        f"d/{{a:{'9' * 5000}}}",
+    ],
+)
 def test_what_is_no_pattern(text):
     with pytest.raises(SettingError):
         Names.parse(text)
@@ -49,6 +62,12 @@ def test_a_field_without_a_value_is_told_with_the_nearest():
 def test_a_format_that_does_not_fit():
     with pytest.raises(SettingError, match="can't be written"):
         Names.parse("d/{a:03d}").stems([{"a": "x"}])
+
+
+def test_a_name_is_no_longer_than_files_can_have():
+    assert Names.parse("d/{row:080}").stems([{}]) == ["0" * 79 + "1"]
+    with pytest.raises(SettingError, match="more than 1000 characters"):
+        Names.parse("d/" + "{a}" * 13).stems([{"a": "x" * 80}])
 
 
 @given(st.text())

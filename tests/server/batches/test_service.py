@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,15 @@ async def test_the_same_id_is_the_same_batch(tmp_path):
             await services.batches.submit(BatchSubmission(GRAPH, grid={"b": [3]}, out="y/{row}"))
         found, total = await services.batches.page(limit=1)
         assert total == 2 and [each.state for each in found] == ["running"]
+
+
+async def test_an_id_is_no_path(tmp_path):
+    async with served(tmp_path) as services:
+        record = await run(services, grid={"b": [1]}, out="o/{row}", id="../../../x")
+        assert (record.state, files(tmp_path)) == ("succeeded", {"o/1.txt": "2"})
+        (job,) = (await services.jobs.page()).jobs
+        place = json.loads(services.jobs.store.body(job.id))["part"]["folder"]
+        assert job.id.startswith("../../../x.") and re.fullmatch(r"o/\.batch/[0-9a-f]{32}", place)
 
 
 @pytest.mark.parametrize(
