@@ -7,13 +7,16 @@ that its manifest has as done are not done again, and jobs that were queued are 
 import asyncio
 import json
 import logging
+import shutil
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from engine.errors import JobConflict, JobError, LoomisError, NoSuchJob, StoreError
+from server.batch.course import STAGING
 from server.batch.jobs import Batch
 from server.batch.request import Request
 from server.batches.composing import asked, composed
@@ -42,8 +45,13 @@ class Batches:
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
-        """Go on with what was running when the server ended."""
-        for record, submission in self.store.running():
+        """Go on with what was running when the server ended, and end what was cancelled."""
+        for record in self.store.cancelling():
+            await self._withdraw(self._jobs_of(record.id))
+            staging = self._jobs.engine.folders.output / record.folder / STAGING
+            await asyncio.to_thread(shutil.rmtree, staging, True)
+            await self._end(record, "cancelled")
+        for record, submission in self.store.open():
             tending = Tending(record, submission, self._jobs, self._window)
             try:
                 request, batch = await asyncio.to_thread(self._compose, submission, record.id)
@@ -126,8 +134,11 @@ class Batches:
 
         Raises:
             NoSuchJob: it isn't known.
+            StoreError: the disk is full or can't be written.
         """
         record = self.get(id)
+        if record.ended is None:
+            await self.store.cancel(id)
         if id in self._tending:
             await self._tending[id].cancel()
         return self.find(id) or record
@@ -172,16 +183,29 @@ class Batches:
         except Exception as error:  # a mistake of ours costs one batch, not the server
             log.exception("The batch %s failed.", tending.record.id)
             told = LoomisError(f"Loomis made a mistake: {type(error).__name__}: {error}")
+        if told:
+            await tending.withdraw()
         await tending.close()
         record = replace(tending.record, sheet=sheet)
-        await self._end(record, "failed" if told or record.failed else "succeeded", told, tending.cancelled)
+        state: BatchState = "failed" if told or record.failed else "succeeded"
+        await self._end(record, "cancelled" if tending.cancelled else state, told)
         del self._tending[record.id], self._tasks[record.id]
 
-    async def _end(
-        self, record: BatchRecord, state: BatchState, error: LoomisError | None, cancelled: bool = False
-    ) -> None:
+    def _jobs_of(self, id: str) -> list[str]:
+        """Return the jobs of a batch that have not ended."""
+        return [job.id for job in self._jobs.queue() if f"batch {id}" in job.labels and job.id.startswith(f"{id}.")]
+
+    async def _withdraw(self, jobs: Sequence[str]) -> None:
+        """Cancel jobs and wait for their end."""
+        with self._jobs.subscribe(wants=lambda job: job in jobs) as feed:
+            for id in jobs:
+                await self._jobs.cancel(id)
+            while any(job.id in jobs for job in self._jobs.open_jobs()):
+                await feed.next()
+
+    async def _end(self, record: BatchRecord, state: BatchState, error: LoomisError | None = None) -> None:
         told, now = error_data(error) if error else None, time.time()
-        record = replace(record, state="cancelled" if cancelled else state, ended=now, left=None, error=told)
+        record = replace(record, state=state, ended=now, left=None, error=told)
         names = ("state", "error", "done", "failed", "skipped", "total")
         fact = Fact(record.id, now, "batch_ended", json.dumps({name: getattr(record, name) for name in names}))
         with suppress(StoreError):  # the log of jobs tells of it, and the next start goes on

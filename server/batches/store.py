@@ -36,6 +36,15 @@ class BatchStore:
         values = (record.id, record.state, record.created, None, blake3(body).digest(), body, _told(record))
         await self._jobs.write(Change(statements=[(sql, values)]))
 
+    async def cancel(self, id: str) -> None:
+        """Write that a batch is to end as cancelled, if it has not ended.
+
+        Raises:
+            StoreError: the disk is full or can't be written.
+        """
+        sql = "UPDATE batches SET state = 'cancelling' WHERE id = ? AND ended IS NULL"
+        await self._jobs.write(Change(statements=[(sql, (id,))]))
+
     async def end(self, record: BatchRecord, fact: Fact) -> None:
         """Write how a batch ended."""
         sql = "UPDATE batches SET state = ?, ended = ?, told = ? WHERE id = ?"
@@ -63,11 +72,21 @@ class BatchStore:
         ((total,),) = self._jobs.rows("SELECT count(*) FROM batches")
         return [_record(row) for row in rows], total
 
-    def running(self) -> list[tuple[BatchRecord, BatchSubmission]]:
+    def open(self) -> list[tuple[BatchRecord, BatchSubmission]]:
         """Return the batches that have not ended, with what was submitted, oldest first."""
-        rows = self._jobs.rows("SELECT told, body FROM batches WHERE state = 'running' ORDER BY created, rowid")
+        rows = self._jobs.rows("SELECT told, body FROM batches WHERE state IN ('running', 'stopped') ORDER BY rowid")
         records = [(_record(row), json.loads(row[1])) for row in rows]
         return [(record, replace(BatchSubmission(**body), id=record.id)) for record, body in records]
+
+    def cancelling(self) -> list[BatchRecord]:
+        """Return the batches that were cancelled and have not ended, as they stood when the last row was noted."""
+        rows = self._jobs.rows("SELECT told FROM batches WHERE state = 'cancelling'")
+        return [self._counted(_record(row)) for row in rows]
+
+    def _counted(self, record: BatchRecord) -> BatchRecord:
+        sql = "SELECT body FROM events WHERE job = ? AND kind = 'row' ORDER BY seq DESC LIMIT 1"
+        told = [json.loads(body) for (body,) in self._jobs.rows(sql, record.id)]
+        return replace(record, **{name: told[0][name] for name in ("done", "failed", "skipped")}) if told else record
 
 
 def _told(record: BatchRecord) -> str:

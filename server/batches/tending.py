@@ -7,13 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from blake3 import blake3
 
-from engine.errors import FileError, JobConflict, LoomisError, StoreError
+from engine.errors import FileError, JobConflict, LoomisError, NoSuchJob, StoreError
 from engine.folders import inside
 from engine.provenance import picks_of
 from server.batch.course import STAGING, Course, OnRow, Progress, Shown, Unit
@@ -71,6 +72,7 @@ class Tending:
 
     async def close(self) -> None:
         """Let what is being noted be noted, and close the manifest. May be called twice."""
+        self._jobs.store.kept -= self._waiting.keys()
         await asyncio.to_thread(self._thread.shutdown)
         self._course.manifest.close()
 
@@ -109,8 +111,13 @@ class Tending:
     async def cancel(self) -> None:
         """Cancel the jobs under way and begin no more."""
         self.cancelled = True
+        await self.withdraw()
+
+    async def withdraw(self) -> None:
+        """Cancel the jobs under way. One that is still being checked is cancelled when it is queued."""
         for id in list(self._waiting):
-            await self._jobs.cancel(id)
+            with suppress(NoSuchJob, StoreError):  # the disk follows when it can
+                await self._jobs.cancel(id)
 
     def _in_thread(self, call: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
@@ -119,12 +126,14 @@ class Tending:
         """Submit a unit. One that was submitted before a restart is still the same job."""
         id = self._job_id(unit)
         self._waiting[id] = unit
+        self._jobs.store.kept.add(id)
         try:
             job = await self._jobs.submit(self._job(unit, id))
         except StoreError:
             raise
         except LoomisError as error:
             await self._fail(id, error_data(error))
+            self._jobs.store.kept.discard(id)
             return
         if job.state in ENDED:
             await self._end(id)
@@ -163,7 +172,14 @@ class Tending:
         return inside(self._course.batch.names.root, f"{STAGING}/{blake3(id.encode()).hexdigest(16)}", hidden=True)
 
     async def _end(self, id: str) -> None:
-        """Note what became of a job that has ended. Those of a batch that was cancelled are neither done nor failed."""
+        """Note what became of a job that has ended. From then on it may be forgotten."""
+        try:
+            await self._note(id)
+        finally:
+            self._jobs.store.kept.discard(id)
+
+    async def _note(self, id: str) -> None:
+        """Note a job that has ended. Those of a batch that was cancelled are neither done nor failed."""
         job = self._jobs.find(id)
         if job is None or job.state != "succeeded":
             if self.cancelled:

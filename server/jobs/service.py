@@ -304,8 +304,11 @@ class Jobs:
         self.executor.wake()
 
     async def files_moved(self, id: str, places: Mapping[str, str]) -> None:
-        """Note where files of a job that has ended are now. ``places`` has new paths by those that they had."""
-        job = self.get(id)
+        """Note where files of a job that has ended are now, where it is known still. ``places`` has new paths by those
+        that they had."""
+        job = self.find(id)
+        if job is None:
+            return
         outputs = {
             node: {**shown, "files": [_moved(file, places, self.engine.folders.output) for file in shown["files"]]}
             for node, shown in job.outputs.items()
@@ -313,8 +316,8 @@ class Jobs:
         await self.store.write(Change(replace(job, outputs=outputs)))
 
     async def forget(self, ids: Collection[str]) -> None:
-        """Remove jobs that have ended from the history, with their facts. Others stay."""
-        await self.store.forget([id for id in ids if id not in self.live.jobs])
+        """Remove jobs that have ended from the history, with their facts. Others stay, and those that a batch needs."""
+        await self.store.forget([id for id in ids if id not in self.live.jobs and id not in self.store.kept])
 
     async def close(self) -> None:
         """Write what waits and close the database."""

@@ -83,6 +83,8 @@ class JobStore:
         self._lock = threading.Lock()
         self._retention = retention
         self._endings = 0
+        self.kept: set[str] = set()
+        """Jobs that are not forgotten when they have ended: their batch has not noted them yet."""
         self._publish = publish
         (newest,) = self.rows("SELECT max(seq) FROM events")[0]
         self.seq = max(newest or 0, self._pruned())
@@ -149,8 +151,9 @@ class JobStore:
             surplus = max(surplus, math.ceil(ended * min(share, 1.0)))
         if surplus <= 0:
             return []
-        rows = self.rows("SELECT id FROM jobs WHERE ended IS NOT NULL ORDER BY ended LIMIT ?", surplus)
-        return [id for (id,) in rows]
+        most = surplus + len(self.kept)
+        rows = self.rows("SELECT id FROM jobs WHERE ended IS NOT NULL ORDER BY ended LIMIT ?", most)
+        return [id for (id,) in rows if id not in self.kept][:surplus]
 
     def close(self) -> None:
         """Write what waits and close the database."""

@@ -13,8 +13,9 @@ from engine.errors import FileError, JobConflict, JobError, NoSuchJob, SettingEr
 from engine.formats.png import png_texts
 from server.app.services import Services
 from server.batches.records import BatchRecord, BatchSubmission
+from server.jobs.service import FEW_NODES
 from server.jobs.store import Wanted
-from tests.server.words import n, served
+from tests.server.words import n, served, until
 
 pytestmark = pytest.mark.anyio
 
@@ -115,6 +116,63 @@ async def test_a_batch_is_cancelled(tmp_path):
         with pytest.raises(NoSuchJob):
             services.batches.get(made.id)
         assert await facts(services, made.id) == []
+
+
+async def test_a_batch_that_was_cancelled_stays_so_after_a_restart(tmp_path):
+    graph = {"1": n("Steps", value=1, count=1000, seconds=0.01), "2": n("Save", value=("1", 0))}
+    async with served(tmp_path) as services:
+        made = await services.batches.submit(BatchSubmission(graph, grid={"1.value": "1..100"}, out="c/{row}"))
+        await until(services.jobs, "began")
+        assert (await services.batches.cancel(made.id)).id == made.id
+    (tmp_path / "out" / "c" / ".batch").mkdir(exist_ok=True)
+    async with served(tmp_path) as services:
+        record = services.batches.get(made.id)
+        assert (record.state, record.done, services.jobs.queue()) == ("cancelled", 0, [])
+        assert (await services.jobs.page()).total <= 5
+    assert not (tmp_path / "out" / "c" / ".batch").exists()
+
+
+async def test_a_batch_is_cancelled_while_a_row_is_checked(tmp_path):
+    graph = {str(number): n("Number", value=1) for number in range(FEW_NODES)} | {"s": n("Save", value=("1", 0))}
+    async with served(tmp_path) as services:
+        made = await services.batches.submit(BatchSubmission(graph, grid={"1.value": [1, 2]}, out="c/{row}"))
+        while not (checked := services.batches._tending[made.id]._waiting):
+            await asyncio.sleep(0)
+        assert services.jobs.find(next(iter(checked))) is None
+        await services.batches.cancel(made.id)
+        assert (await ended(services, made.id)).state == "cancelled"
+        assert services.jobs.queue() == []
+
+
+async def test_jobs_are_not_forgotten_before_their_batch_has_noted_them(tmp_path):
+    async with served(tmp_path, history_jobs=0) as services:
+        record = await run(services, grid={"b": "1..12"}, out="h/{row}")
+        assert (record.state, record.done) == ("succeeded", 12)
+        await run(services, grid={"b": "1..4"}, out="i/{row}")
+        assert (await services.jobs.page()).total < 12
+    assert len(files(tmp_path)) == 16
+
+
+async def test_history_is_cleared_while_a_batch_runs(tmp_path):
+    async with served(tmp_path) as services:
+        made = await services.batches.submit(BatchSubmission(GRAPH, grid={"b": "1..12"}, out="h/{row}"))
+        while services.batches.get(made.id).state == "running":
+            await services.jobs.forget([job.id for job in (await services.jobs.page()).jobs])
+        record = services.batches.get(made.id)
+        assert (record.state, record.done) == ("succeeded", 12)
+    assert len(files(tmp_path)) == 12
+
+
+async def test_a_batch_that_fails_leaves_no_jobs(tmp_path):
+    async with served(tmp_path) as services:
+        await services.jobs.pause()
+        made = await services.batches.submit(BatchSubmission(GRAPH, grid={"b": "1..9"}, out="h/{row}"))
+        await until(services.jobs, "queued", count=2)
+        services.batches._tending[made.id]._course.manifest._file.close()
+        await services.jobs.cancel(services.jobs.queue()[0].id)
+        record = await ended(services, made.id)
+        assert (record.state, services.jobs.queue()) == ("failed", [])
+        assert services.jobs.store.kept == set()
 
 
 async def test_the_same_id_is_the_same_batch(tmp_path):

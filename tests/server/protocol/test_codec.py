@@ -124,6 +124,7 @@ def test_an_unknown_command_names_the_nearest() -> None:
     ({}, None),
     ({"command": "session.edit", "session": "s", "edits": [{"op": "jump"}]}, "session.edit.edits.0"),
     ({"command": "session.edit", "session": "s", "edits": []}, "session.edit.edits"),
+    ({"command": "batch.submit", "workflow": {}, "batch": "../x"}, "batch.submit.batch"),
 ])  # fmt: skip
 def test_a_command_with_wrong_fields_says_which(fields: dict[str, Any], input: str | None) -> None:
     found = refused(asked(JSON, id="x", **fields))
