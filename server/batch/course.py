@@ -4,12 +4,14 @@ Who runs it, this process or the workers of a server, takes a unit, runs it as i
 ended.
 """
 
+import json
 import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +26,9 @@ from server.report import error_data
 
 STAGING = ".batch"
 """Where the files of a row are until it is done, below the batch's own folder."""
+
+NAMING = "naming.json"
+"""In there: the names that files get now. After a kill between that and the manifest they may be replaced."""
 
 RECENT = 20
 """Rows from which the time that is left is told."""
@@ -84,6 +89,8 @@ class Course:
     manifest: Manifest
     on_row: OnRow
     progress: Progress
+    named: frozenset[str]
+    """Names that files may have got before a kill; see `NAMING`."""
 
     @classmethod
     def of(cls, batch: Batch, manifest: Manifest, on_row: OnRow) -> "Course":
@@ -94,7 +101,11 @@ class Course:
         """
         _check_free(batch, manifest)
         batch = replace(batch, time=datetime.fromisoformat(manifest.head["time"]))
-        return cls(batch, manifest, on_row, Progress(len(batch.rows)))
+        try:
+            named = frozenset(json.loads((batch.names.root / STAGING / NAMING).read_bytes()))
+        except (OSError, ValueError):
+            named = frozenset()
+        return cls(batch, manifest, on_row, Progress(len(batch.rows)), named)
 
     @property
     def staging(self) -> Path:
@@ -140,13 +151,25 @@ class Course:
         return Unit(jobs, replace(jobs[0].loaded, prompt=joined, declarations={}), {}, note)
 
     def done(self, unit: Unit, shown: Sequence[Shown], seconds: float) -> Mapping[str, str]:
-        """Name the files of a unit and note its rows; return where each file is that was made elsewhere."""
+        """Name the files of a unit and note its rows; return where each file is that was made elsewhere.
+
+        Raises:
+            FileError: one would take the place of a file that is not the batch's; nothing is named then.
+            OSError: a file is gone.
+        """
         count = len(unit.jobs)
         places: dict[str, str] = {}
         shares = [list(share(each.files, count)) for each in shown]
-        for place, job in enumerate(unit.jobs):
-            made = [Path(file["path"]) for files in shares for file in files[place] if file["type"] == "output"]
-            names = self._moved(job, made)
+        found = [
+            [Path(file["path"]) for files in shares for file in files[place] if file["type"] == "output"]
+            for place in range(count)
+        ]
+        named = [
+            file_names(job.stem, [file.suffix for file in each]) for job, each in zip(unit.jobs, found, strict=True)
+        ]
+        self._claim(dict(zip(chain(*named), chain(*found), strict=True)))
+        for job, made, names in zip(unit.jobs, found, named, strict=True):
+            self._move(made, names)
             places |= {str(path): str(self.batch.names.root / name) for path, name in zip(made, names, strict=True)}
             texts = [text for each in shown for text in each.texts]
             line = {"state": "done", "key": job.key, "values": dict(job.row.values), "files": names}
@@ -165,15 +188,22 @@ class Course:
         self._failed(unit.jobs[0].number, unit.jobs[0].key, error)
         return []
 
-    def _moved(self, job: Job, files: Sequence[Path]) -> list[str]:
+    def _claim(self, files: Mapping[str, Path]) -> None:
+        """See that files may have their names, and remember that they get them."""
+        for name, file in files.items():
+            target = self.batch.names.root / name
+            if file.exists() and target.exists() and name not in self.manifest.names and name not in self.named:
+                raise _taken(target)
+        self.staging.mkdir(parents=True, exist_ok=True)
+        (self.staging / NAMING).write_text(json.dumps(list(files)))
+
+    def _move(self, files: Sequence[Path], names: Sequence[str]) -> None:
         """Give the files of a row their names. One that has it was given it before a kill."""
-        names = file_names(job.stem, [file.suffix for file in files])
         for file, name in zip(files, names, strict=True):
             target = self.batch.names.root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if file.exists() or not target.exists():
                 shutil.move(file, target)  # from the output folder, which may be on another disk
-        return names
 
     def _failed(self, number: int, key: str, error: Mapping[str, Any]) -> None:
         row = self.batch.rows[number - 1]
@@ -200,9 +230,13 @@ def _check_free(batch: Batch, manifest: Manifest) -> None:
     taken = (batch.names.root / f"{stem}.png" for stem in batch.stems)
     there = None if manifest.rows else next((path for path in taken if path.exists()), None)
     if there:
-        raise FileError(
-            f"{there} is there already, and no batch made it.",
-            got=str(there),
-            expected="free names",
-            hint="Choose another --out, or move it away.",
-        )
+        raise _taken(there)
+
+
+def _taken(path: Path) -> FileError:
+    return FileError(
+        f"{path} is there already, and this batch did not make it.",
+        got=str(path),
+        expected="free names",
+        hint="Choose another --out, or move it away.",
+    )

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -25,7 +25,8 @@ BEGINNING = b'{"manifest": 1'
 class Manifest:
     """The manifest of one batch, open for this process alone.
 
-    ``head`` is the first line; ``rows`` maps row numbers to the last line about each.
+    ``head`` is the first line; ``rows`` maps row numbers to the last line about each. ``names`` are those of all files
+    that rows ever had: only these may be replaced.
     """
 
     def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
@@ -33,10 +34,11 @@ class Manifest:
 
         Raises:
             StoreError: another process has it open.
-            FileError: it can't be written, or is something else.
+            FileError: it can't be written, is something else, or that of another workflow.
         """
         self.path = path
         self.rows: dict[int, dict[str, Any]] = {}
+        self.names: set[str] = set()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0, thread_local=False)
@@ -49,6 +51,7 @@ class Manifest:
             raise unwritable(path.parent, error) from error
         try:
             self.head = self._read() or {"manifest": VERSION, **head}
+            self._check_workflow(head)
             self._file = self._opened()
             if not self.path.stat().st_size:
                 self._append(self.head)
@@ -80,8 +83,21 @@ class Manifest:
             )
         if whole < len(data):
             os.truncate(self.path, whole)
-        self.rows = {line["row"]: line for line in lines[1:] if isinstance(line, dict) and "row" in line}
+        noted = [line for line in lines[1:] if isinstance(line, dict) and "row" in line]
+        self.rows = {line["row"]: line for line in noted}
+        self.names = {name for line in noted for name in line["files"]}
         return first
+
+    def _check_workflow(self, head: Mapping[str, Any]) -> None:
+        """See that the workflow is called as that which began the manifest, in whatever folder it is."""
+        began, asked = (PurePath(str(each.get("workflow", ""))).name for each in (self.head, head))
+        if began != asked:
+            raise FileError(
+                f"{self.path} is that of another workflow.",
+                got=asked,
+                expected=began,
+                hint="Choose another --out, so that the files of the other batch stay.",
+            )
 
     def _opened(self) -> BinaryIO:
         try:
@@ -105,6 +121,7 @@ class Manifest:
         whole = {"row": row, **line}
         self._append(whole)
         self.rows[row] = whole
+        self.names.update(line["files"])
         return whole
 
     def _append(self, line: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from server.batch.names import Names
 from server.batch.pictures import Uploaded
 from server.batch.request import Request, compose
 from server.batch.rows import Row
-from server.batches.records import BatchSubmission, Values
+from server.batches.records import SHEET, BatchSubmission, Values
 
 
 def asked(engine: Engine, submission: BatchSubmission, id: str) -> Request:
@@ -47,6 +47,13 @@ def composed(engine: Engine, submission: BatchSubmission, request: Request) -> B
         raise ValidationError(loaded.faults)
     batch = compose(engine, loaded, request, Uploaded(engine.folders))
     for stem in batch.stems:
+        if submission.sheet and f"{stem}.png".lower() == SHEET:
+            raise SettingError(
+                "A row can't be called as the sheet.",
+                got=stem,
+                expected=f"another name than {SHEET}",
+                hint="Use {row}.",
+            )
         inside(request.names.root, f"{stem}.png", new=True)
     return batch
 

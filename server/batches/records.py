@@ -6,6 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 BatchState: TypeAlias = Literal["running", "succeeded", "failed", "cancelled"]
 
+SHEET = "sheet.png"
+
 BATCH_ID = "^[A-Za-z0-9][A-Za-z0-9._-]{0,149}$"
 """What the id of a batch is: a part of the name of its folder, where it has no other."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from blake3 import blake3
 
 from server.batches.records import BatchRecord, BatchSubmission
-from server.jobs.store import FORGET_FACTS, JobStore
+from server.jobs.store import FORGET_BATCH, JobStore
 from server.jobs.writer import Change, Fact
 
 SELECT = "SELECT told FROM batches"
@@ -53,8 +53,7 @@ class BatchStore:
 
     async def forget(self, id: str) -> None:
         """Remove a batch, with its facts."""
-        sqls = (*FORGET_FACTS, "DELETE FROM batches WHERE id = ?")
-        await self._jobs.write(Change(statements=[(sql, (id,)) for sql in sqls]))
+        await self._jobs.write(Change(statements=[(sql, (id,)) for sql in FORGET_BATCH]))
 
     def find(self, id: str) -> BatchRecord | None:
         """Return a batch as it was last written."""

@@ -20,13 +20,11 @@ from engine.provenance import picks_of
 from server.batch.course import STAGING, Course, OnRow, Progress, Shown, Unit
 from server.batch.jobs import Batch
 from server.batch.manifest import Manifest
-from server.batches.records import BatchRecord, BatchSubmission
+from server.batches.records import SHEET, BatchRecord, BatchSubmission
 from server.jobs.records import ENDED, BatchPart, Job, JobEvent, Submission
 from server.jobs.service import Jobs
 from server.jobs.writer import Change, Fact
 from server.report import error_data
-
-SHEET = "sheet.png"
 
 T = TypeVar("T")
 
@@ -67,7 +65,10 @@ class Tending:
             JobConflict: another batch is at work in the folder.
             FileError: the folder can't be written, or holds files that the batch would take the place of.
         """
-        self._course = await self._in_thread(_course, batch, self._record.manifest, self._tell_row)
+        asked = self.submission
+        workflow = blake3(json.dumps(asked.workflow, sort_keys=True).encode()).hexdigest(16)
+        path = batch.names.root / self._record.manifest
+        self._course = await self._in_thread(_course, batch, path, workflow, asked.sheet, self._tell_row)
         self._progress = self._course.progress
 
     async def close(self) -> None:
@@ -195,6 +196,9 @@ class Tending:
             lost = FileError(f"The files of the job are gone: {error.strerror}.", got=error.filename)
             self._again += await self._in_thread(self._course.failed, unit, error_data(lost))
             return
+        except FileError as error:
+            self._again += await self._in_thread(self._course.failed, unit, error_data(error))
+            return
         await self._jobs.files_moved(id, places)
         await self._in_thread(shutil.rmtree, self._staging(id), True)
 
@@ -207,14 +211,17 @@ def _shown(job: Job) -> Sequence[Shown]:
     return [Shown(shown["files"], shown["notes"].get("text", ())) for shown in job.outputs.values()]
 
 
-def _course(batch: Batch, manifest: str, on_row: OnRow) -> Course:
+def _course(batch: Batch, path: Path, workflow: str, sheet: bool, on_row: OnRow) -> Course:
     try:
-        opened = Manifest(batch.names.root / manifest, batch.head("workflow"))
+        opened = Manifest(path, batch.head(workflow))
     except StoreError as error:
         raise JobConflict(
             "Another batch is at work in the folder.", got=error.got, hint="Wait for it, or choose another `out`."
         ) from None
+    drawn = batch.names.root / SHEET
     try:
+        if sheet and (SHEET in opened.names or (drawn.exists() and not opened.rows)):
+            raise FileError(f"The sheet would take the place of {SHEET}.", got=str(drawn), hint="Choose another `out`.")
         return Course.of(batch, opened, on_row)
     except BaseException:
         opened.close()

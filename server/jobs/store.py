@@ -33,9 +33,20 @@ FORGET = (
 )
 
 
+FORGET_BATCH = (*FORGET_FACTS, "DELETE FROM batches WHERE id = ?")
+PAST = (
+    "SELECT id, ended, 0 FROM jobs WHERE ended IS NOT NULL "
+    "UNION ALL SELECT id, ended, 1 FROM batches WHERE ended IS NOT NULL"
+)
+"""Jobs and batches that ended, and which are batches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much of the past is kept: the newest ``jobs`` that ended, less when all jobs take more than ``nbytes``."""
+    """How much of the past is kept: the newest ``jobs`` that ended, less when all jobs take more than ``nbytes``.
+
+    A batch counts as one job.
+    """
 
     jobs: int = 10_000
     nbytes: int = 10**9
@@ -136,11 +147,14 @@ class JobStore:
         """Take note that a job ended; now and then, forget the oldest ones beyond what is kept."""
         self._endings += 1
         if self._endings % max(1, min(self._retention.jobs // 100, 200)) == 0:
-            self.add(Change(statements=_forget(self._surplus())))
+            self.add(Change(statements=self._surplus()))
 
-    def _surplus(self) -> list[str]:
-        """Return the oldest jobs that ended, as many as are too many. Freed pages of the file are used again."""
-        ((ended,),) = self.rows("SELECT count(*) FROM jobs WHERE ended IS NOT NULL")
+    def _surplus(self) -> list[tuple[str, Sequence[object]]]:
+        """Return what removes the oldest jobs and batches that ended, as many as are too many.
+
+        Freed pages of the file are used again.
+        """
+        ((ended,),) = self.rows(f"SELECT count(*) FROM ({PAST})")
         surplus = ended - self._retention.jobs
         ((pages,), (free,), (size,)) = (
             self.rows(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
@@ -152,8 +166,9 @@ class JobStore:
         if surplus <= 0:
             return []
         most = surplus + len(self.kept)
-        rows = self.rows("SELECT id FROM jobs WHERE ended IS NOT NULL ORDER BY ended LIMIT ?", most)
-        return [id for (id,) in rows if id not in self.kept][:surplus]
+        rows = self.rows(f"{PAST} ORDER BY ended LIMIT ?", most)
+        gone = [(id, batch) for id, _, batch in rows if id not in self.kept][:surplus]
+        return [(sql, (id,)) for id, batch in gone for sql in (FORGET_BATCH if batch else FORGET)]
 
     def close(self) -> None:
         """Write what waits and close the database."""

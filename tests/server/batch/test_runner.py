@@ -1,6 +1,7 @@
 """Rows run one after the other; each is noted, and what is done is not done again."""
 
 import json
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -15,7 +16,7 @@ from nodes import vocabulary
 from nodes.models import pool
 from nodes.models.weights import open_weights
 from server.batch.axes import Axis
-from server.batch.course import Progress
+from server.batch.course import Course, Progress
 from server.batch.manifest import Manifest
 from server.batch.names import Names
 from server.batch.pictures import Pictures
@@ -133,7 +134,7 @@ def test_cancelled_it_goes_on_where_it_was(e, tmp_path):
     cancel = threading.Event()
     request = Request(names(tmp_path), grid=[Axis("b", [1, 2, 3, 4])])
     batch = compose(e, e.load(GRAPH), request, Pictures(e.folders, tmp_path))
-    with Manifest(tmp_path / "out" / "manifest.jsonl", batch.head("w")) as manifest, pytest.raises(Cancelled):
+    with Manifest(tmp_path / "out" / "manifest.jsonl", batch.head("w.json")) as manifest, pytest.raises(Cancelled):
         run_batch(batch, manifest, on_row=lambda line, counts: counts.done == 2 and cancel.set(), cancel=cancel)
     progress, _ = run(e, tmp_path, request)
     assert (progress.skipped, progress.done) == (2, 2)
@@ -144,6 +145,39 @@ def test_a_new_batch_takes_the_place_of_no_file(e, tmp_path):
     (tmp_path / "out" / "2.png").write_text("mine")
     with pytest.raises(FileError, match="there already"):
         run(e, tmp_path, Request(names(tmp_path), grid=[Axis("b", [1, 2])]))
+
+
+def test_a_file_that_no_batch_made_is_never_replaced(e, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "2.txt").write_text("mine")
+    request = Request(names(tmp_path), grid=[Axis("b", [1, 2, 3])])
+    progress, told = run(e, tmp_path, request)
+    assert (progress.done, progress.failed, [line["state"] for line in told]) == (2, 1, ["done", "failed", "done"])
+    assert "there already" in told[1]["error"]["message"] and files(tmp_path)["2.txt"] == "mine"
+    (tmp_path / "out" / "2.txt").unlink()
+    assert run(e, tmp_path, request)[0].done == 1
+    assert run(e, tmp_path, Request(names(tmp_path), grid=[Axis("b", [1, 4, 3])]))[0].done == 1
+    assert files(tmp_path)["2.txt"] == "text 4"
+
+
+def test_a_file_that_was_named_before_a_kill_is_replaced(e, tmp_path, monkeypatch):
+    request = Request(names(tmp_path), grid=[Axis("b", [1, 2])])
+    with monkeypatch.context() as killed:
+        killed.setattr(Manifest, "write", lambda *args: sys.exit("killed"))
+        killed.setattr(Course, "clean", lambda course: None)
+        with pytest.raises(SystemExit):
+            run(e, tmp_path, request)
+    assert list(files(tmp_path)) == ["1.txt"]
+    assert run(e, tmp_path, request)[0].done == 2
+
+
+def test_another_workflow_does_not_go_on_in_the_folder(e, tmp_path):
+    request = Request(names(tmp_path), grid=[Axis("b", [1, 2])])
+    run(e, tmp_path, request)
+    batch = compose(e, e.load(GRAPH), request, Pictures(e.folders, tmp_path))
+    Manifest(tmp_path / "out" / "manifest.jsonl", batch.head("/elsewhere/w.json")).close()
+    with pytest.raises(FileError, match="another workflow"):
+        Manifest(tmp_path / "out" / "manifest.jsonl", batch.head("v.json"))
 
 
 def test_time_left_is_told_at_the_pace_of_the_rows(monkeypatch):

@@ -172,6 +172,38 @@ async def test_a_batch_that_fails_leaves_no_jobs(tmp_path):
         assert services.jobs.store.kept == set()
 
 
+async def test_no_file_is_replaced_that_the_batch_did_not_make(tmp_path):
+    mine = tmp_path / "out" / "o" / "1.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    async with served(tmp_path) as services:
+        record = await run(services, grid={"b": [1, 2]}, out="o/{row}")
+        assert (record.done, record.failed) == (1, 1)
+        (failed, _) = await services.batches.lines(record.id, 2, 0)
+        assert "there already" in failed["error"]["message"] and mine.read_text() == "mine"
+        with pytest.raises(FileError, match="another workflow"):
+            await services.batches.submit(BatchSubmission(GRAPH | {"9": n("Number", value=1)}, out="o/{row}"))
+
+
+async def test_a_sheet_takes_the_place_of_nothing(tmp_path):
+    graph = {"1": n("Picture", colour="red")}
+    async with served(tmp_path) as services:
+        with pytest.raises(SettingError, match="sheet"):
+            await services.batches.submit(BatchSubmission(graph, rows=[{"name": "sheet"}], out="p/{name}", sheet=True))
+        await run(services, graph, rows=[{"name": "sheet"}], out="p/{name}")
+        with pytest.raises(FileError, match="place of"):
+            await services.batches.submit(BatchSubmission(graph, rows=[{"name": "x"}], out="p/{name}", sheet=True))
+        mine = tmp_path / "out" / "q" / "sheet.png"
+        mine.parent.mkdir()
+        mine.write_text("mine")
+        with pytest.raises(FileError, match="place of"):
+            await services.batches.submit(BatchSubmission(graph, out="q/{row}", sheet=True))
+        assert mine.read_text() == "mine"
+        await run(services, graph, grid={"colour": ["red", "blue"]}, out="r/{row}", sheet=True)
+        again = await run(services, graph, grid={"colour": ["red", "blue", "lime"]}, out="r/{row}", sheet=True)
+        assert (again.skipped, again.sheet) == (2, "sheet.png")
+
+
 async def test_the_same_id_is_the_same_batch(tmp_path):
     asked = BatchSubmission(GRAPH, "mine", grid={"b": [1]}, out="x/{row}")
     async with served(tmp_path) as services:

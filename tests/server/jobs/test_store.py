@@ -137,6 +137,28 @@ async def test_the_oldest_jobs_that_ended_are_forgotten_with_their_facts(tmp_pat
         assert store.rows("SELECT count(*) FROM submissions") == [(4,)]
 
 
+async def test_batches_that_ended_are_forgotten_as_jobs_are(tmp_path: Path):
+    insert = "INSERT INTO batches VALUES (?, 'x', 0, ?, '', '', '{}')"
+    async with opened(tmp_path, jobs=2) as (store, _):
+        for id, ended in (("old", 0.5), ("new", 9.0), ("open", None)):
+            await store.write(Change(statements=[(insert, (id, ended))], facts=[Fact(id, 0.0, "row")]))
+        for index in range(3):
+            await put(store, job(f"j{index}", state="succeeded", ended=float(index)))
+            store.count_ending()
+            await store.flush()
+        assert store.rows("SELECT id FROM batches ORDER BY id") == [("new",), ("open",)]
+        assert [event.job for event in store.events(0, None, 9).events] == ["new", "open", "j2"]
+
+
+async def test_jobs_that_are_kept_are_not_forgotten(tmp_path: Path):
+    async with opened(tmp_path, jobs=0) as (store, _):
+        store.kept.add("a")
+        await put(store, *(job(id, state="succeeded", ended=1.0) for id in "abc"))
+        store.count_ending()
+        await store.flush()
+        assert [each.id for each in store.page(Wanted()).jobs] == ["a"]
+
+
 async def test_bytes_bound_the_history_too(tmp_path: Path):
     async with opened(tmp_path, nbytes=2**20) as (store, _):
         for index in range(400):
