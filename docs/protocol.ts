@@ -25,11 +25,12 @@ export interface BatchCancel {
  * A batch as it stands. Times are Unix seconds, `left` is in seconds; null: nothing is known yet.
  *
  * `folder` is below the output folder; the files of rows, `manifest` and `sheet` are in it. `skipped` rows
- * were done before.
+ * were done before. A batch is `stopped` when the server could not go on with it (`error`); it tries again at
+ * its next start.
  */
 export interface BatchData {
   id: string;
-  state: "running" | "succeeded" | "failed" | "cancelled";
+  state: "running" | "stopped" | "succeeded" | "failed" | "cancelled";
   created: number;
   ended: number | null;
   folder: string;

@@ -72,11 +72,12 @@ class BatchAnswer(Answer):
     """A batch as it stands. Times are Unix seconds, ``left`` is in seconds; null: nothing is known yet.
 
     ``folder`` is below the output folder; the files of rows, ``manifest`` and ``sheet`` are in it. ``skipped`` rows
-    were done before.
+    were done before. A batch is ``stopped`` when the server could not go on with it (``error``); it tries again at
+    its next start.
     """
 
     id: str
-    state: Literal["running", "succeeded", "failed", "cancelled"]
+    state: Literal["running", "stopped", "succeeded", "failed", "cancelled"]
     created: float
     ended: float | None
     folder: str

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-BatchState: TypeAlias = Literal["running", "succeeded", "failed", "cancelled"]
+BatchState: TypeAlias = Literal["running", "stopped", "succeeded", "failed", "cancelled"]
 
 SHEET = "sheet.png"
 
@@ -47,7 +47,8 @@ class BatchRecord:
 
     ``folder`` is below the output folder; the files of rows, ``manifest`` and ``sheet`` are in it. ``skipped`` rows
     were done before, by an earlier batch in the same folder or before the server was started again. A batch has
-    ``failed`` when a row has, or when it could not go on (``error``).
+    ``failed`` when a row has, or when it could not go on (``error``). It is ``stopped`` when it could not go on at the
+    start of the server, which tries again at the next one.
     """
 
     id: str

@@ -32,6 +32,9 @@ log = logging.getLogger("loomis.batches")
 AT_ONCE = 2
 """Jobs of one batch in the queue: so many, and so many more for each worker. Others wait behind no more than these."""
 
+WITHDRAW_SECONDS = 60.0
+"""How long a start waits for the end of jobs whose batch does not go on."""
+
 
 class Batches:
     """Submit, watch and cancel batches."""
@@ -45,19 +48,27 @@ class Batches:
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
-        """Go on with what was running when the server ended, and end what was cancelled."""
+        """Go on with what was running when the server ended, and end what was cancelled.
+
+        What can't go on now stops, without its jobs, until the next start.
+        """
+        left = [(*each, self._jobs_of(each[0].id)) for each in self.store.open()]
         for record in self.store.cancelling():
             await self._withdraw(self._jobs_of(record.id))
             staging = self._jobs.engine.folders.output / record.folder / STAGING
             await asyncio.to_thread(shutil.rmtree, staging, True)
             await self._end(record, "cancelled")
-        for record, submission in self.store.open():
-            tending = Tending(record, submission, self._jobs, self._window)
+        for record, submission, jobs in left:
+            tending = Tending(replace(record, state="running", error=None), submission, self._jobs, self._window)
             try:
                 request, batch = await asyncio.to_thread(self._compose, submission, record.id)
                 await tending.open(batch)
             except LoomisError as error:
-                await self._end(record, "failed", error)
+                await self._withdraw(jobs)
+                ended = [job.id for id in jobs if (job := self._jobs.find(id)) and job.state != "succeeded"]
+                with suppress(StoreError):
+                    await self._jobs.forget(ended)
+                await self._end(record, "stopped", error)
                 continue
             self._go(tending, request)
 
@@ -141,6 +152,8 @@ class Batches:
             await self.store.cancel(id)
         if id in self._tending:
             await self._tending[id].cancel()
+        elif (stopped := self.get(id)).ended is None:
+            await self._end(stopped, "cancelled")
         return self.find(id) or record
 
     async def forget(self, id: str) -> None:
@@ -196,16 +209,18 @@ class Batches:
         return [job.id for job in self._jobs.queue() if f"batch {id}" in job.labels and job.id.startswith(f"{id}.")]
 
     async def _withdraw(self, jobs: Sequence[str]) -> None:
-        """Cancel jobs and wait for their end."""
-        with self._jobs.subscribe(wants=lambda job: job in jobs) as feed:
-            for id in jobs:
-                await self._jobs.cancel(id)
-            while any(job.id in jobs for job in self._jobs.open_jobs()):
-                await feed.next()
+        """Cancel jobs and wait for their end, within bounds: a disk may be full."""
+        with suppress(StoreError, TimeoutError), self._jobs.subscribe(wants=lambda job: job in jobs) as feed:
+            async with asyncio.timeout(WITHDRAW_SECONDS):
+                for id in jobs:
+                    with suppress(NoSuchJob):
+                        await self._jobs.cancel(id)
+                while any(job.id in jobs for job in self._jobs.open_jobs()):
+                    await feed.next()
 
     async def _end(self, record: BatchRecord, state: BatchState, error: LoomisError | None = None) -> None:
         told, now = error_data(error) if error else None, time.time()
-        record = replace(record, state=state, ended=now, left=None, error=told)
+        record = replace(record, state=state, ended=None if state == "stopped" else now, left=None, error=told)
         names = ("state", "error", "done", "failed", "skipped", "total")
         fact = Fact(record.id, now, "batch_ended", json.dumps({name: getattr(record, name) for name in names}))
         with suppress(StoreError):  # the log of jobs tells of it, and the next start goes on

@@ -308,7 +308,8 @@ class Client:
             if isinstance(message, Fact):
                 seq = message.seq
                 yield message
-                if message.kind == "batch_ended":
+                went_on = message.body.get("state") == "stopped" and self.batch(id).state == "running"
+                if message.kind == "batch_ended" and not went_on:
                     return
 
     # Sessions.

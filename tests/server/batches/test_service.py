@@ -287,16 +287,31 @@ async def test_a_restart_goes_on(tmp_path):
     assert sorted(map(int, log.read_text().split())) == list(range(1, 21))
 
 
-async def test_a_batch_that_can_not_go_on_after_a_restart_has_failed(tmp_path):
+async def test_a_batch_that_can_not_go_on_stops_until_a_later_start(tmp_path):
+    graph = {"1": n("Log", value=1, path=str(tmp_path / "log")), "2": n("Save", value=("1", 0))}
     async with served(tmp_path) as services:
         await services.jobs.pause()
-        made = await services.batches.submit(BatchSubmission(GRAPH, grid={"b": [1]}, out="r/{row}"))
-    manifest = tmp_path / "out" / "r" / "manifest.jsonl"
-    manifest.write_text("not mine")
+        made = await services.batches.submit(BatchSubmission(graph, grid={"1.value": [1, 2, 3]}, out="r/{row}"))
+        other = await services.batches.submit(BatchSubmission(graph, grid={"1.value": [4]}, out="s/{row}"))
+        await until(services.jobs, "queued", count=4)
+    lost = tmp_path / "out" / "r" / "manifest.jsonl"
+    kept = lost.read_bytes()
+    for manifest in (lost, tmp_path / "out" / "s" / "manifest.jsonl"):
+        manifest.write_text("not mine")
     async with served(tmp_path) as services:
+        await services.jobs.resume()
         record = services.batches.get(made.id)
-        assert record.state == "failed" and "no manifest" in record.error["message"]
-    assert manifest.read_text() == "not mine"
+        assert record.state == "stopped" and "no manifest" in record.error["message"]
+        assert services.jobs.queue() == [] and (await services.batches.page())[1] == 2
+        assert (await facts(services, made.id))[-1][1]["state"] == "stopped"
+        assert (await services.batches.cancel(other.id)).state == "cancelled"
+    assert lost.read_text() == "not mine" and not (tmp_path / "log").exists()
+    lost.write_bytes(kept)
+    async with served(tmp_path) as services:
+        record = await ended(services, made.id)
+        assert (record.state, record.done, record.error) == ("succeeded", 3, None)
+        assert services.batches.get(other.id).state == "cancelled"
+    assert (tmp_path / "log").read_text().split() == ["1", "2", "3"]
 
 
 async def test_pictures_are_those_of_the_input_folder(tmp_path):

@@ -1,6 +1,7 @@
 """The Python client against a real server."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,23 @@ def test_a_batch_is_submitted_watched_and_looked_at(client: Client) -> None:
     assert [each.id for each in client.batches().batches][:1] == [batch.id]
     with pytest.raises(NoSuchJob):
         list(client.watch_batch("none"))
+
+
+def test_a_batch_that_stopped_is_watched_to_its_stop_then_to_its_end(tmp_path: Path) -> None:
+    manifest = tmp_path / "out" / "w" / "manifest.jsonl"
+
+    def watched() -> list[Fact]:
+        with online(tmp_path) as server, closing(Connection(server.url)) as client:
+            return list(client.watch_batch("w"))
+
+    with online(tmp_path) as server, closing(Connection(server.url)) as client:
+        nap = after(Nap={"value": 1, "seconds": 0.3})
+        client.submit_batch(nap, batch="w", grid={"value": "1..3"}, out="w/{row}")
+    noted = manifest.read_bytes()
+    manifest.write_text("not mine")
+    assert [fact.body["state"] for fact in watched()][-1:] == ["stopped"]
+    manifest.write_bytes(noted)
+    assert [fact.body["state"] for fact in watched()][-1:] == ["succeeded"]
 
 
 def test_a_batch_is_watched_over_a_lost_connection(server: Online, client: Client) -> None:
