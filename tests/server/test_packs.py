@@ -21,7 +21,7 @@ COUNT = {"1": {"class_type": "CountCalls", "inputs": {"start": 10, "stop": False
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(
-        tmp_path_factory.mktemp("packs"), custom_nodes=[str(PACKS / "web"), str(PACKS / "onpath")]
+        tmp_path_factory.mktemp("packs"), custom_nodes=[str(PACKS / each) for each in ("web", "onpath", "classic")]
     ) as running:
         yield running
 
@@ -116,6 +116,19 @@ def test_files_that_come_are_offered_and_taken(server: ServerProcess) -> None:
     errors = json.loads(body)["node_errors"]["1"]["errors"]
     assert status == 400 and [error["extra_info"]["input_name"] for error in errors] == ["lora"]
     assert choices() == ["new.txt"]
+
+
+def test_nodes_of_packs_save_in_batches(server: ServerProcess) -> None:
+    workflow = {
+        "1": {"class_type": "KeepFile", "inputs": {"text": "x"}},
+        "2": {"class_type": "SaveText", "inputs": {"text": "y"}},
+    }
+    body = {"id": "saved", "workflow": workflow, "grid": {"1.text": ["a", "b"]}}
+    server.call("POST", "/api/v1/batches", body)
+    server.wait_for(lambda: server.call("GET", "/api/v1/batches/saved")["state"] != "running")
+    rows = server.call("GET", "/api/v1/batches/saved/rows")["rows"]
+    root = server.folder / "out" / server.call("GET", "/api/v1/batches/saved")["folder"]
+    assert [[(root / file).read_text() for file in row["files"]] for row in rows] == [["a", "y"], ["b", "y"]]
 
 
 def test_a_new_worker_is_asked_when_one_died(server: ServerProcess) -> None:
