@@ -44,7 +44,13 @@ def test_a_picture_that_a_subclass_of_ours_saves_has_the_workflow(asking: Bench,
     events: list[Any] = []
     asking.engine.run(graph, on_event=events.append)
     (saved,) = (each for each in events if isinstance(each, Saved))
-    assert saved.notes["images"] == [{"filename": "kept_00001_.png", "subfolder": "", "type": "output"}]
+    (file,) = saved.files
+    assert (file["filename"], file["subfolder"], file["type"], file["kind"]) == (
+        "kept_00001_.png",
+        "",
+        "output",
+        "images",
+    )
     with Image.open(tmp_path / "output" / "kept_00001_.png") as picture:
         assert isinstance(picture, PngImageFile)
         assert picture.size == (8, 6) and json.loads(picture.text["prompt"])["1"]["class_type"] == "Keep"
