@@ -37,8 +37,16 @@ def unknown_type(node: Node, registry: Registry) -> Fault:
         class_type=node.class_type,
         got=shortened(node.class_type),
         expected=near,
-        hint=node.pack or (f"Did you mean {near}?" if near else "Run `loomis nodes` for the list."),
+        hint=_where(node, near),
     )
+
+
+def _where(node: Node, near: str | None) -> str:
+    """Return where a node type may be found."""
+    if node.pack:
+        return node.pack
+    guess = f"Did you mean {near}?" if near else "Run `loomis nodes` for the list."
+    return f"{guess} If a node pack has it, name the folder of the pack with --custom-nodes."
 
 
 def bind(

@@ -46,7 +46,7 @@ def parse_json(data: bytes | str, what: str) -> Any:
         place = _around(error) if isinstance(error, json.JSONDecodeError) and text.lstrip()[:1] in ("{", "[") else ""
         raise WorkflowError(
             f"{what} is not JSON: {error}.",
-            got=place or text[:80],
+            got=place or " ".join(text[:80].split()),
             expected="a workflow as JSON, or a picture or video that carries one",
             hint="Look there for a comma too many, or a quote or a bracket too few."
             if place

@@ -22,7 +22,8 @@ def pack_hint(facts: Mapping[str, Any]) -> str | None:
     if pack == CORE:
         return "It belongs to ComfyUI itself; Loomis does not have it yet."
     version = facts.get("ver")
-    return f"It is in the pack {pack}" + (f", version {version}." if isinstance(version, str) else ".")
+    numbered = f"{pack}, version {version}" if isinstance(version, str) else pack
+    return f"It is in the pack {numbered}. Name the folder of the pack with --custom-nodes."
 
 
 def pack_values(node: Node) -> dict[str, Any] | None:

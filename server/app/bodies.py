@@ -178,10 +178,12 @@ def _checked(validate: Callable[[Any], B], given: Any) -> B:
     try:
         return validate(given)
     except ValidationError as error:
-        issue = error.errors(include_url=False, include_context=False)[0]
+        issues = error.errors(include_url=False, include_context=False)
+        issue = next((issue for issue in issues if issue["type"] == "missing"), issues[0])
+        got = issue.get("input")
         raise InputError(
             f"What was sent can't be used: {issue['msg']}.",
             input=".".join(map(str, issue["loc"])) or None,
-            got=issue.get("input"),
-            hint="See the description of the API.",
+            got=got.decode(errors="replace") if isinstance(got, bytes) else got,
+            hint='Send {"workflow": ...}.' if issue["loc"] == ("workflow",) else "See /api/v1/openapi.json.",
         ) from None

@@ -12,8 +12,10 @@ from engine.formats import read
 from server.batch.axes import parse_axis
 from server.batch.rows import read_rows
 from server.batch.telling import RowTeller
+from server.client.client import Client
 from server.client.errors import to_error
 from server.client.opening import open_client
+from server.protocol.results import BatchData
 from server.settings import Options
 from server.workflow import workflow_source
 
@@ -47,11 +49,7 @@ class Counts:
 
 
 def send_batch(options: Options, asked: Asked, as_json: bool, quiet: bool) -> bool:
-    """Submit a batch, watch it to its end and tell each row; return whether all rows were done.
-
-    Raises:
-        LoomisError: what the server says is wrong; Cancelled where it was cancelled, or at Ctrl-C, which ends nothing.
-    """
+    """Submit a batch and watch it to its end: see `follow_batch`."""
     found = read(workflow_source(asked.file))
     with open_client(options) as client:
         batch = client.submit_batch(
@@ -68,23 +66,32 @@ def send_batch(options: Options, asked: Asked, as_json: bool, quiet: bool) -> bo
             sheet=asked.sheet,
         )
         typer.echo(batch.id, err=True)
-        with RowTeller(lambda name: f"{batch.folder}/{name}", as_json, quiet) as teller:
-            try:
-                for fact in client.watch_batch(batch.id):
-                    if fact.kind == "row":
-                        line = {name: value for name, value in fact.body.items() if name not in Counts.__slots__}
-                        teller(line, Counts(**{name: fact.body[name] for name in Counts.__slots__}))
-            except KeyboardInterrupt:
-                hint = f"To end it: loomis cancel {batch.id}"
-                raise Cancelled("Watching has ended; the batch goes on.", hint=hint) from None
-        batch = client.batch(batch.id)
-    sheet = f"{batch.folder}/{batch.sheet}" if batch.sheet else None
-    teller.finish(Counts(batch.total, batch.done, batch.failed, batch.skipped), sheet)
-    if batch.error:
-        raise to_error(batch.error)
-    if batch.state == "cancelled":
+        return follow_batch(client, batch, as_json, quiet)
+
+
+def follow_batch(client: Client, batch: BatchData, as_json: bool, quiet: bool) -> bool:
+    """Tell what becomes of each row of a batch until it has ended; return whether all rows were done.
+
+    Raises:
+        LoomisError: what the server says is wrong; Cancelled where it was cancelled, or at Ctrl-C, which ends nothing.
+    """
+    with RowTeller(lambda name: f"{batch.folder}/{name}", as_json, quiet) as teller:
+        try:
+            for fact in client.watch_batch(batch.id):
+                if fact.kind == "row":
+                    line = {name: value for name, value in fact.body.items() if name not in Counts.__slots__}
+                    teller(line, Counts(**{name: fact.body[name] for name in Counts.__slots__}))
+        except KeyboardInterrupt:
+            hint = f"To watch it again: loomis watch {batch.id}. To end it: loomis cancel {batch.id}"
+            raise Cancelled("Watching has ended; the batch goes on.", hint=hint) from None
+    now = client.batch(batch.id)
+    sheet = f"{now.folder}/{now.sheet}" if now.sheet else None
+    teller.finish(Counts(now.total, now.done, now.failed, now.skipped), sheet)
+    if now.error:
+        raise to_error(now.error)
+    if now.state == "cancelled":
         raise Cancelled("The batch was cancelled.", hint="The same command does what is left.")
-    return not batch.failed
+    return not now.failed
 
 
 def _rows(source: str | None) -> list[Mapping[str, Any] | str]:

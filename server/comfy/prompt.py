@@ -31,7 +31,7 @@ async def submit(request: Request) -> Response:
     try:
         given = await read_prompt(request)
         if isinstance(given, dict) and "prompt" not in given:
-            return _refuse("no_prompt", "There is no prompt in the body.")
+            return _refuse("no_prompt", 'There is no prompt in the body: send {"prompt": ...}.')
         body = checked(given, PromptBody)
         if source := request.headers.get("comfy-usage-source"):
             body.extra_data.setdefault("comfy_usage_source", source)

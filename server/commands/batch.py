@@ -136,13 +136,21 @@ def batch(
       loomis batch workflows/portrait.json --grid seed=1..9 --server http://127.0.0.1:8188
     """
     if server:
-        from server.client.batching import Asked, send_batch  # other commands don't load what a batch needs
+        from server.batches.records import SHEET  # other commands don't load what a batch needs
+        from server.client.batching import Asked, send_batch
 
         if manifest or model_map or nearest_models:
             raise SettingError(
                 "A server keeps the manifest in the folder of the batch, and maps no models.",
                 expected="--server without --manifest, --model-map and --nearest-models",
                 hint="Leave them out.",
+            )
+        if sheet and sheet != Path(SHEET):
+            raise SettingError(
+                "A server draws the sheet in the folder of the batch.",
+                got=f"--sheet {sheet}",
+                expected=f"--sheet {SHEET}",
+                hint="Take it from there.",
             )
         given = parse_values(values or ())
         asked = Asked(

@@ -375,7 +375,10 @@ def test_the_pack_of_an_unknown_type_is_told(loom):
     }
     with pytest.raises(ValidationError) as caught:
         loom.check(graph)
-    assert caught.value.faults[0].hint == "It is in the pack someone/pack."
+    assert (
+        caught.value.faults[0].hint
+        == "It is in the pack someone/pack. Name the folder of the pack with --custom-nodes."
+    )
 
 
 @pytest.mark.parametrize("source", [[1], 3, {}, b"", b"\x00\x01\x02\x03\x04\x05\x06\x07\x08", {"nodes": []}])

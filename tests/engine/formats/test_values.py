@@ -124,7 +124,10 @@ class TestUnknownTypes:
             "_meta": {"title": "Alien", "cnr_id": "alien-pack", "ver": "1.2"},
         }
         assert [(item.code, item.hint) for item in loaded.diagnostics] == [
-            ("unknown_node", "It is in the pack alien-pack, version 1.2.")
+            (
+                "unknown_node",
+                "It is in the pack alien-pack, version 1.2. Name the folder of the pack with --custom-nodes.",
+            )
         ]
 
     def test_named_values_are_used(self):

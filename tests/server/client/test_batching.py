@@ -50,6 +50,14 @@ def test_texts_and_the_default_folder(loomis: Command, here: Path, server: Onlin
     assert server.do(server.services.batches.page())[0][0].folder == "job-batch"
 
 
+def test_a_batch_is_watched_again_by_its_id(loomis: Command, here: Path, server: Online) -> None:
+    with Client(server.url) as client:
+        id = client.submit_batch(SAVE, rows=[{"value": 3}, {"value": "x"}], out="again/{row}").id
+    ran = loomis("watch", id, "--server", server.url)
+    assert (ran.code, ran.out) == (1, "again/1.txt\n")
+    assert ran.err.endswith("1 rows done, 1 failed\nfailed: 2\n")
+
+
 def test_a_batch_is_cancelled_by_its_id(loomis: Command, here: Path, server: Online) -> None:
     server.do(server.services.jobs.pause())
     made = submitted(server)
@@ -71,6 +79,7 @@ def submitted(server: Online) -> str:
         (("--grid", "value=1", "value=2"), "has values twice"),
         (("--grid", "value=1", "--out", "../{row}"), "leaves its folder"),
         (("--grid", "value=1", "--model-map", "a=b"), "maps no models"),
+        (("--grid", "value=1", "--sheet", "mine.png"), "expected  --sheet sheet.png"),
         (("--rows", "."), "its own input folder"),
         (("--grid", "value=1-3"), "Write the range as value=1..3."),
     ],

@@ -40,7 +40,7 @@ def test_what_one_lacks_and_what_to_do(loomis, here):
     assert "refused  1 node type, 1 model, 1 value" in ran.out
     rows = ran.out.split("\n\n")[1].splitlines()
     assert [row.split("  ")[0] for row in rows[1:-1]] == ["node type", "model", "value"]
-    assert rows[1].endswith("node 5     It is in the pack far-pack.")
+    assert rows[1].endswith("node 5     It is in the pack far-pack. Name the folder of the pack with --custom-nodes.")
     assert rows[2].endswith(f"node 1     Put it into {here}/models/vae.")
     assert rows[3].endswith("node 3     Use 16 or more.")
     assert rows[-1] == "0 of 1 workflows run here"
@@ -68,7 +68,7 @@ def test_a_folder(loomis, here):
         "kind": "type",
         "name": "Far",
         "nodes": ["5"],
-        "do": "It is in the pack far-pack.",
+        "do": "It is in the pack far-pack. Name the folder of the pack with --custom-nodes.",
     }
     assert found["workflows"][2]["error"]["code"] == "workflow"
     assert "node type         Far" in loomis("check", "all").out

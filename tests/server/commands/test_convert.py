@@ -50,7 +50,10 @@ def test_what_is_odd_is_told_and_what_is_lost_is_the_exit_code(loomis, here):
     assert json.loads(ran.out)["3"]["inputs"] == {}
     assert ran.err.splitlines() == [
         "error: Node 3 (Far): The values of the unknown type Far can't be given names and are left out.",
-        "error: Node 3 (Far): The node type Far is not known here. It is in the pack far-pack.",
+        (
+            "error: Node 3 (Far): The node type Far is not known here. It is in the pack far-pack. "
+            "Name the folder of the pack with --custom-nodes."
+        ),
     ]
 
 
