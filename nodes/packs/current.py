@@ -58,8 +58,12 @@ def begin(
 
 
 def refresh() -> None:
-    """See that the node types of packs offer the files that are there now. Takes as long as its packs do."""
-    _process().refresh()
+    """See that the node types of packs offer the files that are there now. Takes as long as its packs do.
+
+    A process that loads no packs has nothing to do, whoever imported this.
+    """
+    for process in _processes:
+        process.refresh()
 
 
 def load(pack: str) -> None:

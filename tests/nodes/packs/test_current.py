@@ -30,6 +30,15 @@ def test_the_process_has_folders_and_node_types(registry: Registry) -> None:
             assert current.places() == current.folders()
 
 
+def test_without_packs_there_is_nothing_to_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(current, "_processes", [])
+    current.refresh()
+    seen: list[str] = []
+    current.begin(Folders(), Registry(), refresh=lambda: seen.append("refreshed"))
+    current.refresh()
+    assert seen == ["refreshed"]
+
+
 def test_events_go_nowhere_until_somebody_takes_them(registry: Registry) -> None:
     taken: list[tuple[str, Mapping[str, Any], str | None]] = []
     current.send("lost", {})
