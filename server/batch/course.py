@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -97,9 +97,10 @@ class Course:
         """Return the course of a batch that begins, or goes on with the time at which it began.
 
         Raises:
-            FileError: a new batch would take the place of a file.
+            FileError: a new batch would take the place of a file, or of the files of another.
         """
         _check_free(batch, manifest)
+        _check_same(batch, manifest)
         batch = replace(batch, time=datetime.fromisoformat(manifest.head["time"]))
         try:
             named = frozenset(json.loads((batch.names.root / STAGING / NAMING).read_bytes()))
@@ -231,6 +232,32 @@ def _check_free(batch: Batch, manifest: Manifest) -> None:
     there = None if manifest.rows else next((path for path in taken if path.exists()), None)
     if there:
         raise _taken(there)
+
+
+def _check_same(batch: Batch, manifest: Manifest) -> None:
+    """See that a batch that shares no row with what was done in its folder takes the place of none of it.
+
+    Raises:
+        FileError: it would.
+    """
+    done = {number: line for number, line in manifest.rows.items() if line["state"] == "done"}
+    numbered = enumerate(zip(batch.rows, batch.stems, strict=True), 1)
+    both = [(done[number], row, stem) for number, (row, stem) in numbered if number in done]
+    if any(line["values"] == json.loads(json.dumps(dict(row.values), default=str)) for line, row, _ in both):
+        return
+    for line, _, stem in both:
+        named = file_names(stem, [PurePath(name).suffix for name in line["files"]])
+        if line["files"] and named == line["files"] and (batch.names.root / named[0]).exists():
+            raise FileError(
+                f"{batch.names.root / named[0]} is of a batch with other rows: {_spelled(line['values'])}.",
+                got=_spelled(batch.rows[line["row"] - 1].values),
+                expected="rows of that batch, and others after them",
+                hint="Choose another --out, so that the files of the other batch stay.",
+            )
+
+
+def _spelled(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 def _taken(path: Path) -> FileError:

@@ -102,6 +102,16 @@ def test_a_row_with_another_graph_is_done_again(e, tmp_path):
     assert [line["row"] for line in told] == [2]
 
 
+def test_a_batch_with_other_rows_takes_the_place_of_none(e, words, tmp_path):
+    run(e, tmp_path, Request(names(tmp_path), grid=[Axis("b", [2, 3])]))
+    before = files(tmp_path)
+    words.calls.clear()
+    with pytest.raises(FileError, match=r"1\.txt is of a batch with other rows: b=2") as caught:
+        run(e, tmp_path, Request(names(tmp_path), grid=[Axis("b", [5, 6])]))
+    assert (caught.value.got, words.calls, files(tmp_path)) == ("b=5", [], before)
+    assert run(e, tmp_path, Request(names(tmp_path), grid=[Axis("b", [2, 3])]))[0].skipped == 2
+
+
 def test_a_bad_row_is_told_with_its_number_and_the_rest_is_done(e, tmp_path):
     rows = [
         Row({"b": 2}),
