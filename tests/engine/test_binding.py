@@ -13,8 +13,10 @@ from tests.engine.words import n
 def test_an_unknown_type():
     fault = fault_of("Jion")
     assert (fault.code, fault.class_type, fault.got, fault.expected) == ("missing_node_type", "Jion", "Jion", "Join")
-    assert fault.hint == "Did you mean Join?"
-    assert fault_of("Zzzzzzzzz").expected is None
+    packs = "If a node pack has it, name the folder of the pack with --custom-nodes."
+    assert fault.hint == f"Did you mean Join? {packs}"
+    strange = fault_of("Zzzzzzzzz")
+    assert (strange.expected, strange.hint) == (None, f"Run `loomis nodes` for the list. {packs}")
     assert len(fault_of("x" * 100_000).message) < 400
 
 

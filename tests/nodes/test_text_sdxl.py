@@ -135,15 +135,15 @@ def second_pass(first: str, second: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("first", "second"), [("xl", "sd1"), ("sd1", "xl")])
 def test_a_latent_of_another_family(engine: Engine, first: str, second: str) -> None:
-    error = failure(engine, second_pass(first, second))
-    assert isinstance(error, InputError) and error.node == "10"
-    names = {"xl": "sdxl", "sd1": "sd1"}
-    assert (error.got, error.expected) == (f"a latent of {names[first]}", f"a latent of {names[second]}")
+    (fault,) = failure(engine, second_pass(first, second)).faults
+    names = {"xl": "xl.safetensors (sdxl)", "sd1": "sd1.safetensors (sd1)"}
+    assert (fault.node, fault.input) == ("10", "latent_image")
+    assert (fault.got, fault.expected) == (f"a latent of {names[first]}", f"a latent of the family of {names[second]}")
     graph = workflow(first)
     graph["8"] = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": f"{second}.safetensors"}}
     graph["6"]["inputs"]["vae"] = ["8", 2]
-    error = failure(engine, graph)
-    assert isinstance(error, InputError) and (error.node, error.input) == ("6", "samples")
+    (fault,) = failure(engine, graph).faults
+    assert (fault.node, fault.input) == ("6", "samples")
 
 
 def test_the_refiner_goes_on_where_the_base_stopped(engine: Engine) -> None:

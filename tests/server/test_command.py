@@ -60,7 +60,7 @@ def test_a_mistake_of_ours_is_one_block(loomis, monkeypatch):
 
 def test_tracebacks_are_there_for_those_who_ask(loomis, monkeypatch):
     monkeypatch.setenv("LOOMIS_TRACEBACK", "1")
-    ran = loomis("nodes", "Ksampler")
+    ran = loomis("nodes", "KSampla")
     assert ran.code == 2
     assert ran.err.startswith("Traceback")
     assert "Did you mean KSampler?" in ran.err
