@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from server.files.media import Kind
 from server.protocol.model import Json
 from server.protocol.parts import ErrorData, FaultData
-from server.protocol.results import JobData
+from server.protocol.results import BatchData, JobData
 
 
 class Answer(BaseModel):
@@ -68,7 +68,7 @@ class CancelledAnswer(Answer):
     jobs: tuple[JobAnswer, ...]
 
 
-class BatchAnswer(Answer):
+class BatchAnswer(BatchData):
     """A batch as it stands. Times are Unix seconds, ``left`` is in seconds; null: nothing is known yet.
 
     ``folder`` is below the output folder; the files of rows, ``manifest`` and ``sheet`` are in it. ``skipped`` rows
@@ -76,21 +76,9 @@ class BatchAnswer(Answer):
     its next start.
     """
 
-    id: str
-    state: Literal["running", "stopped", "succeeded", "failed", "cancelled"]
-    created: float
-    ended: float | None
-    folder: str
-    total: int
-    done: int
-    failed: int
-    skipped: int
-    left: float | None
-    manifest: str
-    sheet: str | None
-    labels: tuple[str, ...]
-    owner: str
-    error: ErrorAnswer | None
+    model_config = ConfigDict(extra="forbid")
+
+    error: ErrorAnswer | None = None
 
 
 class BatchesAnswer(Answer):

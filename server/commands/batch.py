@@ -136,22 +136,9 @@ def batch(
       loomis batch workflows/portrait.json --grid seed=1..9 --server http://127.0.0.1:8188
     """
     if server:
-        from server.batches.records import SHEET  # other commands don't load what a batch needs
-        from server.client.batching import Asked, send_batch
+        from server.client.batching import Asked, send_batch  # other commands don't load what a batch needs
 
-        if manifest or model_map or nearest_models:
-            raise SettingError(
-                "A server keeps the manifest in the folder of the batch, and maps no models.",
-                expected="--server without --manifest, --model-map and --nearest-models",
-                hint="Leave them out.",
-            )
-        if sheet and sheet != Path(SHEET):
-            raise SettingError(
-                "A server draws the sheet in the folder of the batch.",
-                got=f"--sheet {sheet}",
-                expected=f"--sheet {SHEET}",
-                hint="Take it from there.",
-            )
+        _check_for_server(manifest, sheet, bool(model_map or nearest_models))
         given = parse_values(values or ())
         asked = Asked(
             file, rows, grid or (), zipped or (), given, count, seed, together, out, only or None, sheet is not None
@@ -186,3 +173,26 @@ def batch(
     teller.finish(progress, path_text(sheet.absolute()) if sheet else None)
     if progress.failed:
         raise typer.Exit(1)
+
+
+def _check_for_server(manifest: Path | None, sheet: Path | None, maps_models: bool) -> None:
+    """See that what is asked of a server is what one does.
+
+    Raises:
+        SettingError: it isn't.
+    """
+    from server.batches.records import SHEET
+
+    if manifest or maps_models:
+        raise SettingError(
+            "A server keeps the manifest in the folder of the batch, and maps no models.",
+            expected="--server without --manifest, --model-map and --nearest-models",
+            hint="Leave them out.",
+        )
+    if sheet and sheet != Path(SHEET):
+        raise SettingError(
+            "A server draws the sheet in the folder of the batch.",
+            got=f"--sheet {sheet}",
+            expected=f"--sheet {SHEET}",
+            hint="Take it from there.",
+        )
