@@ -10,8 +10,6 @@ REMOVE = "Remove one of these links."
 
 def cycle_faults(bound: Mapping[str, BoundNode]) -> list[Fault]:
     """Return one fault per node of a cycle; its message is the cycle, a -> b -> a."""
-    if _lists_sources_first(bound):
-        return []
     users: dict[str, list[str]] = {}
     waits: dict[str, int] = {}
     for id, node in bound.items():
@@ -27,17 +25,6 @@ def cycle_faults(bound: Mapping[str, BoundNode]) -> list[Fault]:
                 free.append(user)
     left = {id: {link.node for link in bound[id].links.values() if waits.get(link.node)} for id in bound if waits[id]}
     return [fault for cycle in find_cycles(left) for fault in _faults_of_cycle(cycle, bound)]
-
-
-def _lists_sources_first(bound: Mapping[str, BoundNode]) -> bool:
-    """Whether every link leads to a node further up, as in most files: then there is no cycle."""
-    above: set[str] = set()
-    for id, node in bound.items():
-        for link in node.links.values():
-            if link.node not in above:
-                return False
-        above.add(id)
-    return True
 
 
 def find_cycles(sources: Mapping[str, Collection[str]]) -> list[list[str]]:

@@ -103,14 +103,14 @@ class Expander:
         It is not remembered as a whole where output nodes are inside: they have to be seen in every run.
         """
         tasks, memo, spec = self._tasks, self._work.memo, task.node.spec
-        inner = [tasks.by_id[link.node] for link in task.stand_ins()]
+        inner = [tasks[link.node] for link in task.stand_ins()]
         if not all(each.done for each in inner):
             return False
         task.shows = task.shows or any(each.shows for each in inner)
         keep = not task.shows and not (task.static and task.static.unique)
         rows = task.rows = list(task.rows)
         for index, expansion in task.expansions.items():
-            outcome = expansion.outcome(spec, tasks.by_id)
+            outcome = expansion.outcome(spec, tasks)
             went_in = trace(task.node, task.calls[index].inputs)
             self._open.discard(expansion.key)
             rows[index] = memo.remember(spec, expansion.key, outcome, went_in, keep=keep)

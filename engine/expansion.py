@@ -6,16 +6,15 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from engine.binding import BoundNode, bind, shaped, unknown_type
+from engine.binding import BoundNode
 from engine.call import Outcome, wire_of
-from engine.choices import Choices
-from engine.cycles import cycle_faults
 from engine.errors import InputError, ValidationError
 from engine.folders import Folders
 from engine.graph import Node, is_link, read_graph
 from engine.node import Registry
-from engine.plan import HasOutputs
+from engine.plan import Sources
 from engine.schema import Expanded, LinkTo, NodeSpec
+from engine.validate import bind_nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Expansion:
         """The outputs of inner nodes that the result is made of."""
         return [item for item in self.expanded.result if isinstance(item, LinkTo)]
 
-    def outcome(self, spec: NodeSpec, tasks: Mapping[str, HasOutputs]) -> Outcome:
+    def outcome(self, spec: NodeSpec, tasks: Sources) -> Outcome:
         """Return the result once the inner nodes have their outputs."""
         outcome = Outcome()
         outcome.outputs = tuple(
@@ -62,19 +61,7 @@ def grow(
         for item in expansion.expanded.result
     )
     everything = ChainMap(inner, nodes)
-    choices = Choices(folders)
-    bound: dict[str, BoundNode] = {}
-    faults = []
-    for id, raw in inner.items():
-        spec = registry.specs.get(raw.class_type)
-        if spec is None:
-            faults.append(unknown_type(raw, registry))
-            continue
-        spec = shaped(spec, raw)
-        literals, links, found = bind(raw, spec, everything, registry, choices)
-        faults += found
-        bound[id] = BoundNode(id, spec, literals, links)
-    faults += cycle_faults(bound)
+    bound, faults = bind_nodes(inner, everything, registry, folders)
     if faults:
         raise ValidationError(faults)
     _check_result(result, node.spec, everything, registry)

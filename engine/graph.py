@@ -4,12 +4,11 @@
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic import ValidationError as PydanticError
 
 from engine.errors import Fault, ValidationError, WorkflowError, shortened
@@ -57,11 +56,6 @@ class ApiNode(BaseModel):
     meta: dict[str, Any] = Field(default_factory=dict, alias="_meta")
 
 
-@cache
-def _adapter() -> TypeAdapter[dict[str, ApiNode]]:
-    return TypeAdapter(dict[str, ApiNode])
-
-
 @collected_later
 def read_graph(prompt: object) -> Graph:
     """Check the form of an API-format workflow and return it as a graph.
@@ -81,14 +75,20 @@ def read_graph(prompt: object) -> Graph:
         raise WorkflowError(
             "The workflow is empty.", got="{}", expected="at least one node", hint="Add an output node."
         )
-    try:
-        parsed = _adapter().validate_python(prompt)
-    except PydanticError as error:
-        raise ValidationError([_fault(issue) for issue in error.errors(include_url=False)]) from None
-    nodes = {
-        id: Node(id, node.class_type, node.inputs, _title(node.meta), pack_hint(node.meta))
-        for id, node in parsed.items()
-    }
+    nodes: dict[str, Node] = {}
+    faults: list[Fault] = []
+    for id, data in prompt.items():
+        try:
+            node = ApiNode.model_validate(data)
+        except PydanticError as error:
+            faults += [_fault(id, issue["loc"], issue["msg"], issue["input"]) for issue in error.errors()]
+            continue
+        if not isinstance(id, str):
+            faults.append(_fault(id, ("id",), "Input should be a valid string", id))
+            continue
+        nodes[id] = Node(id, node.class_type, node.inputs, _title(node.meta), pack_hint(node.meta))
+    if faults:
+        raise ValidationError(faults)
     return Graph(nodes, prompt)
 
 
@@ -97,15 +97,15 @@ def _title(meta: Mapping[str, Any]) -> str | None:
     return title if isinstance(title, str) else None
 
 
-def _fault(issue: Mapping[str, Any]) -> Fault:
-    node, *where = [str(part) for part in issue["loc"]]
+def _fault(id: object, loc: Sequence[object], wrong: str, got: object) -> Fault:
+    node, where = str(id), [str(part) for part in loc]
     missing = where == ["class_type"]
     return Fault(
         code="missing_node_type" if missing else "invalid_prompt",
-        message=f"Node {node}: {'.'.join(where) or 'the node'}: {issue['msg']}.",
+        message=f"Node {node}: {'.'.join(where) or 'the node'}: {wrong}.",
         node=node,
         input=where[1] if len(where) > 1 else None,
-        got=shortened(issue["input"]),
+        got=shortened(got),
         expected='{"class_type": "NodeType", "inputs": {...}}',
         hint="Give the node its class_type and inputs.",
     )

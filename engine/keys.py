@@ -7,7 +7,7 @@ leads to the same value stops there.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -76,7 +76,7 @@ def _static_part(node: BoundNode, profile: tuple[str, ...], fingerprint: Callabl
 
 def calls(
     spec: NodeSpec, static: Static, known: Mapping[str, Digests], files: Mapping[str, Digests]
-) -> list[CallInputs]:
+) -> Sequence[CallInputs]:
     """Spread the values on a node's wires over its calls, as ComfyUI does.
 
     A wire is a list of values, usually of one. A node that takes lists is called once. Any other is called as often as
@@ -86,9 +86,9 @@ def calls(
     """
     lengths = [len(digests) for digests in known.values()]
     if spec.input_is_list or lengths.count(1) == len(lengths):
-        return [CallInputs(_key(static, known, files), known)]
+        return (CallInputs(_key(static, known, files), known),)
     if 0 in lengths:
-        return []
+        return ()
     result = []
     for index in range(max(lengths)):
         inputs = {name: (digests[min(index, len(digests) - 1)],) for name, digests in known.items()}

@@ -61,6 +61,7 @@ class Step(NamedTuple):
     outputs: tuple[Digests, ...] | None = None
     asked: frozenset[str] = frozenset()
     seconds: tuple[float, float] = (0.0, 0.0)
+    static: Static | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,6 @@ class Plan:
     """The steps by node id, sources first."""
 
     steps: dict[str, Step]
-    statics: Mapping[str, Static]
 
     def nodes(self, state: State) -> tuple[str, ...]:
         """Return the ids of the nodes in a state."""
@@ -96,7 +96,6 @@ class Planner:
         ``want_values`` are nodes whose values are asked for, not only their files.
         """
         steps: dict[str, Step] = {}
-        statics: dict[str, Static] = {}
         asked: dict[str, frozenset[str]] = {}
         stack = list(reversed(self.graph.targets))
         while stack:
@@ -110,34 +109,33 @@ class Planner:
             if todo:
                 stack += reversed(todo)
                 continue
-            if id not in statics:
-                statics[id] = static_part(node, self.profile, self.fingerprint)
-            step = self._step(node, statics[id], steps, asked.get(id, NOTHING))
+            step = self._step(node, steps, asked.get(id, NOTHING))
             if isinstance(step, frozenset):
                 asked[id] = asked.get(id, NOTHING) | step
                 continue
             steps[id] = step
             stack.pop()
         self._mark_evicted(steps, want_values)
-        return Plan(steps, statics)
+        return Plan(steps)
 
-    def _step(
-        self, node: BoundNode, static: Static, steps: Mapping[str, Step], asked: frozenset[str]
-    ) -> Step | frozenset[str]:
+    def _step(self, node: BoundNode, steps: Mapping[str, Step], asked: frozenset[str]) -> Step | frozenset[str]:
         """Return what happens to a node, or the lazy inputs that have to be looked at first."""
         known = known_digests(node, steps, asked)
+        static = static_part(node, self.profile, self.fingerprint)
         if known is None:
-            return Step(node.id, "depends", DEPENDS, asked=asked, seconds=(0.0, self._seconds(node)[1]))
+            seconds = (0.0, self._seconds(node)[1])
+            return Step(node.id, "depends", DEPENDS, asked=asked, seconds=seconds, static=static)
         found = calls(node.spec, static, known, file_marks(node, known, self.memo.text, self.fingerprint))
-        rows = [blocked_row(node, call) or self.memo.row(call.key) for call in found]
+        rows = tuple([blocked_row(node, call) or self.memo.row(call.key) for call in found])
         if node.spec.lazy is not None:
             more = frozenset(name for row in rows if row and row.asks for name in row.asks) - asked
             if more:
                 return more
         if all(row and not row.asks for row in rows):
-            return Step(node.id, "remembered", "", found, rows, joined(rows, len(node.spec.outputs)), asked)
+            outputs = joined(rows, len(node.spec.outputs))
+            return Step(node.id, "remembered", "", found, rows, outputs, asked, static=static)
         why = "it always runs" if static.unique else reason(node, known, self.memo)
-        return Step(node.id, "runs", why, found, rows, asked=asked, seconds=self._seconds(node))
+        return Step(node.id, "runs", why, found, rows, None, asked, self._seconds(node), static)
 
     def _seconds(self, node: BoundNode) -> tuple[float, float]:
         """Return how long a node should take: as its type did lately, in proportion to its effort where it says so."""
@@ -198,9 +196,13 @@ class HasOutputs(Protocol):
     def outputs(self) -> tuple[Digests, ...] | None: ...
 
 
-def known_digests(
-    node: BoundNode, sources: Mapping[str, HasOutputs], asked: Collection[str]
-) -> dict[str, Digests] | None:
+class Sources(Protocol):
+    """Nodes by id, as far as their outputs are known."""
+
+    def __getitem__(self, id: str, /) -> HasOutputs: ...
+
+
+def known_digests(node: BoundNode, sources: Sources, asked: Collection[str]) -> dict[str, Digests] | None:
     """Return the digests on a node's needed links, or None when one is not known yet."""
     known: dict[str, Digests] = {}
     for name, link in needed_links(node, asked).items():

@@ -92,12 +92,12 @@ class Run:
 
     def values(self, node: str) -> tuple[list[Any], ...]:
         """Return the values on each output of a wanted node. A wire is a list of values, usually of one."""
-        outputs = self._tasks.by_id[node].outputs or ()
+        outputs = self._tasks[node].outputs or ()
         return tuple([self._work.value(digest) for digest in digests] for digests in outputs)
 
     def keep(self, node: str) -> None:
         """Have the outputs of a wanted node in the store, however cheap they are."""
-        task = self._tasks.by_id[node]
+        task = self._tasks[node]
         for row in filter(None, task.rows):
             for digest in (digest for wire in row.outputs for digest in wire):
                 self._memo.store.keep(digest, task.node.spec.type, row.cost)
@@ -171,11 +171,10 @@ class Run:
         return plan
 
     def _begin(self, plan: Plan) -> None:
-        """Make a task of every step."""
-        for id, step in plan.steps.items():
-            task = self._tasks.add(step, plan.statics.get(id))
-            if step.state == "remembered" and self._tasks.keep_wanted(task):
-                self._remember(task)
+        """Tell what is remembered, and make tasks of the other steps."""
+        for step, node, task in self._tasks.begin(plan):
+            if task is None:
+                self.told.remember(node, step.calls, step.rows)
             elif step.state != "depends":
                 self._tasks.todo.append(task)
 
@@ -216,7 +215,7 @@ class Run:
         if self._error:
             raise self._error
         if stuck := self._tasks.stuck():
-            raise cycle_error(stuck, {id: self._tasks.by_id[id].node for id in stuck})
+            raise cycle_error(stuck, {id: self._tasks[id].node for id in stuck})
 
     # One node.
 
@@ -242,7 +241,9 @@ class Run:
             task.forced, task.why = True, GONE
             missing = task.missing(self._memo.whole)
         if not missing:
-            self._remember(task)
+            task.outputs = task.joined()
+            self.told.remember(task.node, task.calls, task.rows)
+            self._tasks.settle(task)
         elif self._tasks.values_are_there(task, missing):
             if task.why == DEPENDS:
                 task.why = reason(task.node, self._tasks.known(task) or {}, self._memo)
@@ -250,17 +251,9 @@ class Run:
             if self._claims.take(task, missing):
                 self._dispatch.add(task, missing)
 
-    def _remember(self, task: Task) -> None:
-        """Take a node's outputs from the memo."""
-        task.outputs = task.joined()
-        self.emit(events.Remembered, node=task.node.id, class_type=task.node.spec.type)
-        for row in task.rows:
-            self.told.warn_of_blocks(task, row.note.get("notes") if row else None)
-        self._show_and_settle(task)
-
     def _show_and_settle(self, task: Task, written: Mapping[int, Placed] = MappingProxyType({})) -> None:
         if task.node.spec.output_node:
-            self.told.show(task, written)
+            self.told.show(task.node, task.calls, task.rows, written)
         self._tasks.settle(task)
 
     def _done(self, task: Task, completion: Completion) -> None:
@@ -279,7 +272,7 @@ class Run:
                 task.expansions[index] = Expansion(outcome.expanded, task.calls[index].key)
             if task.pending or task.node.id in self._tasks.wanted:
                 self._held.hold(task, outcome)
-            self.told.warn_of_blocks(task, outcome.notes)
+            self.told.warn_of_blocks(task.node.id, outcome.notes)
         if asks := task.asks():
             self._tasks.ask(task, asks)
             return

@@ -1,27 +1,31 @@
 """The tasks of one run: what each needs, who needs it, and what has to be made again."""
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from engine.binding import BoundNode
 from engine.graph import Node
-from engine.keys import CallInputs, Digests, Static, calls, static_part
+from engine.keys import CallInputs, Digests, calls, static_part
 from engine.memo import Lost
-from engine.plan import GONE, Step, blocked_row, file_marks, known_digests, needed_links
+from engine.plan import GONE, Plan, Step, blocked_row, file_marks, known_digests, needed_links
 from engine.task import Task
 from engine.validate import BoundGraph
 from engine.work import Work
 
 
 class Tasks:
-    """The tasks of one run by node id. ``todo`` are those to look at; ``wanted`` the ids whose values are asked for."""
+    """The tasks of one run by node id. ``todo`` are those to look at; ``wanted`` the ids whose values are asked for.
+
+    A remembered step of the plan becomes a task when it is first asked for.
+    """
 
     def __init__(self, graph: BoundGraph, work: Work, wanted: Collection[str]) -> None:
-        self.by_id: dict[str, Task] = {}
+        self._tasks: dict[str, Task] = {}
         self.todo: deque[Task] = deque()
         self.wanted = frozenset(wanted)
         self.raw: dict[str, Node] = {id: graph.graph.nodes[id] for id in graph.nodes}
         self._nodes = dict(graph.nodes)
+        self._steps: Mapping[str, Step] = {}
         self._work = work
         self._memo = work.memo
         self._held = work.held
@@ -29,10 +33,30 @@ class Tasks:
 
     # What a run has to do.
 
-    def add(self, step: Step, static: Static | None) -> Task:
+    def begin(self, plan: Plan) -> Iterator[tuple[Step, BoundNode, Task | None]]:
+        """Yield every step, its node, and its task: none where it is remembered and no value of it is asked for."""
+        self._steps = plan.steps
+        for id, step in plan.steps.items():
+            if step.state == "remembered" and id not in self.wanted:
+                yield step, self._nodes[id], None
+            else:
+                task = self._make(id)
+                self._link(task)
+                yield step, task.node, task
+
+    def __getitem__(self, id: str) -> Task:
+        """Return the task of a node that the plan or an expansion has."""
+        task = self._tasks.get(id)
+        if task is None:
+            task = self._make(id)
+            task.done = True
+        return task
+
+    def _make(self, id: str) -> Task:
         """Make a task of a step of the plan."""
-        task = self._add(self._nodes[step.node], step.asked)
-        task.static = static
+        step = self._steps[id]
+        task = self._tasks[id] = Task(self._nodes[id], step.asked)
+        task.static = step.static
         task.why = step.why
         task.calls = step.calls
         task.rows = step.rows
@@ -40,16 +64,16 @@ class Tasks:
         task.forced = step.state == "runs" and step.outputs is not None
         return task
 
+    def _link(self, task: Task) -> None:
+        """Note that a task needs its sources."""
+        task.linked = True
+        for source in task.sources:
+            self.use(self[source], task)
+
     def join(self, raw: Mapping[str, Node], bound: Mapping[str, BoundNode]) -> None:
         """Let the nodes of an expansion join the run. They become tasks on ``demand``."""
         self.raw |= raw
         self._nodes |= bound
-
-    def _add(self, node: BoundNode, asked: frozenset[str] = frozenset()) -> Task:
-        task = self.by_id[node.id] = Task(node, asked)
-        for source in task.sources:
-            self.use(self.by_id[source], task)
-        return task
 
     def use(self, source: Task, user: Task) -> None:
         """Note that one task needs another."""
@@ -70,20 +94,25 @@ class Tasks:
         stack = [id]
         while stack:
             node = self._nodes[stack[-1]]
-            todo = [link.node for link in needed_links(node, ()).values() if link.node not in self.by_id]
-            if node.id in self.by_id:
+            todo = [link.node for link in needed_links(node, ()).values() if not self._has_task(link.node)]
+            if self._has_task(node.id):
                 stack.pop()
             elif todo:
                 stack += todo
             else:
-                self.todo.append(self._add(node))
-        return self.by_id[id]
+                task = self._tasks[node.id] = Task(node)
+                self._link(task)
+                self.todo.append(task)
+        return self[id]
+
+    def _has_task(self, id: str) -> bool:
+        return id in self._tasks or id in self._steps
 
     def settle(self, task: Task) -> None:
         """A node is done: let go of what it needed, and look at its users."""
         task.done, task.forced = True, False
         for id in task.sources:
-            source = self.by_id[id]
+            source = self[id]
             source.pending -= 1
             if not source.pending and id not in self.wanted and not (source.static and source.static.unique):
                 self._held.release(source)
@@ -91,7 +120,7 @@ class Tasks:
 
     def stuck(self) -> dict[str, set[str]]:
         """Return the tasks that are not done, and for each those of them that it waits for."""
-        left = {id: task for id, task in self.by_id.items() if not task.done}
+        left = {id: task for id, task in self._tasks.items() if not task.done}
         return {
             id: {*task.sources, *(link.node for link in task.stand_ins())} & left.keys() for id, task in left.items()
         }
@@ -100,7 +129,7 @@ class Tasks:
 
     def known(self, task: Task) -> dict[str, Digests] | None:
         """Return the digests on a node's needed links, or None when one is not known yet."""
-        return known_digests(task.node, self.by_id, task.asked)
+        return known_digests(task.node, self, task.asked)
 
     def find_calls(self, task: Task) -> bool:
         """Work out a node's calls and what the memo has of them. False when an input is not known yet."""
@@ -115,7 +144,7 @@ class Tasks:
         if task.static.unique and len(task.calls) == len(found):
             found = [CallInputs(old.key, new.inputs) for old, new in zip(task.calls, found, strict=True)]
         task.calls = found
-        task.rows = [blocked_row(node, call) or self._memo.row(call.key) for call in found]
+        task.rows = tuple([blocked_row(node, call) or self._memo.row(call.key) for call in found])
         return True
 
     # What can be had.
@@ -155,13 +184,16 @@ class Tasks:
         """Make a node's values again. For one that expanded, the nodes make them that stand for it."""
         stack = [id]
         while stack:
-            task = self.by_id[stack.pop()]
+            task = self[stack.pop()]
             if not task.done:
                 continue
             task.done = False
-            for above in task.sources:
-                self.by_id[above].pending += 1
-            inner = [link.node for link in task.stand_ins() if not self.have(self.by_id[link.node].outputs or ())]
+            if task.linked:
+                for above in task.sources:
+                    self[above].pending += 1
+            else:
+                self._link(task)
+            inner = [link.node for link in task.stand_ins() if not self.have(self[link.node].outputs or ())]
             stack += inner
             if not inner and len(task.expansions) < len(task.calls):
                 task.expansions = {}

@@ -56,20 +56,34 @@ def validate(
 
 def bind_all(graph: Graph, registry: Registry, folders: Folders) -> tuple[dict[str, BoundNode], list[Fault]]:
     """Return the nodes whose type is known, bound as far as they are valid, and everything that is wrong."""
+    bound, faults = bind_nodes(graph.nodes, graph.nodes, registry, folders)
+    found = [fault for check in registry.checks for fault in check(bound, folders)]
+    return bound, [*faults, *found]
+
+
+def bind_nodes(
+    given: Mapping[str, Node], nodes: Mapping[str, Node], registry: Registry, folders: Folders
+) -> tuple[dict[str, BoundNode], list[Fault]]:
+    """Bind some of the ``nodes`` that links may lead to, and say what is wrong with each and with them together."""
     choices = Choices(folders)
     bound: dict[str, BoundNode] = {}
     faults: list[Fault] = []
-    for node in graph.nodes.values():
+    sources_first = True
+    for id, node in given.items():
         spec = registry.specs.get(node.class_type)
         if spec is None:
             faults.append(unknown_type(node, registry))
             continue
         spec = shaped(spec, node)
-        literals, links, found = bind(node, spec, graph.nodes, registry, choices)
+        literals, links, found = bind(node, spec, nodes, registry, choices)
         faults += found
-        bound[node.id] = BoundNode(node.id, spec, literals, links)
-    found = [fault for check in registry.checks for fault in check(bound, folders)]
-    return bound, [*faults, *cycle_faults(bound), *found]
+        for link in links.values():
+            if link.node not in bound:
+                sources_first = False
+        bound[id] = BoundNode(id, spec, literals, links)
+    if not sources_first:
+        faults += cycle_faults(bound)
+    return bound, faults
 
 
 def _wanted(

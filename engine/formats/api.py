@@ -7,6 +7,7 @@ from engine.formats.catalogue import Catalogue
 from engine.formats.diagnostics import Report
 from engine.formats.packs import pack_hint
 
+NODE_FIELDS = {"class_type", "inputs"}
 META_FIELDS = ("title", "cnr_id", "aux_id", "ver")
 
 
@@ -34,10 +35,14 @@ def regular_prompt(raw: Mapping[str, Any], catalogue: Catalogue, report: Report)
             continue
         meta = item.get("_meta")
         kept = {name: meta[name] for name in META_FIELDS if name in meta} if isinstance(meta, dict) else {}
-        prompt[node_id] = {"class_type": class_type, "inputs": inputs} | ({"_meta": kept} if kept else {})
+        prompt[node_id] = item if item.keys() == NODE_FIELDS else _regular(class_type, inputs, kept)
         if catalogue.get(class_type) is None:
             _report_unknown(node_id, class_type, kept, report)
     return prompt
+
+
+def _regular(class_type: str, inputs: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
+    return {"class_type": class_type, "inputs": inputs, **({"_meta": meta} if meta else {})}
 
 
 def _report_unknown(node_id: str, class_type: str, meta: Mapping[str, Any], report: Report) -> None:

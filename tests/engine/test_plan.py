@@ -223,7 +223,7 @@ def test_lists_are_planned_by_call():
     graph["1"] = n("Range", count=0)
     view.rows[plan(view, graph, targets=["o"]).steps["1"].calls[0].key] = Row(((),))
     made = plan(view, graph, targets=["o"])
-    assert made.steps["2"].calls == [] and made.steps["2"].outputs == ((),) and made.steps["2"].state == "remembered"
+    assert made.steps["2"].calls == () and made.steps["2"].outputs == ((),) and made.steps["2"].state == "remembered"
 
 
 def test_what_lies_on_the_wires_after_all_calls():

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 import nodes  # noqa: F401  (registers the codec of tensors)
+from engine.events import Event, NodeStarted
 from engine.task import Task
 from engine.tasks import Tasks
-from tests.engine.words import Vocabulary, engine, n, ran, recorded, whys
+from tests.engine.words import Vocabulary, engine, n, ran, recorded, remembered, whys
 
 
 def switch(condition: int) -> dict[str, dict[str, object]]:
@@ -79,3 +80,49 @@ def test_a_long_chain_of_equal_values_is_cut_off_without_recursion():
     with engine(words) as e:
         e.run(graph)
         assert ran(recorded(e, graph, parameters={"0.value": 9})[1]) == ["0", "1"]
+
+
+def test_remembered_nodes_run_again_when_their_values_are_lost_during_the_run():
+    graph = {
+        "1": n("Number", value=8),
+        "2": n("Half", a=("1", 0)),
+        "3": n("Half", a=("2", 0)),
+        "r": n("Random"),
+        "4": n("Add", a=("3", 0), b=("r", 0)),
+        "o": n("Show", value=("4", 0)),
+    }
+    words = Vocabulary()
+    with engine(words) as e:
+        e.run(graph)
+        events: list[Event] = []
+
+        def hear(event: Event) -> None:
+            events.append(event)
+            if isinstance(event, NodeStarted) and event.node == "r":
+                e.store.clear()
+
+        e.run(graph, on_event=hear)
+        assert remembered(events) == {"1", "2", "3"}
+        assert ran(events) == ["r", "1", "2", "3", "4", "o"]
+        assert words.called("Half") == [8, 4, 8, 4]
+        assert words.called("Show")[-1] == words.called("Add")[-1][1] + 2
+
+
+def test_a_node_that_runs_makes_tasks_of_its_own_sources_only(monkeypatch: pytest.MonkeyPatch):
+    made: list[str] = []
+    init = Task.__post_init__
+
+    def watch(task: Task) -> None:
+        init(task)
+        made.append(task.node.id)
+
+    monkeypatch.setattr(Task, "__post_init__", watch)
+    graph = {"0": n("Number", value=1)} | {f"{i}": n("Add", a=(f"{i - 1}", 0), b=i) for i in range(1, 20)}
+    graph["o"] = n("Show", value=("19", 0))
+    with engine(Vocabulary()) as e:
+        e.run(graph)
+        made.clear()
+        e.run(graph)
+        assert made == []
+        e.run(graph, parameters={"19.b": 50})
+        assert made == ["19", "18", "o"]
