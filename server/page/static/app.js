@@ -29,15 +29,18 @@ address.protocol = address.protocol.replace("http", "ws");
 const socket = new Socket(address);
 const now = () => Date.now() / 1000 + state.clock;
 
-socket.addEventListener("state", async ({ detail: { state: name, hello } }) => {
+socket.addEventListener("state", ({ detail: { state: name, hello } }) => {
   text(view.connection, { open: "connected", closed: "connection lost, tries again", connecting: "connecting" }[name]);
   view.connection.className = `connection ${name}`;
   view.pause.disabled = name !== "open";
-  if (!hello) return;
+  if (hello) greet(hello).catch(retriedLater);
+});
+
+async function greet(hello) {
   const asked = Date.now() / 1000;
   state.clock = (await socket.ask("ping")).time - (asked + Date.now() / 1000) / 2;
   await subscribe(state.seq ?? hello.seq);
-});
+}
 
 async function subscribe(since) {
   state.seq = since;
@@ -45,13 +48,16 @@ async function subscribe(since) {
   refreshSoon();
 }
 
-document.addEventListener("visibilitychange", () => state.seq !== null && subscribe(state.seq).catch(() => {}));
+/** What a lost connection left undone is done after the next hello. */
+const retriedLater = (error) => console.warn(error);
+
+document.addEventListener("visibilitychange", () => state.seq !== null && subscribe(state.seq).catch(retriedLater));
 
 socket.addEventListener("message", ({ detail: message }) => {
   if (message.event === "fact") hearFact(message);
   else if (message.event === "progress") storyOf(message.job, (story) => advance(story, message));
   else if (message.event === "preview") storyOf(message.job, (story) => hearPreview(story, message));
-  else if (message.event === "pruned") subscribe(message.seq);
+  else if (message.event === "pruned") subscribe(message.seq).catch(retriedLater);
   drawSoon();
 });
 
@@ -82,7 +88,7 @@ async function refreshSoon() {
   while (stale) {
     await new Promise((resolve) => setTimeout(resolve, 150));
     stale = false;
-    await refresh().catch((error) => console.warn(error));
+    await refresh().catch(retriedLater);
   }
   refreshing = false;
 }

@@ -1,5 +1,6 @@
 """The page in a real browser, against a real server. One browser for all of them."""
 
+import json
 import re
 from pathlib import Path
 
@@ -132,6 +133,29 @@ def test_it_comes_back_after_the_server_was_gone(tmp_path: Path, page: playwrigh
         assert server_job.state == "succeeded"
         expect(page.locator("#connection")).to_have_text("connected")
         expect(page.get_by_role("button", name="Job meanwhile, succeeded")).to_be_visible()
+
+
+def test_a_connection_that_is_lost_between_a_question_and_its_answer_is_made_again(
+    server: Online, page: playwright.Page
+):
+    asked: list[str] = []
+
+    def lose_the_first_answers(route: playwright.WebSocketRoute) -> None:
+        beyond = route.connect_to_server()
+
+        def ask(message: str | bytes) -> None:
+            asked.append(json.loads(message)["command"])
+            if len(asked) <= 2:
+                route.close()
+            else:
+                beyond.send(message)
+
+        route.on_message(ask)
+
+    page.route_web_socket(re.compile("/api/v1/ws"), lose_the_first_answers)
+    page.goto(server.url)
+    playwright.expect(page.locator("#counts")).to_contain_text("running")
+    assert asked[:4] == ["ping", "ping", "ping", "subscribe"]
 
 
 def test_a_token_is_asked_for_once(tmp_path: Path, page: playwright.Page):
