@@ -94,7 +94,7 @@ class Memo:
     def _on_disk(self, key: bytes, index: int, kind: Place) -> bool:
         folder = self.places.place(kind).resolve()
         name = self.store.names.reserved(key, index, str(folder))
-        return name is not None and name.stamp is not None and name.stamp.fits(folder / name.path)
+        return name is not None and name.fits(folder / name.path)
 
     def remember(
         self, spec: NodeSpec, key: bytes, outcome: Outcome, trace: Mapping[str, Any], *, keep: bool = True

@@ -49,6 +49,10 @@ class Name(NamedTuple):
     path: str
     stamp: Stamp | None = None
 
+    def fits(self, path: Path) -> bool:
+        """Whether what lies there is the file that was last written under this name."""
+        return self.stamp is not None and self.stamp.fits(path)
+
 
 FIND = "SELECT path, size, mtime_ns, digest, used FROM names WHERE key = ? AND slot = ? AND folder = ?"
 

@@ -102,16 +102,22 @@ class Outputs:
         return SPLICERS[suffix](data, self.texts | {OURS: self.provenance.of_file(node, index, data)})
 
     def _name(self, where: tuple[bytes, int, str], numbers: Callable[[], Callable[[int], str]]) -> tuple[str, bool]:
-        """Return the name of a file and whether it is there. A name under which a strange file lies is given up."""
+        """Return the name of a file and whether it is there. A name under which a strange file lies is given up.
+
+        A file that appeared after its name was read is told by the stamp that was noted before it appeared.
+        """
         names = self.memo.store.names
         name = names.reserved(*where) or names.reserve(*where, numbers())
         while True:
             path = Path(where[2], name.path)
-            if name.stamp and name.stamp.fits(path):
+            if name.fits(path):
                 return name.path, True
             if not path.exists() or (path.is_file() and not path.stat().st_size):
                 return name.path, False
-            name = names.reserve(*where, numbers(), taken=name.path)
+            now = names.reserved(*where) or name
+            if now.path == name.path and not now.fits(path):
+                now = names.reserve(*where, numbers(), taken=name.path)
+            name = now
 
 
 def filler(index: int, width: int, height: int) -> Callable[[str], str]:

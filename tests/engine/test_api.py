@@ -265,7 +265,7 @@ def test_many_runs_at_once_of_one_graph_agree(tmp_path: Path):
         assert len(results) == 8 and all(each == results[0] for each in results)
         assert words.called("Save") == ["hello"]
         path = Path(results[0]["2"].files[0]["path"])
-        for _ in range(5):
+        for _ in range(20):
             path.unlink()
             threads = [threading.Thread(target=lambda: results.append(e.run(GRAPH).outputs)) for _ in range(4)]
             for thread in threads:
@@ -273,7 +273,8 @@ def test_many_runs_at_once_of_one_graph_agree(tmp_path: Path):
             for thread in threads:
                 thread.join()
             assert path.read_text() == "hello"
-        assert len(results) == 28
+            assert list(path.parent.iterdir()) == [path]
+        assert len(results) == 88
 
 
 API = {"1": n("Text", value="a fox"), "2": n("Save", text=("1", 0), prefix="fox")}
