@@ -166,6 +166,8 @@ export interface Edited {
 
 /**
  * What went wrong: where, what was got, what was expected, what to do. `code` is stable.
+ *
+ * `raised` is there for a job whose node failed.
  */
 export interface ErrorData {
   code: string;
@@ -177,6 +179,7 @@ export interface ErrorData {
   expected: string | null;
   hint: string | null;
   faults: FaultData[];
+  raised: RaisedData | null;
 }
 
 /**
@@ -465,6 +468,16 @@ export interface QueueReorder {
 export interface QueueResume {
   id: number | string;
   command: "queue.resume";
+}
+
+/**
+ * Where in the code of a node an error was raised: a text for each frame, the innermost last.
+ *
+ * `inputs` has short texts of the values that the node got, by input.
+ */
+export interface RaisedData {
+  traceback: string[];
+  inputs: Record<string, string[]>;
 }
 
 /**

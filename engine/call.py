@@ -7,8 +7,8 @@ from typing import Any
 
 from engine.binding import BoundNode
 from engine.context import Context
-from engine.errors import InputError
-from engine.failures import located
+from engine.errors import Cancelled, InputError, LoomisError
+from engine.failures import located, raised
 from engine.hooks import call_hook, check_linked
 from engine.imports import import_seconds
 from engine.keys import CallInputs, Digests
@@ -74,7 +74,7 @@ def invoke(node: BoundNode, call: CallInputs, given: dict[str, Any]) -> Outcome:
         check_linked(node.spec, call.inputs, given)
         outcome = _outcome(node, call, node.spec.function(**given))
     except (Exception, SystemExit) as error:
-        raise located(error, node) from error
+        raise _told(error, node, given) from error
     outcome.seconds = _own_seconds() - began
     outcome.exact = node.spec.context is None or given[node.spec.context].exact
     return outcome
@@ -88,10 +88,18 @@ async def invoke_async(node: BoundNode, call: CallInputs, given: dict[str, Any])
         result: Awaitable[Any] = node.spec.function(**given)
         outcome = _outcome(node, call, await result)
     except (Exception, SystemExit) as error:
-        raise located(error, node) from error
+        raise _told(error, node, given) from error
     outcome.seconds = _own_seconds() - began
     outcome.exact = node.spec.context is None or given[node.spec.context].exact
     return outcome
+
+
+def _told(error: BaseException, node: BoundNode, given: Mapping[str, Any]) -> LoomisError:
+    """Return a node's failure with what can be told of it. Of a cancelled one there is nothing to find out."""
+    told = located(error, node)
+    if told.raised is None and not isinstance(told, Cancelled):
+        told.raised = raised(error, node, given)
+    return told
 
 
 def _own_seconds() -> float:
@@ -108,7 +116,7 @@ def asks(node: BoundNode, given: Mapping[str, Any], asked: frozenset[str]) -> tu
     try:
         named = list(call_hook(node.spec.lazy, given)) if node.spec.lazy else []
     except Exception as error:
-        raise located(error, node) from error
+        raise _told(error, node, given) from error
     for name in named:
         if name not in node.spec.ports:
             raise located(

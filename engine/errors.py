@@ -18,19 +18,31 @@ LoomisError
     └── Paused           it was stopped between two nodes, to go on later
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from reprlib import Repr
 from typing import Any
 
 
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """Where in the code of a node something was raised, for those who look for the cause.
+
+    ``traceback`` has a text for each frame, the innermost last; ``inputs`` has short texts of the values by input.
+    """
+
+    traceback: tuple[str, ...]
+    inputs: Mapping[str, tuple[str, ...]]
+
+
 class LoomisError(Exception):
     """The root. Carries where it happened, what was got, what was expected and what to do.
 
-    ``node`` and ``class_type`` are filled in by the scheduler when a node raises it.
+    ``node``, ``class_type`` and ``raised`` are filled in when a node raises it.
     """
 
     code = "error"
+    raised: Raised | None = None
 
     def __init__(
         self,

@@ -1,10 +1,24 @@
-"""Whose failure it was: errors get the node they happened in."""
+"""Whose failure it was: errors get the node they happened in, and what can be told of it to who looks for the cause."""
+
+import re
+import traceback
+from collections.abc import Mapping
+from typing import Any
 
 from engine.binding import BoundNode
-from engine.errors import Cancelled, LoomisError, NodeFailure, OutOfMemory, shortened
+from engine.errors import Cancelled, LoomisError, NodeFailure, OutOfMemory, Raised, shortened
 
 NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
 """What torch says, as a RuntimeError, when the CPU's memory ran out."""
+
+MOST_FRAMES = 30
+LONGEST_FRAME = 400
+MOST_INPUTS = 50
+MOST_VALUES = 4
+LONGEST_VALUE = 120
+
+SECRET = re.compile("api_?key|passw|secret|credential|(access|auth)_?token", re.IGNORECASE)
+"""The names of inputs whose values are not told."""
 
 
 def ran_out(error: BaseException) -> bool:
@@ -39,3 +53,36 @@ def located(error: BaseException, node: BoundNode) -> LoomisError:
         expected="the node to finish",
         hint="Check the node's inputs; if they look right, report it with the log.",
     )
+
+
+def raised(error: BaseException, node: BoundNode, given: Mapping[str, Any]) -> Raised:
+    """Return where an error was raised that was caught where a node is called, and what the node was ``given``.
+
+    The frames have the lines of the sources, and no values.
+    """
+    caller = error.__traceback__
+    frames = traceback.walk_tb(caller.tb_next if caller else None)
+    stack = traceback.StackSummary.extract(frames, limit=-MOST_FRAMES)
+    names = [name for name in (*node.literals, *node.links) if name in given][:MOST_INPUTS]
+    return Raised(
+        tuple(shortened(text, LONGEST_FRAME) for text in stack.format()),
+        {shortened(name, LONGEST_VALUE): _texts(name, given[name], node.spec.input_is_list) for name in names},
+    )
+
+
+def _texts(name: str, value: Any, is_list: bool) -> tuple[str, ...]:
+    """Return the values of an input as short texts."""
+    if SECRET.search(name):
+        return ("(not told)",)
+    values = value if is_list and value is not None else [value]  # a lazy input that was not asked for is None
+    return tuple(map(_text, values[:MOST_VALUES]))
+
+
+def _text(value: Any) -> str:
+    """Return a value as a short text. Of what is no number or text, its type and size: nothing of it is computed."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return shortened(value, LONGEST_VALUE)
+    kind = type(value).__name__
+    if isinstance(value, list | tuple | dict | set):
+        return f"{kind} of {len(value)}"
+    return f"{kind} {shortened(list(value.shape))}" if hasattr(type(value), "shape") else kind

@@ -50,6 +50,13 @@ def error_data(error: LoomisError) -> dict[str, Any]:
     return error.as_dict()
 
 
+def raised_data(error: LoomisError) -> dict[str, Any]:
+    """Return where in a node an error was raised as plain data, where that is known. It is not for the terminal."""
+    if error.raised is None:
+        return {}
+    return {"raised": {"traceback": error.raised.traceback, "inputs": error.raised.inputs}}
+
+
 def show_remarks(remarks: Iterable[Diagnostic], prefix: str = "") -> None:
     """Print what was noticed while a file was read, to standard error."""
     for remark in remarks:

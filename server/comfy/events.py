@@ -174,6 +174,7 @@ class Story:
 def failure(job: str, error: Mapping[str, Any], executed: list[str]) -> dict[str, Any]:
     """Return why a job failed; ``executed`` are the nodes that were done."""
     hint = error.get("hint")
+    raised = error.get("raised", {"traceback": [], "inputs": {}})
     return {
         "prompt_id": job,
         "node_id": error.get("node", ""),
@@ -181,8 +182,8 @@ def failure(job: str, error: Mapping[str, Any], executed: list[str]) -> dict[str
         "executed": executed,
         "exception_message": error.get("message", "") + (f"\n{hint}" if hint else ""),
         "exception_type": error.get("got" if error.get("code") == "node_failure" else "code", "error"),
-        "traceback": [],
-        "current_inputs": {},
+        "traceback": raised["traceback"],
+        "current_inputs": raised["inputs"],
         "current_outputs": executed,
     }
 

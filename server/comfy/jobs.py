@@ -123,13 +123,18 @@ def _details(jobs: Jobs, job: Job) -> dict[str, Any]:
     if job.ended is None:
         return found
     told = [[said["type"], said["data"]] for said in messages(jobs, job)]
+    failed = {kind: data for kind, data in told if kind == "execution_error"}
     state = "success" if job.state == "succeeded" else "error"
     status = {"status_str": state, "completed": state == "success", "messages": told}
-    return found | {
-        "outputs": outputs(job),
-        "execution_status": status,
-        "update_time": milliseconds(job.ended),
-    }
+    return (
+        found
+        | failed
+        | {
+            "outputs": outputs(job),
+            "execution_status": status,
+            "update_time": milliseconds(job.ended),
+        }
+    )
 
 
 def _shown(job: Job) -> Iterator[dict[str, Any]]:

@@ -28,8 +28,21 @@ class FaultData(Part):
         return cls.model_construct(**{field.name: getattr(fault, field.name) for field in fields(fault)})
 
 
+class RaisedData(Part):
+    """Where in the code of a node an error was raised: a text for each frame, the innermost last.
+
+    ``inputs`` has short texts of the values that the node got, by input.
+    """
+
+    traceback: tuple[str, ...]
+    inputs: dict[str, tuple[str, ...]]
+
+
 class ErrorData(Part):
-    """What went wrong: where, what was got, what was expected, what to do. ``code`` is stable."""
+    """What went wrong: where, what was got, what was expected, what to do. ``code`` is stable.
+
+    ``raised`` is there for a job whose node failed.
+    """
 
     code: str
     message: str
@@ -40,6 +53,7 @@ class ErrorData(Part):
     expected: str | None = None
     hint: str | None = None
     faults: tuple[FaultData, ...] = ()
+    raised: RaisedData | None = None
 
     @classmethod
     def of(cls, error: LoomisError) -> "ErrorData":

@@ -15,7 +15,7 @@ from engine.context import Usage
 from engine.errors import Cancelled, LoomisError, Paused
 from server.jobs.records import EventKind
 from server.refresh import refresh_packs
-from server.report import error_data
+from server.report import error_data, raised_data
 from server.workers import contract
 from server.workers.asked import answer
 from server.workers.contract import Ended, Order, Progressed, Report, Told
@@ -190,7 +190,7 @@ class Worker:
         except Cancelled:
             return "cancelled", None
         except LoomisError as error:
-            return "failed", error_data(error)
+            return "failed", error_data(error) | raised_data(error)
         except Exception as error:  # a mistake of ours costs one job, not the worker
             return "failed", error_data(LoomisError(f"Loomis made a mistake: {type(error).__name__}: {error}"))
         return "succeeded", None

@@ -140,6 +140,20 @@ def test_failures_name_the_node(failure: BaseException, told: type[LoomisError],
     with pytest.raises(told, match=said) as caught:
         wires(function_async if is_async else function)
     assert caught.value.node == "it"
+    if told is Cancelled:
+        assert caught.value.raised is None
+    else:
+        assert caught.value.raised and "raise failure" in caught.value.raised.traceback[0]
+
+
+def test_a_failure_tells_what_the_node_was_called_with():
+    def function(a: int, text: str, id: Annotated[str, Hidden("UNIQUE_ID")]) -> int:
+        return a // 0
+
+    with pytest.raises(NodeFailure, match="ZeroDivisionError") as caught:
+        wires(function, a=("1", 0), text="a cat")
+    assert caught.value.raised and caught.value.raised.inputs == {"a": ("3",), "text": ("a cat",)}
+    assert "raised" not in caught.value.as_dict()
 
 
 def test_a_coroutine_that_cancels_itself_ends_the_run():
@@ -190,6 +204,7 @@ def test_a_lazy_function_that_fails_is_one_clear_error(lazy: Any, error: type[Lo
     with pytest.raises(error, match=said) as caught:
         wires(function, {"lazy": lazy}, a=("1", 0))
     assert (caught.value.node, caught.value.class_type) == ("it", "It")
+    assert (caught.value.raised is None) == (error is InputError)
 
 
 @pytest.mark.parametrize("fails", [lambda a: 1 / 0, lambda a: object(), lambda a: a.no])

@@ -1,12 +1,16 @@
 """Errors get the node they happened in, and keep what they know."""
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.binding import BoundNode
 from engine.errors import Cancelled, InputError, LoomisError, NodeFailure, OutOfMemory
-from engine.failures import located, ran_out
+from engine.failures import MOST_FRAMES, located, raised, ran_out
+from engine.graph import Link
 from tests.engine.words import Vocabulary
 
 
@@ -41,3 +45,51 @@ def test_any_other_error_becomes_one_of_ours(node: BoundNode, error: BaseExcepti
     told = located(error, node)
     assert type(told) is kind and told.node == "7" and len(told.message) < 400
     assert ran_out(error) == (kind is OutOfMemory)
+
+
+def failing(depth: int) -> None:
+    if depth == 0:
+        raise ValueError("with the password hunter2")
+    failing(depth - 1)
+
+
+def caught(depth: int) -> Exception:
+    try:
+        failing(depth)
+    except ValueError as error:
+        return error
+    raise AssertionError
+
+
+def test_the_frames_below_the_call_are_told(node: BoundNode):
+    first, last = raised(caught(1), node, {}).traceback
+    assert "test_failures.py" in first and "failing(depth - 1)" in first
+    assert 'raise ValueError("with the password hunter2")' in last
+
+
+def test_of_many_frames_the_innermost_are_told(node: BoundNode):
+    told = raised(caught(900), node, {}).traceback
+    assert len(told) < MOST_FRAMES and "repeated" in told[-2]
+    assert "raise ValueError" in told[-1]
+
+
+def test_inputs_are_told_as_short_texts(node: BoundNode):
+    given: dict[str, Any] = {
+        "text": "x" * 10_000, "seed": 2**64 - 1, "on": True, "image": np.zeros((1, 8, 8, 3)), "dict": {"a": 1},
+        "model": object(), "api_key": "hunter2", "huge": 10**5000, "hidden": "not an input",
+    }  # fmt: skip
+    literals = {name: None for name in given if name not in ("hidden", "image")}
+    told = raised(ValueError(), node._replace(literals=literals, links={"image": Link("1", 0)}), given)
+    assert told.traceback == ()
+    assert {name: text for name, (text,) in told.inputs.items() if name != "text"} == {
+        "seed": "18446744073709551615", "on": "True", "dict": "dict of 1", "model": "object", "api_key": "(not told)",
+        "huge": "int with too many digits to show", "image": "ndarray [1, 8, 8, 3]",
+    }  # fmt: skip
+    assert len(told.inputs["text"][0]) <= 120
+
+
+def test_lists_of_values_and_many_inputs_are_cut(node: BoundNode):
+    literals = {f"input {i}": 0 for i in range(1000)}
+    listed = node._replace(literals=literals, spec=replace(node.spec, input_is_list=True))
+    told = raised(ValueError(), listed, {name: list(range(100)) for name in literals} | {"input 0": None})
+    assert (len(told.inputs), told.inputs["input 0"], told.inputs["input 1"]) == (50, ("None",), ("0", "1", "2", "3"))

@@ -13,12 +13,13 @@ from engine.errors import (
     ModelError,
     NodeFailure,
     OutOfMemory,
+    Raised,
     SettingError,
     StoreError,
     ValidationError,
     WorkflowError,
 )
-from server.report import EXIT_CODES, exit_code, printable, report
+from server.report import EXIT_CODES, exit_code, printable, raised_data, report
 
 FAULTS = [
     Fault("value_bigger_than_max", "Node 3 (KSampler), input steps: 0 is too small.", "3", "KSampler", "steps", "0",
@@ -86,6 +87,17 @@ def test_json_has_the_same_and_goes_to_standard_output(capsys):
         "node": "4",
         "class_type": "KSamplr",
     }
+
+
+def test_where_an_error_was_raised_is_for_clients_alone(capsys):
+    error = LoomisError("No.")
+    assert raised_data(error) == {}
+    error.raised = Raised(("  File here\n",), {"text": ("a cat",)})
+    assert raised_data(error) == {"raised": {"traceback": ("  File here\n",), "inputs": {"text": ("a cat",)}}}
+    report(error, False)
+    report(error, True)
+    out, err = capsys.readouterr()
+    assert (json.loads(out), err) == ({"error": {"code": "error", "message": "No."}}, "error: No.\n")
 
 
 def test_long_values_are_cut(capsys):

@@ -101,7 +101,7 @@ def error_data(error: Mapping[str, Any]) -> dict[str, Any]:
         "message": error.get("message", "") + (f" {hint}" if hint else ""),
         "node_id": error.get("node"),
         "class_type": error.get("class_type"),
-        "traceback": None,
+        "traceback": "".join(error["raised"]["traceback"]) if "raised" in error else None,
     }
 
 

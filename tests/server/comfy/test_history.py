@@ -39,6 +39,8 @@ async def test_a_failure_says_where_and_why(tmp_path: Path):
         kind, error = status["messages"][-1]
         assert (kind, error["node_id"], error["node_type"]) == ("execution_error", "1", "Fail")
         assert (error["exception_type"], "no 9" in error["exception_message"]) == ("ValueError", True)
+        assert (error["current_inputs"], "raise ValueError" in error["traceback"][-1]) == ({"value": ["9"]}, True)
+        assert (await http.get(f"/api/jobs/{id}")).json()["execution_error"] == error
 
 
 async def test_entries_are_counted_from_either_end_and_removed(tmp_path: Path):

@@ -28,6 +28,7 @@ async def test_jobs_are_listed_with_what_stands_for_them(tmp_path: Path):
             "filename": "picture_00001_.png", "subfolder": "", "type": "output", "nodeId": "1", "mediaType": "images",
         }  # fmt: skip
         assert (failed["id"], failed["status"], failed["execution_error"]["node_id"]) == (fails, "failed", "1")
+        assert failed["execution_error"]["current_inputs"] == {"value": ["1"]}
         live = (await http.get("/api/jobs?status=in_progress,pending&limit=200&offset=0")).json()["jobs"]
         assert [(each["id"], each["status"], each["outputs_count"]) for each in live] == [("waits", "pending", 0)]
         assert (await http.get("/api/jobs?limit=1")).json()["pagination"]["has_more"] is True

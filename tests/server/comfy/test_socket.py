@@ -100,6 +100,8 @@ async def test_failures_and_interrupts_are_told(server: Online):
         frames = await story(socket, "fails")
         (error,) = of(frames, "execution_error")
         assert (error["node_id"], error["node_type"], error["exception_type"]) == ("1", "Fail", "ValueError")
+        assert (error["current_inputs"], error["current_outputs"]) == ({"value": ["3"]}, [])
+        assert [line for line in error["traceback"] if "raise ValueError" in line] == error["traceback"][-1:]
         assert kinds(frames)[-3:] == ["execution_error", "status", "executing"]
         submit(server, after(Steps={"value": 1, "count": 3000, "seconds": 0.01}), "stops", client=sid)
         server.do(until(server.services.jobs, "node_started", since=server.services.jobs.seq - 1))

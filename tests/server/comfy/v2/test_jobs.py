@@ -162,6 +162,7 @@ async def test_a_job_that_fails_says_why(tmp_path: Path):
         error = job["error"]
         assert (error["code"], error["node_id"], error["class_type"]) == ("node_execution_error", "1", "Fail")
         assert "no 3" in error["message"]
+        assert "raise ValueError" in error["traceback"].splitlines()[-2] + error["traceback"].splitlines()[-1]
         assert code(await http.get("/api/v2/jobs/none")) == (404, "not_found")
 
 
