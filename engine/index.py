@@ -142,10 +142,18 @@ class Index:
         self._begin_anew()
         return []
 
-    def version(self) -> int:
-        """Return a number that is another one when any connection, of this process or not, has written since."""
-        found = self.read("PRAGMA data_version")
-        return found[0][0] if found else 0
+    def version(self) -> int | None:
+        """Return a number that is another one when somebody else has written since; None while this index is written.
+
+        Only the connection that writes does not take its own writes for another's (SQLite, PRAGMA data_version).
+        """
+        if not self._write_lock.acquire(blocking=False):
+            return None
+        try:
+            (version,) = self._writer.execute("PRAGMA data_version").fetchone()
+        finally:
+            self._write_lock.release()
+        return int(version)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

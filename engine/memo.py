@@ -141,7 +141,7 @@ class Memo:
         if found is None:
             rows = self.store.recent.rows(type, TRACES)
             stored = [(row.note["trace"], row.cost) for row in rows if row.note.get("trace")]
-            found = self._earlier[type] = [*self._made.get(type, ()), *stored]
+            found = self._earlier[type] = [*self._made.get(type, ()), *stored][:TRACES]
         return found
 
     def fingerprint(self, source: FileSource, name: str) -> str:

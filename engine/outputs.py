@@ -174,7 +174,8 @@ def check_writable(folder: Path) -> None:
         FileError: it can't.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from error
     if not os.access(folder, os.W_OK):

@@ -72,9 +72,10 @@ def tell(fact: JobEvent) -> None:
     level = logging.INFO if fact.kind in TOLD else logging.DEBUG
     if not log.isEnabledFor(level):
         return
+    data = fact.data
     about = {"job": fact.job, "node": fact.node}
-    more = {name: fact.data[name] for name in ("worker", "attempt", "seconds", "reason") if name in fact.data}
-    error = fact.data.get("error")
+    more = {name: data[name] for name in ("worker", "attempt", "seconds", "reason") if name in data}
+    error = data.get("error")
     text = f"{fact.kind}: {error['message']}" if error else fact.kind.replace("_", " ")
     level = logging.WARNING if fact.kind == "failed" else level
     log.log(level, "%s", text, extra={name: value for name, value in (about | more).items() if value is not None})

@@ -1,4 +1,7 @@
-"""The thread that writes jobs to the database: what comes in while one group is written is the next group."""
+"""The thread that writes jobs to the database: what comes in while one group is written is the next group.
+
+What nobody waits for is written a few milliseconds later, with more of its kind.
+"""
 
 import asyncio
 import logging
@@ -16,6 +19,8 @@ from server.jobs.rows import UPSERT, job_to_row
 log = logging.getLogger("loomis.jobs")
 
 RETRY_SECONDS = 1.0
+GATHER_SECONDS = 0.004
+"""How long a group that nobody waits for is added to."""
 
 Publish: TypeAlias = Callable[[Sequence[JobEvent], Sequence[Progress | Preview]], None]
 """Gets, on the event loop, the facts of a group that is written, and what was said meanwhile."""
@@ -57,6 +62,7 @@ class Writer:
         self._publish = publish
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Change] = []
+        self._urgent = False
         self._condition = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="loomis-jobs", daemon=True)
@@ -66,7 +72,9 @@ class Writer:
         """Write a change soon, after all that were added before."""
         with self._condition:
             self._waiting.append(change)
-            if len(self._waiting) == 1:
+            urgent = change.written is not None and not self._urgent
+            self._urgent = self._urgent or urgent
+            if urgent or len(self._waiting) == 1:
                 self._condition.notify()
 
     async def write(self, change: Change) -> None:
@@ -98,7 +106,8 @@ class Writer:
     def _next(self) -> list[Change]:
         with self._condition:
             self._condition.wait_for(lambda: self._waiting or self._closing)
-            group, self._waiting = self._waiting, []
+            self._condition.wait_for(lambda: self._urgent or self._closing, GATHER_SECONDS)
+            group, self._waiting, self._urgent = self._waiting, [], False
             return group
 
     def _commit(self, group: Sequence[Change]) -> list[JobEvent]:

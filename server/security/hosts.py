@@ -1,12 +1,17 @@
 """Names of hosts and origins as they stand in requests. Pure functions."""
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.ASCII)
+KNOWN = 1024
+"""Names that are not looked at anew: nearly all requests have the same."""
+
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
+@lru_cache(KNOWN)
 def split_host(text: str) -> tuple[str, int | None] | None:
     """Return the name and port of a Host header in lower case, without brackets and a final dot; None if malformed."""
     found = HOST.fullmatch(text.lower())
@@ -30,6 +35,7 @@ def same_place(origin: str, host: str) -> bool:
     return of is not None and at is not None and (of[1], of[2]) == (at[0], at[1] or DEFAULT_PORTS[of[0]])
 
 
+@lru_cache(KNOWN)
 def is_address(name: str) -> bool:
     """Return whether a name is an IP address: such a name can't be rebound to another machine."""
     try:
@@ -39,6 +45,7 @@ def is_address(name: str) -> bool:
     return True
 
 
+@lru_cache(KNOWN)
 def is_loopback(name: str) -> bool:
     """Return whether a name always means this machine."""
     if not is_address(name):

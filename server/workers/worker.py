@@ -33,6 +33,8 @@ PREVIEW_SECONDS = 0.2
 LONG_SECONDS = 1.0
 """After a node that took longer it is told what models take, else at the end of the job."""
 
+ENCODE = json.JSONEncoder(default=str, allow_nan=False).encode
+
 KINDS: Mapping[type[events.Event], EventKind] = {
     events.Planned: "planned",
     events.NodeStarted: "node_started",
@@ -217,6 +219,6 @@ class Worker:
 def json_text(value: Any) -> str:
     """Return a value as JSON. Numbers that JSON has no name for become texts, as does whatever else it can't say."""
     try:
-        return json.dumps(value, default=str, allow_nan=False)
+        return ENCODE(value)
     except ValueError:
         return json.dumps(json.loads(json.dumps(value, default=str), parse_constant=str))

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from engine.recent import SAMPLES
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.recent import SAMPLES, Window
 from engine.rows import Row
 from engine.store import Store
 from engine.upkeep import Costs
@@ -33,3 +36,28 @@ def test_what_another_process_wrote_is_known_after_a_refresh(tmp_path: Path):
         ours.recent.refresh()
         assert ours.recent.costs("Add") == Costs(2.0, 2.0, 4.0)
         assert ours.recent.rows("Add", 8) == rows[::-1] and ours.recent.rows("Add", 1) == rows[1:]
+
+
+def test_what_this_process_writes_is_no_reason_to_look_at_the_disk_again(tmp_path: Path):
+    with open_store(tmp_path) as ours, open_store(tmp_path) as theirs:
+        ours.recent.refresh()
+        assert ours.recent.rows("Add", 8) == []
+        ours.put(b"1", Row(cost=2.0), {}, type="Add")
+        ours.flush()
+        ours.recent.refresh()
+        assert ours.recent.rows("Add", 8) == [] and ours.recent.costs("Add") == Costs(2.0, 2.0, 2.0)
+        theirs.put(b"2", Row(cost=4.0), {}, type="Add")
+        theirs.flush()
+        ours.recent.refresh()
+        assert [row.cost for row in ours.recent.rows("Add", 8)] == [4.0, 2.0]
+
+
+@given(st.lists(st.floats(0, 10), max_size=2 * SAMPLES), st.lists(st.floats(0, 10), max_size=2 * SAMPLES))
+def test_a_window_is_that_of_its_newest_samples(before: list[float], after: list[float]):
+    window = Window(before)
+    for seconds in after:
+        window.add(seconds)
+    newest = sorted([*before, *after][-SAMPLES:])
+    middle = newest[round((len(newest) - 1) / 2)] if newest else None
+    assert (found.median if (found := window.costs()) else None) == middle
+    assert window.costs() == Window(newest).costs()

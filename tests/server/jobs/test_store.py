@@ -98,6 +98,23 @@ async def test_many_writers_share_transactions(tmp_path: Path):
         assert commits < 50
 
 
+async def test_what_nobody_waits_for_is_gathered_and_comes_with_what_somebody_waits_for(tmp_path: Path):
+    async with opened(tmp_path) as (store, heard):
+        await put(store, job("a"))
+        commits: list[str] = []
+        store._writing.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+        for index in range(100):
+            store.add(Change(facts=[Fact("a", float(index), "node_started")]))
+        await put(store, job("b"))
+        assert len(commits) < 50 and [event.job for event in heard] == [*["a"] * 101, "b"]
+        for index in range(100):
+            store.add(Change(facts=[Fact("a", float(index), "node_finished")]))
+            await asyncio.sleep(0)
+        while len(heard) < 202:
+            await asyncio.sleep(0.01)
+        assert [event.seq for event in heard] == list(range(1, 203))
+
+
 async def test_a_listing_has_what_was_asked_for(tmp_path: Path):
     async with opened(tmp_path) as (store, _):
         await put(
