@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("loomis.packs")
 
+PROMPT_SECONDS = 30.0
+"""How long packs may take for what they do to a prompt. The first time they may have to be imported."""
+
 
 class AskedOfWorkers:
     """Asks the code of packs in a worker. From threads other than that of the loop."""
@@ -47,6 +50,16 @@ class AskedOfWorkers:
         """Return the answer of a pack's route. On the loop."""
         body = await self._asking().ask("request", to_bytes(pack(list(request))))
         answer: tuple[int, list[tuple[str, str]], bytes] = unpack(from_bytes(body))
+        return answer
+
+    async def handle_prompt(self, packs: list[str], text: str) -> tuple[str, list[str]]:
+        """Return a request to run a prompt, as JSON, after packs saw it, and what went wrong. On the loop.
+
+        Raises:
+            NoAnswer: no worker answered in time.
+        """
+        body = await self._asking().ask("prompt", to_bytes(pack([packs, text])), PROMPT_SECONDS)
+        answer: tuple[str, list[str]] = unpack(from_bytes(body))
         return answer
 
     def _ask(self, what: str, *about: Any) -> Any:

@@ -53,6 +53,7 @@ def describe_pack(pack: Pack, folders: Folders) -> PackFacts:
         tuple(sorted({(route.method, route.path) for route in routes_of(pack.name)})),
         {each.prefix: each.folder for each in PromptServer.instance.routes.files if each.pack == pack.name},
         watched=watch.states(),
+        handles_prompts=any(name == pack.name for name, _ in PromptServer.instance.prompt_handlers),
     )
 
 

@@ -69,7 +69,8 @@ class NodeFacts:
 class PackFacts:
     """One pack, as its sources with this digest make it. ``problems`` are what can't be used of it, one line each.
 
-    ``web`` are the folders of files for browsers by name, ``routes`` the methods and paths that it answers.
+    ``web`` are the folders of files for browsers by name, ``routes`` the methods and paths that it answers;
+    ``handles_prompts`` says that it sees each prompt before it is checked.
     ``missing`` is a Python module that it needs and that is not installed. ``watched`` are the folders that it listed,
     with what tells that they changed.
     """
@@ -83,6 +84,10 @@ class PackFacts:
     files: dict[str, str] = field(default_factory=dict)
     missing: str | None = None
     watched: dict[str, str] = field(default_factory=dict)
+    handles_prompts: bool = False
 
+
+FORM = 2
+"""Goes up when more is known of packs: what was kept before is found out anew."""
 
 PACK = TypeAdapter(PackFacts)

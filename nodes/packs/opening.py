@@ -17,7 +17,7 @@ from engine.node import Registry
 from engine.outputs import write
 from nodes.lazy import lazy
 from nodes.packs import current
-from nodes.packs.facts import PACK, PackFacts
+from nodes.packs.facts import FORM, PACK, PackFacts
 from nodes.packs.find import Pack, find_packs
 from nodes.packs.guard import stay_offline
 from nodes.packs.held import HELD, held_spec
@@ -147,7 +147,7 @@ def known(pack: Pack, places: Folders, data: Path) -> PackFacts | None:
 
 def _file(pack: Pack, places: Folders, data: Path) -> Path:
     """Return where a pack's facts are kept: apart for each place, set of folders, and version of Loomis."""
-    told = json.dumps([str(pack.path), repr(places), _version(), ADAPTER])
+    told = json.dumps([str(pack.path), repr(places), _version(), ADAPTER, FORM])
     return data / f"{pack.name}-{blake3(told.encode()).hexdigest(8)}.json"
 
 

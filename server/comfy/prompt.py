@@ -14,6 +14,7 @@ from server.app.answers import answer
 from server.app.services import services
 from server.comfy.bodies import PromptBody, checked, read_prompt
 from server.comfy.faults import node_errors, refused, told
+from server.comfy.handlers import handled
 from server.comfy.items import extra_labels, plain_number, split_extra
 from server.comfy.twice import twice
 from server.jobs.records import Job, Submission
@@ -32,7 +33,7 @@ async def submit(request: Request) -> Response:
         given = await read_prompt(request)
         if isinstance(given, dict) and "prompt" not in given:
             return _refuse("no_prompt", 'There is no prompt in the body: send {"prompt": ...}.')
-        body = checked(given, PromptBody)
+        body = await handled(found, given, checked(given, PromptBody))
         if source := request.headers.get("comfy-usage-source"):
             body.extra_data.setdefault("comfy_usage_source", source)
         job = await _submit(found.engine, found.jobs, body)

@@ -37,6 +37,13 @@ def _request(
     return answer_request(pack, method, path, headers, body)
 
 
+def _prompt(engine: Engine, packs: list[str], text: str) -> tuple[str, list[str]]:
+    """Return a request to run a prompt, as JSON, after packs saw it, and what went wrong."""
+    from nodes.packs.prompts import handled
+
+    return handled(packs, text)
+
+
 def _refresh(engine: Engine) -> None:
     """Describe packs anew whose folders changed."""
     refresh_packs()
@@ -46,5 +53,6 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "changed": _changed,
     "wrong": _wrong,
     "request": _request,
+    "prompt": _prompt,
     "refresh": _refresh,
 }

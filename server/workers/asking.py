@@ -27,21 +27,21 @@ class Asking:
         self._waiting: dict[int, tuple[WorkerState, asyncio.Future[bytes]]] = {}
         self._ready = asyncio.Event()
 
-    async def ask(self, what: str, body: bytes) -> bytes:
+    async def ask(self, what: str, body: bytes, seconds: float = ASK_SECONDS) -> bytes:
         """Ask the first worker that is there. Packs may keep things in their process, so it is the same each time.
 
         Raises:
             NoAnswer: none came in time, the code failed, or its worker died.
         """
         try:
-            async with asyncio.timeout(ASK_SECONDS):
+            async with asyncio.timeout(seconds):
                 while not (ready := [worker for worker in self._workers if worker.ready]):
                     self._ready.clear()
                     await self._ready.wait()
                 return await self._put(ready[0], what, body)
         except TimeoutError:
             raise NoAnswer(
-                f"A node pack did not answer within {ASK_SECONDS:g} s.", hint="See the log of the server."
+                f"A node pack did not answer within {seconds:g} s.", hint="See the log of the server."
             ) from None
 
     async def _put(self, worker: WorkerState, what: str, body: bytes) -> bytes:

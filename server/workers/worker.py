@@ -21,11 +21,12 @@ from server.workers.asked import answer
 from server.workers.contract import Ended, Order, Progressed, Report, Told
 from server.workers.outbox import Outbox
 
-MOST_ASKED = 4
-"""Questions about nodes of packs that are answered at the same time."""
+MOST_ASKED = {"request": 16, "prompt": 1}
+"""Questions of a kind that are answered at the same time. Requests to routes of packs may wait for long, and hold up no
+other; each prompt is seen by packs after the one before it."""
 
-MOST_REQUESTED = 16
-"""Requests to routes of packs that are answered at the same time. They may wait for long, and hold up no question."""
+MOST_OTHERS = 4
+"""Questions of other kinds, about nodes of packs."""
 
 PREVIEW_SECONDS = 0.2
 """A node's preview is made this often at most."""
@@ -63,8 +64,10 @@ class Worker:
         self._uses = Usage()
         self._looked_at = False
         self._previewed: dict[str, float] = {}
-        self._asked = ThreadPoolExecutor(MOST_ASKED, thread_name_prefix="loomis-asked")
-        self._requested = ThreadPoolExecutor(MOST_REQUESTED, thread_name_prefix="loomis-requested")
+        self._others = ThreadPoolExecutor(MOST_OTHERS, thread_name_prefix="loomis-asked")
+        self._asked = {
+            what: ThreadPoolExecutor(most, thread_name_prefix=f"loomis-{what}") for what, most in MOST_ASKED.items()
+        }
 
     def take(self, orders: Sequence[Order]) -> None:
         """Take orders; from any thread."""
@@ -93,7 +96,7 @@ class Worker:
             case contract.Ping():
                 self._outbox.add(contract.Pong())
             case contract.Ask():
-                (self._requested if order.what == "request" else self._asked).submit(self._answer, order)
+                self._asked.get(order.what, self._others).submit(self._answer, order)
             case contract.Close():
                 self._closing = True
                 self._cancel.set()

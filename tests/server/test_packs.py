@@ -94,6 +94,23 @@ def test_the_routes_of_packs_are_answered_by_the_worker(server: ServerProcess, p
     assert ask(server, "DELETE", f"{prefix}/web_pack/set")[0] == 405
 
 
+def test_packs_see_each_prompt_and_may_change_it(server: ServerProcess) -> None:
+    def shown(start: int) -> Any:
+        prompt = {"1": {"class_type": "CountCalls", "inputs": {"start": start, "stop": False}}}
+        extra = {"extra_pnginfo": {}, "api_key_comfy_org": "secret"}
+        job = server.call("POST", "/prompt", {"prompt": prompt, "extra_data": extra})["prompt_id"]
+        server.wait_until_idle()
+        _, _, ran, extra, _ = server.call("GET", f"/history/{job}")[job]["prompt"]
+        return ran["1"]["inputs"]["start"], extra.get("extra_pnginfo", {})
+
+    assert shown(99) == (100, {"seen": ["extra_pnginfo"]})
+    for start in (96, 97, 98):
+        assert shown(start) == (start, {})
+    log = (server.folder / "server.log").read_text()
+    assert "What the node pack web does to each prompt failed, so it was left out: ValueError: not this one" in log
+    assert "so it was left out: InputError: it gave no prompt" in log
+
+
 def test_the_server_itself_imports_nothing_of_packs_and_no_torch(server: ServerProcess) -> None:
     maps = Path(f"/proc/{server.pid}/maps")
     if not maps.exists():

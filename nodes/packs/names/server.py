@@ -161,7 +161,7 @@ class PromptServer:
     def __init__(self) -> None:
         self.routes = Routes()
         self.app = Application(Router(self.routes))
-        self.on_prompt_handlers: list[Callable[[Any], Any]] = []
+        self.prompt_handlers: list[tuple[str, Handler]] = []
         self.supports = ["custom_nodes_from_web"]
         self.client_id: str | None = None
         self.last_prompt_id: str | None = None
@@ -202,13 +202,7 @@ class PromptServer:
 
     def add_on_prompt_handler(self, handler: Callable[[Any], Any]) -> None:
         """Let a function see, and change, the body of each request to run a prompt. It returns the body."""
-        self.on_prompt_handlers.append(handler)
-
-    def trigger_on_prompt(self, json_data: Any) -> Any:
-        """Return the body of a request to run a prompt after all handlers saw it."""
-        for handler in self.on_prompt_handlers:
-            json_data = handler(json_data)
-        return json_data
+        self.prompt_handlers.append((_pack(), handler))
 
 
 PromptServer.instance = PromptServer()

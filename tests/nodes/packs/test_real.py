@@ -1,5 +1,6 @@
 """Packs that people use, as they are. ``LOOMIS_PACKS`` names the folder where they lie; nothing of them is here."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import nodes
 from engine import Engine
 from nodes.packs.opening import open_packs
+from nodes.packs.prompts import handled
 from tests.nodes.packs.classic import Bench, folders, node
 
 HERE = os.environ.get("LOOMIS_PACKS", "")
@@ -158,3 +160,19 @@ def test_easy_use_with_a_loop_made_of_expansions(real: tuple[Bench, int]) -> Non
         "same": node("easy compare", a=["end", 0], b=13, comparison="a == b"),
     }
     assert bench.run(graph, "same") == [[True]] and count >= 200
+
+
+@use("ComfyUI-Easy-Use")
+def test_easy_use_sets_seeds_of_each_prompt(real: tuple[Bench, int]) -> None:
+    seed = node("easy globalSeed", value=5, mode=True, action="increment", last_seed="")
+    workflow = {
+        "seed_widgets": {"2": 0},
+        "nodes": [
+            {"id": 1, "type": "easy globalSeed", "widgets_values": [5, True, "increment", ""]},
+            {"id": 2, "type": "KSampler", "widgets_values": [1]},
+        ],
+    }
+    sent = {"prompt": {"1": seed, "2": node("KSampler", seed=1)}, "extra_data": {"extra_pnginfo": {"workflow": workflow}}}
+    text, problems = handled(["ComfyUI-Easy-Use"], json.dumps(sent))
+    prompt = json.loads(text)["prompt"]
+    assert (prompt["1"]["inputs"]["value"], prompt["2"]["inputs"]["seed"], problems) == (6, 6, [])

@@ -70,10 +70,10 @@ def test_a_picture_is_the_preview_of_the_node_that_runs(server: PromptServer, to
     assert all(preview is not None and preview().startswith(b"\x89PNG") for _, _, preview in told)
 
 
-def test_handlers_see_a_prompt_one_after_the_other(server: PromptServer) -> None:
-    server.add_on_prompt_handler(lambda body: {**body, "a": 1})
-    server.add_on_prompt_handler(lambda body: {**body, "b": body["a"] + 1})
-    assert server.trigger_on_prompt({}) == {"a": 1, "b": 2}
+def test_handlers_of_prompts_are_collected_with_the_pack_that_made_them(server: PromptServer) -> None:
+    with current.running("pack"):
+        server.add_on_prompt_handler(len)
+    assert server.prompt_handlers == [("pack", len)]
 
 
 def test_packs_may_keep_things_on_it_and_need_install_no_scripts(server: PromptServer) -> None:

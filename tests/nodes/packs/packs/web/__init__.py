@@ -39,6 +39,22 @@ async def large(request):
     return web.Response(body=bytes(2**25 + 1))
 
 
+def on_prompt(body):
+    for node in body["prompt"].values():
+        start = node["inputs"].get("start")
+        if start == 97:
+            return None
+        if start == 98:
+            raise ValueError("not this one")
+        if start == 99:
+            node["inputs"]["start"] = 100
+            body["extra_data"]["extra_pnginfo"]["seen"] = sorted(body["extra_data"])
+    return body
+
+
+PromptServer.instance.add_on_prompt_handler(on_prompt)
+
+
 class Count:
     """Counts its calls and sends the number."""
 
