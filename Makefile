@@ -9,7 +9,7 @@ demo: .venv/installed
 	@$(BIN)/loomis run workflows/portrait.json
 
 test: lint
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: .venv/installed-test
 	@$(BIN)/ruff check .
@@ -21,6 +21,7 @@ reference: .venv/installed-test
 
 slow: .venv/installed-test
 	@$(BIN)/python -m pytest -m "slow and not reference"
+	@$(BIN)/python -m pytest -m "hypothesis and not slow and not reference" --hypothesis-profile thorough
 
 parity: .venv/installed-test
 	@$(BIN)/python -m tests.parity

@@ -7,6 +7,7 @@ digests = st.binary(min_size=32, max_size=32)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text() | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
 )
 rows = st.builds(
     Row,

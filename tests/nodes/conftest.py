@@ -1,15 +1,11 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from torch import Tensor
 
 from engine.context import Context
 from tests.nodes.calls import model_context
 from tests.nodes.models import tiny
-
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

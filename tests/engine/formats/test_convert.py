@@ -203,7 +203,6 @@ ANYTHING = st.recursive(
 FIELDS = ("id", "type", "mode", "inputs", "outputs", "widgets_values", "widgets_values_named", "properties", "title")
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.dictionaries(st.sampled_from(FIELDS), ANYTHING) | ANYTHING, max_size=4),
     st.lists(st.lists(ANYTHING, max_size=7) | ANYTHING, max_size=4),
