@@ -21,7 +21,14 @@ else:
     cut = lazy("nodes.sampling.steps")
 
 
-@node("KSamplerSeeds", category="sampling", display_name="KSampler (several seeds)", resource="gpu", numeric=True)
+@node(
+    "KSamplerSeeds",
+    version=2,
+    category="sampling",
+    display_name="KSampler (several seeds)",
+    resource="gpu",
+    numeric=True,
+)
 def ksampler_seeds(
     ctx: Context,
     model: Model,
@@ -51,6 +58,7 @@ def ksampler_seeds(
 
 @node(
     "KSamplerAdvancedSeeds",
+    version=2,
     category="sampling",
     display_name="KSampler (Advanced, several seeds)",
     resource="gpu",
@@ -85,6 +93,7 @@ def ksampler_advanced_seeds(
 
 @node(
     "SamplerCustomSeeds",
+    version=2,
     category="sampling/custom_sampling",
     display_name="SamplerCustom (several seeds)",
     resource="gpu",
@@ -111,6 +120,7 @@ def sampler_custom_seeds(
 
 @node(
     "SamplerCustomAdvancedSeeds",
+    version=2,
     category="sampling/custom_sampling",
     display_name="SamplerCustomAdvanced (several seeds)",
     resource="gpu",

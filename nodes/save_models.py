@@ -21,6 +21,7 @@ VALIDATE = {"filename_prefix": check_prefix}
 
 @node(
     "CheckpointSave",
+    version=2,
     category=CATEGORY,
     display_name="Save Checkpoint",
     output_node=True,
@@ -42,7 +43,7 @@ def checkpoint_save(
     return _file(saving.serialized(content, saving.metadata(pool, model.file, model)), filename_prefix)
 
 
-@node("ModelSave", category=CATEGORY, output_node=True, validate=VALIDATE, resource="io")
+@node("ModelSave", version=2, category=CATEGORY, output_node=True, validate=VALIDATE, resource="io")
 def model_save(ctx: Context, model: Model, filename_prefix: str = "diffusion_models/ComfyUI") -> Shown[None]:
     """Save a diffusion model without text encoders and VAE; UNETLoader loads it."""
     pool = ctx.use(service.pool)
@@ -50,7 +51,7 @@ def model_save(ctx: Context, model: Model, filename_prefix: str = "diffusion_mod
     return _file(saving.serialized(saving.diffusion_model(pool, model), about), filename_prefix)
 
 
-@node("CLIPSave", category=CATEGORY, output_node=True, validate=VALIDATE, resource="io")
+@node("CLIPSave", version=2, category=CATEGORY, output_node=True, validate=VALIDATE, resource="io")
 def clip_save(ctx: Context, clip: Clip, filename_prefix: str = "clip/ComfyUI") -> Shown[None]:
     """Save each text encoder as a file of its own, named after it; CLIPLoader and DualCLIPLoader load them."""
     check_prefix(filename_prefix)

@@ -19,7 +19,14 @@ EMBEDDING = r"(?:^|(?<=[\s()]))embedding:([^\s():]+)"
 Prompt = Annotated[str, Mentions("embeddings", EMBEDDING), Widget(multiline=True, dynamicPrompts=True)]
 
 
-@node("CLIPTextEncode", category="conditioning", display_name="CLIP Text Encode (Prompt)", resource="gpu", numeric=True)
+@node(
+    "CLIPTextEncode",
+    version=2,
+    category="conditioning",
+    display_name="CLIP Text Encode (Prompt)",
+    resource="gpu",
+    numeric=True,
+)
 def clip_text_encode(ctx: Context, text: Prompt, clip: Clip) -> Conditioning:
     """Encode a prompt. ``(words:1.2)`` weighs words, ``embedding:name`` puts in a textual inversion."""
     encoded = encode.encode(ctx, text, clip)

@@ -1,18 +1,20 @@
 """LoRA (Hu et al. 2021): which tensors of a file change which weights, and by how much.
 
 W + strength * alpha / rank * (up @ down), summed in float32 over all LoRAs, then cast once. Files may hold the changes
-of ``lycoris`` instead.
+of ``lycoris`` instead, or whole differences, and magnitudes of ``dora`` beside them.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from math import prod
+from typing import TYPE_CHECKING
 
 from engine.errors import ModelError
 from nodes.models import lycoris
+from nodes.models.change import Change, Read
+from nodes.models.dora import Decomposed
 from nodes.models.families.checkpoint import Network
-from nodes.models.lycoris import Hadamard, Kronecker, Read
 from nodes.models.weights import Weights
 
 if TYPE_CHECKING:
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
 ENDINGS: tuple[tuple[str, str], ...] = (
     (r"\.lora_up\.weight", "up"),
     (r"\.lora_down\.weight", "down"),
+    (r"\.lora_mid\.weight", "mid"),
     (r"\.alpha", "alpha"),
+    (r"\.dora_scale", "magnitude"),
+    (r"\.lora_magnitude_vector(?:\.\w+)*", "output magnitude"),
+    (r"\.(?:diff|w_norm)", "difference"),
+    (r"\.(?:diff_b|b_norm)", "bias difference"),
     (r"\.lora_B(?:\.\w+)?\.weight", "up"),
     (r"\.lora_A(?:\.\w+)?\.weight", "down"),
     (r"(?:\.lora|\.lora_linear_layer|_lora)\.up\.weight", "up"),
@@ -33,42 +40,70 @@ ENDINGS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The names of one low-rank change in its file: up (out, rank), down (rank, in), and alpha or None for rank."""
+    """The names of one low-rank change in its file: up (out, rank), down (rank, in), and alpha or None for rank.
+
+    With a ``mid`` (rank, rank, height, width) it is that of a convolution: down and up are its 1x1 neighbours.
+    """
 
     up: str
     down: str
-    alpha: str | None
+    alpha: str | None = None
+    mid: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (self.up, self.down, self.alpha) if self.alpha else (self.up, self.down)
+        return tuple(name for name in (self.up, self.down, self.alpha, self.mid) if name)
 
     def fits(self, file: Weights, weight: Sequence[int]) -> bool:
         """Tell whether this is a change of a weight of a shape."""
         up, down = file.shape(self.up), file.shape(self.down)
-        return up[:1] == tuple(weight[:1]) and down[1:2] == tuple(weight[1:2]) and up[1] == down[0]
+        ranks, kernel = down[:1], down[2:]
+        if self.mid:
+            mid = file.shape(self.mid)
+            ranks, kernel = (mid[:1] if mid[1:2] == ranks else ()), mid[2:]
+        shape = (*up[:1], *down[1:2], prod(kernel))
+        return ranks == (prod(up[1:]),) and shape == (*weight[:2], prod(weight[2:]))
 
-    def added(self, read: Read, shape: Sequence[int]) -> tuple["Tensor", float]:
+    def added(self, read: Read, weight: "Tensor") -> tuple["Tensor", float]:
         """Return what is added to a weight at strength 1, as a product and its factor."""
         up, down = read(self.up), read(self.down)
         rank = down.shape[0]
         alpha = read(self.alpha).item() if self.alpha else rank
-        return (up.flatten(1) @ down.flatten(1)).reshape(tuple(shape)), alpha / rank
+        if self.mid:
+            down = (read(self.mid).movedim(1, -1) @ down.flatten(1)).movedim(-1, 1)
+        return (up.flatten(1) @ down.flatten(1)).reshape(weight.shape), alpha / rank
 
 
-Change: TypeAlias = Pair | Hadamard | Kronecker
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The name of a tensor of a file that is added to a weight or a bias as it is."""
+
+    name: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def fits(self, file: Weights, weight: Sequence[int]) -> bool:
+        """Tell whether this is a change of a weight of a shape."""
+        shape = file.shape(self.name)
+        return shape[:2] == tuple(weight[:2]) and prod(shape) == prod(weight)
+
+    def added(self, read: Read, weight: "Tensor") -> tuple["Tensor", float]:
+        """Return what is added to a weight at strength 1, and 1."""
+        return read(self.name).reshape(weight.shape), 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A LoRA file fitted to a network: ``pairs`` by the name of the weight in the module."""
+    """A LoRA file fitted to a network: ``changes`` by the name of the weight in the module."""
 
     weights: Weights
-    pairs: Mapping[str, Change]
+    changes: Mapping[str, Change]
     strength: float
 
     def touches(self, parameter: str) -> bool:
-        return parameter in self.pairs
+        return parameter in self.changes
 
     def applied(self, weight: "Tensor", parameter: str) -> "Tensor":
         """Return a weight (float32) with its change added."""
@@ -76,26 +111,39 @@ class Patch:
         def read(name: str) -> "Tensor":
             return self.weights.tensor(name).to(weight.device).float()
 
-        product, factor = self.pairs[parameter].added(read, weight.shape)
+        product, factor = self.changes[parameter].added(read, weight)
         return weight + self.strength * product * factor
 
 
-def pairs(names: Iterable[str]) -> dict[str, Change]:
-    """Return the complete changes of a file by the written name of their module."""
+def changes(names: Iterable[str]) -> dict[str, Change]:
+    """Return the complete changes of a file by the written name of their weight, as ``targets`` has them."""
     parts: dict[str, dict[str, str]] = {}
     for name in names:
         for ending, role in ENDINGS:
             if found := re.search(f"{ending}$", name):
                 parts.setdefault(_module(name[: found.start()]), {})[role] = name
                 break
-    changes = {module: _change(roles) for module, roles in parts.items()}
-    return {module: change for module, change in changes.items() if change}
+    made = {f"{module}.weight": _change(roles) for module, roles in parts.items()}
+    made |= {
+        f"{module}.bias": Difference(roles["bias difference"])
+        for module, roles in parts.items()
+        if "bias difference" in roles
+    }
+    return {weight: change for weight, change in made.items() if change}
 
 
 def _change(roles: Mapping[str, str]) -> Change | None:
+    change: Change | None
     if "up" in roles and "down" in roles:
-        return Pair(roles["up"], roles["down"], roles.get("alpha"))
-    return lycoris.change(roles)
+        change = Pair(roles["up"], roles["down"], roles.get("alpha"), roles.get("mid"))
+    elif "difference" in roles:
+        change = Difference(roles["difference"])
+    else:
+        change = lycoris.change(roles)
+    for role, is_of_outputs in (("magnitude", False), ("output magnitude", True)):
+        if change and role in roles:
+            return Decomposed(change, roles[role], is_of_outputs)
+    return change
 
 
 def _module(written: str) -> str:
@@ -107,32 +155,34 @@ def _module(written: str) -> str:
 
 
 def targets(network: Network) -> dict[str, str]:
-    """Return every name that LoRA files have for a weight of the network -> its name in the module."""
+    """Return every name that LoRA files have for a weight or a bias of the network -> its name in the module.
+
+    They are the name of a module as it is written, and ".weight" or ".bias" behind it.
+    """
     found: dict[str, str] = {}
     for parameter, source in network.keys.items():
-        if not parameter.endswith(".weight"):
-            continue
         names = {parameter, network.originals.get(parameter, parameter)}
         if parameter not in network.cuts:
             names.add(source[len(network.prefix) :])
         for name in names:
-            module = name.removesuffix(".weight")
+            module, _, leaf = name.rpartition(".")
             for prefix in network.adapters:
-                found[prefix + (module.replace(".", "_") if prefix.endswith("_") else module)] = parameter
+                written = module.replace(".", "_") if prefix.endswith("_") else module
+                found[f"{prefix}{written}.{leaf}"] = parameter
     return found
 
 
 def fit(lora: Weights, base: Weights, network: Network) -> dict[str, Change]:
-    """Return the pairs of a LoRA that belong to a network of the file ``base``, by the name of the weight.
+    """Return the changes of a LoRA that belong to a network of the file ``base``, by the name of the weight.
 
     Reads headers only. Raises ModelError where a shape differs: the LoRA is made for another family.
     """
     names = targets(network)
-    fitted = {names[module]: pair for module, pair in pairs(lora.infos).items() if module in names}
-    for parameter, pair in fitted.items():
+    fitted = {names[weight]: change for weight, change in changes(lora.infos).items() if weight in names}
+    for parameter, change in fitted.items():
         weight = network.shape(base, parameter)
-        if len(weight) < 2 or not pair.fits(lora, weight):
-            shapes = ", ".join(f"{name.rpartition('.')[2]} {lora.shape(name)}" for name in pair.names)
+        if not change.fits(lora, weight):
+            shapes = ", ".join(f"{name.rpartition('.')[2]} {lora.shape(name)}" for name in change.names)
             raise ModelError(
                 f"{lora.path.name} does not fit {base.path.name}: it is made for another model",
                 got=f"{shapes} for {parameter}",
@@ -146,9 +196,9 @@ def check(lora: Weights, parts: Iterable[tuple[Weights, Network]]) -> tuple[str,
 
     Raises ModelError where the file is no LoRA or nothing in it belongs.
     """
-    used = {name for base, network in parts for pair in fit(lora, base, network).values() for name in pair.names}
+    used = {name for base, network in parts for change in fit(lora, base, network).values() for name in change.names}
     if not used:
-        found = pairs(lora.infos)
+        found = changes(lora.infos)
         raise ModelError(
             f"{lora.path.name} changes nothing in this model" if found else f"{lora.path.name} is not a LoRA",
             got=f"{len(found)} changes, the first for {next(iter(found))}" if found else f"{len(lora.infos)} tensors",

@@ -1,20 +1,18 @@
 """Changes of weights by products of small matrices other than LoRA's: Yeh et al. (2023), LyCORIS, arXiv 2309.14859.
 
-Each has what a change of ``lora`` has. Not compared with the reference.
+Not compared with the reference.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from nodes.models.change import Read
 from nodes.models.weights import Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Read = Callable[[str], "Tensor"]
-"""Gives a tensor of the file, float32, on the device of the weight."""
 
 HADAMARD: Mapping[str, str] = {f"hada_{part}": part for part in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")}
 KRONECKER: Mapping[str, str] = {
@@ -38,18 +36,15 @@ class Hadamard:
         shapes = {role: file.shape(name) for role, name in self.roles.items()}
         if "t1" in shapes:
             return all(
-                shapes[f"w{n}_a"][1] == weight[0]
-                and shapes[f"w{n}_b"][1] == weight[1]
-                and shapes[f"t{n}"][2:] == tuple(weight[2:])
-                for n in (1, 2)
+                (shapes[f"w{n}_a"][1], shapes[f"w{n}_b"][1], *shapes[f"t{n}"][2:]) == tuple(weight) for n in (1, 2)
             )
         return all(shapes[f"w{n}_a"][0] == weight[0] and shapes[f"w{n}_b"][1] == prod(weight[1:]) for n in (1, 2))
 
-    def added(self, read: Read, shape: Sequence[int]) -> tuple["Tensor", float]:
+    def added(self, read: Read, weight: "Tensor") -> tuple["Tensor", float]:
         """Return what is added to a weight at strength 1, as a product and its factor."""
         parts = {role: read(name) for role, name in self.roles.items()}
         first, second = (_product(parts, f"w{n}_a", f"w{n}_b", f"t{n}") for n in (1, 2))
-        return (first * second).reshape(tuple(shape)), _scale(parts, parts["w1_b"].shape[0])
+        return (first * second).reshape(weight.shape), _scale(parts, parts["w1_b"].shape[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +67,7 @@ class Kronecker:
             weight[1:]
         )
 
-    def added(self, read: Read, shape: Sequence[int]) -> tuple["Tensor", float]:
+    def added(self, read: Read, weight: "Tensor") -> tuple["Tensor", float]:
         """Return what is added to a weight at strength 1, as a product and its factor."""
         import torch
 
@@ -85,17 +80,19 @@ class Kronecker:
         )
         ranked = [parts[name] for name in ("kron_w1_b", "kron_w2_b") if name in parts]
         first, second = (part.flatten(1).contiguous() for part in (first, second))
-        whole = torch.kron(first, second).reshape(tuple(shape))
+        whole = torch.kron(first, second).reshape(weight.shape)
         return whole, _scale(parts, ranked[-1].shape[0]) if ranked else 1.0
 
 
 def change(roles: Mapping[str, str]) -> Hadamard | Kronecker | None:
     """Return the change that tensors by these roles are; None where they are none of these, or not whole."""
-    if {"w1_a", "w1_b", "w2_a", "w2_b"} <= roles.keys() and ("t1" in roles) == ("t2" in roles):
-        return Hadamard(roles)
-    halves = [roles.keys() & {f"kron_w{n}", f"kron_w{n}_a", f"kron_w{n}_b"} for n in (1, 2)]
+    hadamard = {role: name for role, name in roles.items() if role in HADAMARD.values() or role == "alpha"}
+    if {"w1_a", "w1_b", "w2_a", "w2_b"} <= hadamard.keys() and ("t1" in hadamard) == ("t2" in hadamard):
+        return Hadamard(hadamard)
+    kronecker = {role: name for role, name in roles.items() if role in KRONECKER.values() or role == "alpha"}
+    halves = [kronecker.keys() & {f"kron_w{n}", f"kron_w{n}_a", f"kron_w{n}_b"} for n in (1, 2)]
     is_whole = all(f"kron_w{n}" in half or len(half) == 2 for n, half in enumerate(halves, 1))
-    return Kronecker(roles) if is_whole else None
+    return Kronecker(kronecker) if is_whole else None
 
 
 def _product(parts: Mapping[str, "Tensor"], a: str, b: str, core: str) -> "Tensor":

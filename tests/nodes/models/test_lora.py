@@ -3,17 +3,19 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import conv2d
 
 from engine.errors import ModelError
 from nodes.models import lora
 from nodes.models.families import detect
 from nodes.models.families.checkpoint import Network
-from nodes.models.lora import Pair, Patch, check, fit, pairs
+from nodes.models.lora import Difference, Pair, Patch, changes, check, fit
 from nodes.models.patch import patched
 from nodes.models.weights import Weights, open_weights
 from tests.nodes.models import tiny
 
 KEY = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+CONVOLUTION = "mid_block.resnets.0.conv1"
 TEXT_KEY = "encoder.layers.1.mlp.fc1"
 
 
@@ -84,13 +86,13 @@ def test_names_of_the_text_encoder(tmp_path: Path, base: Weights, text: Network,
 
 def test_early_diffusers_files_number_no_output_layer() -> None:
     name = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_out_lora"
-    assert list(pairs([f"{name}.up.weight", f"{name}.down.weight"])) == [
-        "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0"
+    assert list(changes([f"{name}.up.weight", f"{name}.down.weight"])) == [
+        "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0.weight"
     ]
 
 
 def test_half_a_pair_is_none() -> None:
-    assert pairs(["a.lora_up.weight", "a.alpha", "b.lora_down.weight"]) == {}
+    assert changes(["a.lora_up.weight", "a.alpha", "b.lora_down.weight"]) == {}
 
 
 def test_unused_tensors_are_reported(tmp_path: Path, base: Weights, unet: Network, text: Network) -> None:
@@ -123,8 +125,8 @@ def test_a_file_without_pairs_is_not_a_lora(base: Weights, unet: Network) -> Non
 def test_a_change_is_strength_times_alpha_over_rank(models: Path) -> None:
     content = tiny.lora()
     weights = open_weights(models / "loras" / "lora")
-    name = f"lora_unet_{KEY.replace('.', '_')}"
-    pair = pairs(content)[name]
+    pair = changes(content)[f"lora_unet_{KEY.replace('.', '_')}.weight"]
+    assert isinstance(pair, Pair)
     start = torch.ones(16, 32)
     product = content[pair.up] @ content[pair.down]
     twice = [Patch(weights, {"w": pair}, 0.5), Patch(weights, {"w": pair}, -2.0), Patch(weights, {}, 9.0)]
@@ -134,11 +136,80 @@ def test_a_change_is_strength_times_alpha_over_rank(models: Path) -> None:
 
 def test_a_convolution_without_alpha(models: Path) -> None:
     content = tiny.lora()
-    pair = pairs(content)["lora_unet_mid_block_resnets_0_conv1"]
+    pair = changes(content)["lora_unet_mid_block_resnets_0_conv1.weight"]
+    assert isinstance(pair, Pair)
     result = patched(torch.zeros(32, 32, 3, 3), "w", [Patch(open_weights(models / "loras" / "lora"), {"w": pair}, 1.0)])
     expected = torch.einsum("or,rikl->oikl", content[pair.up][:, :, 0, 0], content[pair.down])
     assert torch.allclose(result, expected, atol=1e-5)
 
 
-def test_every_target_is_a_weight(unet: Network) -> None:
-    assert set(lora.targets(unet).values()) == {name for name in unet.keys if name.endswith(".weight")}
+def test_every_tensor_of_a_network_has_a_name_in_files(unet: Network) -> None:
+    assert set(lora.targets(unet).values()) == set(unet.keys)
+
+
+def test_a_pair_with_a_middle_is_three_convolutions(tmp_path: Path, base: Weights, unet: Network) -> None:
+    draw = torch.Generator().manual_seed(1)
+    up, mid, down = (torch.randn(shape, generator=draw) for shape in ((32, 3, 1, 1), (3, 3, 3, 3), (3, 32, 1, 1)))
+    name = "lora_unet_mid_block_resnets_0_conv1"
+    content = {f"{name}.lora_up.weight": up, f"{name}.lora_mid.weight": mid, f"{name}.lora_down.weight": down}
+    file = opened(tmp_path, {**content, f"{name}.alpha": torch.tensor(6.0)})
+    assert check(file, [(base, unet)]) == ()
+    x = torch.randn(1, 32, 8, 8, generator=draw)
+    weight = Patch(file, fit(file, base, unet), 0.5).applied(torch.zeros(32, 32, 3, 3), f"{CONVOLUTION}.weight")
+    inner = conv2d(conv2d(x, down), mid, padding=1)
+    torch.testing.assert_close(conv2d(x, weight, padding=1), conv2d(inner, up) * 0.5 * 6 / 3, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 1, 1), (2, 3, 3, 3), (3, 2, 3, 3), (3, 3)])
+def test_a_middle_that_does_not_fit_is_an_error(
+    tmp_path: Path, base: Weights, unet: Network, shape: tuple[int, ...]
+) -> None:
+    name = "lora_unet_mid_block_resnets_0_conv1"
+    shapes = {"up": (32, 3, 1, 1), "mid": shape, "down": (3, 32, 1, 1)}
+    content = {f"{name}.lora_{role}.weight": torch.ones(size) for role, size in shapes.items()}
+    with pytest.raises(ModelError, match="made for another model"):
+        fit(opened(tmp_path, content), base, unet)
+
+
+DIFFERENCES = {
+    "kohya": ("lora_unet_mid_block_resnets_0_conv1.diff", "lora_unet_mid_block_resnets_0_conv1.diff_b", CONVOLUTION),
+    "original": ("diffusion_model.middle_block.0.in_layers.2.diff",
+                 "diffusion_model.middle_block.0.in_layers.2.diff_b", CONVOLUTION),
+    "diffusers": ("unet.mid_block.resnets.0.conv1.diff", "unet.mid_block.resnets.0.conv1.diff_b", CONVOLUTION),
+    "a norm of LyCORIS": ("lora_unet_mid_block_resnets_0_norm1.w_norm", "lora_unet_mid_block_resnets_0_norm1.b_norm",
+                          "mid_block.resnets.0.norm1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", DIFFERENCES)
+def test_differences_of_weights_and_biases_are_added(tmp_path: Path, base: Weights, unet: Network, layout: str) -> None:
+    weight, bias, module = DIFFERENCES[layout]
+    shape = unet.shape(base, f"{module}.weight")
+    content = {weight: torch.randn(shape), bias: torch.randn(32)}
+    file = opened(tmp_path, content)
+    assert check(file, [(base, unet)]) == ()
+    fitted = fit(file, base, unet)
+    assert fitted == {f"{module}.weight": Difference(weight), f"{module}.bias": Difference(bias)}
+    patch = Patch(file, fitted, -0.5)
+    torch.testing.assert_close(patch.applied(torch.ones(shape), f"{module}.weight"), 1 - 0.5 * content[weight])
+    torch.testing.assert_close(patch.applied(torch.ones(32), f"{module}.bias"), 1 - 0.5 * content[bias])
+
+
+def test_a_bias_of_the_text_encoder_may_change_alone(tmp_path: Path, base: Weights, text: Network) -> None:
+    name = f"lora_te_text_model_{TEXT_KEY.replace('.', '_')}.diff_b"
+    assert fit(opened(tmp_path, {name: torch.ones(64)}), base, text) == {f"{TEXT_KEY}.bias": Difference(name)}
+
+
+def test_a_difference_of_another_size_is_an_error(tmp_path: Path, base: Weights, unet: Network) -> None:
+    content = {"lora_unet_mid_block_resnets_0_conv1.diff": torch.ones(32, 32, 1, 1)}
+    with pytest.raises(ModelError, match="made for another model"):
+        fit(opened(tmp_path, content), base, unet)
+
+
+def test_tensors_beside_a_change_that_it_does_not_take_are_reported(
+    tmp_path: Path, base: Weights, unet: Network
+) -> None:
+    name = f"lora_unet_{KEY.replace('.', '_')}"
+    others = {f"{name}.diff": torch.ones(16, 32), f"{name}.diff_b": torch.ones(16), f"{name}.reshape": torch.ones(2)}
+    content = of_one(f"{name}.lora_up.weight", f"{name}.lora_down.weight")
+    assert check(opened(tmp_path, {**content, **others}), [(base, unet)]) == tuple(sorted(others))
