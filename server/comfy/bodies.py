@@ -12,6 +12,7 @@ from engine.formats.read import container_of, read
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 Object = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
+Client = Annotated[Id | None, BeforeValidator(lambda value: None if value == "" else value)]
 Yes = Annotated[bool, Field(strict=False), BeforeValidator(lambda value: False if value is None else value)]
 
 
@@ -22,10 +23,13 @@ class Body(BaseModel):
 
 
 class PromptBody(Body):
-    """A job as ``POST /prompt`` has it; the lowest ``number`` runs first."""
+    """A job as ``POST /prompt`` has it; the lowest ``number`` runs first.
+
+    The frontend sends an empty ``client_id`` until its socket is open.
+    """
 
     prompt: dict[str, Any]
-    client_id: Id | None = None
+    client_id: Client = None
     prompt_id: Id | None = None
     number: Annotated[float, Field(allow_inf_nan=False)] | None = None
     front: Yes = False

@@ -18,7 +18,7 @@ from server.comfy.items import milliseconds
 from server.comfy.twice import twice
 from server.files.errors import FileConflict, NoSuchFile
 from server.files.listing import newest
-from server.files.routes import LIMITS, whole
+from server.files.routes import LIMITS, existing, whole
 from server.files.upload import receive
 
 STYLES = "user.css"
@@ -69,15 +69,8 @@ async def list_tree(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """One file, as a download; ``user.css`` as the style sheet that it is, which may be empty."""
     name = STYLES if request.url.path == f"/{STYLES}" else _names(request)[0]
-
-    def found() -> Path:
-        path = inside(_root(request), name, hidden=True)
-        if not path.is_file():
-            raise NoSuchFile(f"There is no file {name!r}.", got=name)
-        return path
-
     try:
-        path = await asyncio.to_thread(found)
+        path = await asyncio.to_thread(existing, _root(request), name, hidden=True)
     except FileError as error:
         return Response(media_type="text/css") if name == STYLES else _refuse(error)
     if name == STYLES:
@@ -110,18 +103,14 @@ async def delete(request: Request) -> Response:
     """Remove a file."""
     root, (name, _) = _root(request), _names(request)
     try:
-        await asyncio.to_thread(inside(root, name, hidden=True).unlink)
-    except FileNotFoundError:
-        return Response(status_code=404)
+        await asyncio.to_thread(lambda: existing(root, name, hidden=True).unlink(missing_ok=True))
     except FileError as error:
         return _refuse(error)
     return Response(status_code=204)
 
 
 def _move(root: Path, name: str, destination: str, overwrite: bool) -> Path:
-    source, target = inside(root, name, hidden=True), inside(root, destination, new=True, hidden=True)
-    if not source.is_file():
-        raise NoSuchFile(f"There is no file {name!r}.", got=name)
+    target, source = inside(root, destination, new=True, hidden=True), existing(root, name, hidden=True)
     if target.exists() and not overwrite:
         raise FileConflict(f"There is another file {destination!r}.", got=destination)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -145,13 +145,13 @@ def _root(request: Request, places: Collection[str] = PLACES) -> Path:
     return services(request).engine.folders.place(place)
 
 
-def existing(root: Path, name: str) -> Path:
-    """Return the file below ``root`` that a client means.
+def existing(root: Path, name: str, *, hidden: bool = False) -> Path:
+    """Return the file below ``root`` that a client means; ``hidden`` allows hidden names.
 
     Raises:
         FileError: the name can't be one; NoSuchFile: there is none.
     """
-    path = inside(root, name)
+    path = inside(root, name, hidden=hidden)
     if not path.is_file():
         raise NoSuchFile(f"There is no file {name!r}.", got=name, hint="List the files to see their names.")
     return path

@@ -30,6 +30,16 @@ from tests.server.local import LocalCarrier
 VOCABULARY = "tests.server.words:vocabulary"
 
 
+def jpeg() -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "JPEG")
+    return file.getvalue()
+
+
+SKETCH = jpeg()
+"""The preview of every step of the node type Steps."""
+
+
 class Weights:
     """A service that holds memory, as that of models does."""
 
@@ -101,7 +111,7 @@ def vocabulary() -> Registry:
     @node("Steps", resource="gpu")
     def steps(ctx: Context, value: int, count: int, seconds: float) -> int:
         for step in range(count):
-            ctx.progress(step, count, lambda: b"\xff\xd8 a picture")
+            ctx.progress(step, count, lambda: SKETCH)
             time.sleep(seconds)
         return value
 

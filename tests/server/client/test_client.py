@@ -13,7 +13,7 @@ from server.protocol.edits import SetInput
 from server.protocol.messages import Fact, Preview
 from server.session.errors import BadEdit
 from tests.server.online import Online, online
-from tests.server.words import after, shown
+from tests.server.words import SKETCH, after, shown
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_previews_come_as_bytes(client: Client) -> None:
     job = client.submit(after(Steps={"value": 1, "count": 50, "seconds": 0.01}))
     previews = [message.data for message in client.watch(job.id, previews=True) if isinstance(message, Preview)]
 
-    assert previews and set(previews) == {b"\xff\xd8 a picture"}
+    assert previews and set(previews) == {SKETCH}
 
 
 def test_watching_goes_on_over_a_lost_connection(server: Online, client: Client) -> None:

@@ -108,7 +108,7 @@ def test_comfy_script(server: Online, tmp_path: Path):
     file.write_text(SCRIPT)
     command = [sys.executable, str(file), f"{server.url}/"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=True)
-    assert done.stdout.endswith("done\n")
+    assert "done" in done.stdout.splitlines()  # a thread of its own says more
     (job,) = server.do(server.services.jobs.page(Wanted(limit=1))).jobs
     assert (job.state, job.client is not None) == ("succeeded", True)
     assert [output["notes"] for output in job.outputs.values()] == [{"text": ["4"]}]

@@ -16,6 +16,7 @@ import pytest
 
 from engine.errors import SettingError
 from server.comfy.frontend import find_frontend
+from server.jobs.store import Wanted
 from tests.server.online import Online, online
 from tests.server.words import after, n
 
@@ -36,6 +37,17 @@ REFUSED = re.compile("/api/prompt$|/api/userdata/comfy.templates.json$|/api/user
 
 SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.ShowMissingNodesWarning": False}
 """The default workflow of the frontend has nodes that are not in the vocabulary of the tests."""
+
+SKETCHED = """
+async () => {
+    for (const url of Object.values(window.app.nodePreviewImages ?? {}).flat()) {
+        const picture = Object.assign(new Image(), { src: url });
+        if (await picture.decode().then(() => picture.naturalWidth === 8, () => false)) return true;
+    }
+    return false;
+}
+"""
+"""Whether a node shows the preview that the steps send."""
 
 PATIENCE = 30_000
 
@@ -133,13 +145,14 @@ def test_a_workflow_runs_and_its_picture_is_shown(server: Online, page: Any):
 
 @in_browser
 def test_progress_and_preview_are_shown_and_a_run_is_interrupted(server: Online, page: Any):
-    load(page, after(Steps={"value": 1, "count": 2000, "seconds": 0.02}))
+    load(page, after(Steps={"value": 1, "count": 2000, "seconds": 0.1}))  # it rounds floats to tenths
     run(page)
     page.wait_for_function("() => /^\\[\\d+%\\]/.test(document.title)")
+    page.wait_for_function(SKETCHED)
     page.evaluate("() => window.app.api.interrupt(null)")
     page.wait_for_function("() => !/^\\[\\d+%\\]/.test(document.title)")
-    jobs = server.services.jobs
-    assert jobs.queue() == []
+    (job,) = server.do(server.services.jobs.page(Wanted(limit=1))).jobs
+    assert job.state == "cancelled"
 
 
 @in_browser

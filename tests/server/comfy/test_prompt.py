@@ -23,6 +23,13 @@ async def test_a_prompt_is_queued_and_runs(tmp_path: Path):
         assert (await http.get("/prompt")).json() == {"exec_info": {"queue_remaining": 0}}
 
 
+async def test_a_client_may_have_no_name_yet(tmp_path: Path):
+    async with client(tmp_path) as (http, services):
+        for client_id in ("", None):
+            job = services.jobs.get(await run(http, services, shown(1), client_id=client_id))
+            assert (job.client, job.state) == (None, "succeeded")
+
+
 async def test_a_saved_workflow_runs_too(tmp_path: Path):
     saved = {
         "version": 0.4,

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from server.jobs.records import Submission
 from tests.server.online import Online, online
-from tests.server.words import after, done, n, shown, until
+from tests.server.words import SKETCH, after, done, n, shown, until
 
 pytestmark = pytest.mark.anyio
 
@@ -147,13 +147,13 @@ async def test_progress_and_previews_come_in_the_form_that_a_client_reads(server
         kind, number = struct.unpack(">II", frame[:8])
         if metadata:
             about = json.loads(frame[8 : 8 + number])
-            assert (kind, frame[8 + number :]) == (4, b"\xff\xd8 a picture")
+            assert (kind, frame[8 + number :]) == (4, SKETCH)
             assert about == {
                 "prompt_id": id, "node_id": "1", "display_node_id": "1", "parent_node_id": None, "real_node_id": "1",
                 "image_type": "image/jpeg",
             }  # fmt: skip
         else:
-            assert (kind, number, frame[8:]) == (1, 1, b"\xff\xd8 a picture")
+            assert (kind, number, frame[8:]) == (1, 1, SKETCH)
     steps = [(data["node"], data["max"]) for data in of(frames, "progress")]
     assert set(steps) == {("1", 40)}
     assert max(data["nodes"]["1"]["value"] for data in of(frames, "progress_state")) == 40

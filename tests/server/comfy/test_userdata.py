@@ -42,6 +42,16 @@ async def test_workflows_are_kept_listed_moved_and_removed(tmp_path: Path):
         assert (await http.get("/userdata/workflows%2Fa.json")).status_code == 404
 
 
+async def test_a_folder_is_no_file(tmp_path: Path):
+    async with client(tmp_path) as (http, _):
+        await http.post("/userdata/workflows%2Fa.json", content=b"{}")
+        assert (await http.get("/userdata/workflows")).status_code == 404
+        assert (await http.delete("/userdata/workflows")).status_code == 404
+        assert (await http.post("/userdata/workflows/move/others")).status_code == 404
+        assert (await http.post("/userdata/workflows", content=b"{}")).status_code == 409
+        assert (await http.get("/userdata?dir=workflows")).json() == ["a.json"]
+
+
 @pytest.mark.parametrize("name", ["..%2Fsettings.json", "%2Fetc%2Fpasswd", "a%2F..%2F..%2F..%2Fb", "a%00b"])
 async def test_nothing_leaves_the_folder(tmp_path: Path, name: str):
     async with client(tmp_path) as (http, services):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.server.socket.online import Message, online
-from tests.server.words import after, n, shown
+from tests.server.words import SKETCH, after, n, shown
 
 SAVED = {
     "version": 0.4,
@@ -139,7 +139,7 @@ def test_cancel_stops_what_a_session_runs(tmp_path: Path) -> None:
             on = {"session": (await client.result("session.open", workflow=graph))["session"]}
             run = await client.result("session.run", **on)
             await client.until(lambda message: message["event"] == "preview")
-            assert client.seen[-1]["data"] == b"\xff\xd8 a picture"
+            assert client.seen[-1]["data"] == SKETCH
             await client.result("session.cancel", **on)
             assert (await client.ended(run["job"]))["kind"] == "cancelled"
 

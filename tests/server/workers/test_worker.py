@@ -30,7 +30,7 @@ from server.workers.contract import (
     Uses,
 )
 from server.workers.worker import Worker, json_text
-from tests.server.words import after, n, options, shown, vocabulary
+from tests.server.words import SKETCH, after, n, options, shown, vocabulary
 
 Wait = Callable[[Callable[[list[Report]], Any]], list[Report]]
 
@@ -116,7 +116,7 @@ def test_previews_are_sent_while_somebody_looks(tmp_path: Path):
         worker.take([Look(True), run("b", after(Steps={"value": 2, "count": 20, "seconds": 0.03}))])
         previews = [report for report in wait(endings(2)) if isinstance(report, Previewed)]
         assert 1 < len(previews) < 10
-        assert previews[0].image == b"\xff\xd8 a picture"
+        assert previews[0].image == SKETCH
 
 
 def test_memory_is_let_go_of_between_two_jobs(tmp_path: Path):
