@@ -5,6 +5,7 @@ or from other nodes of the same pack. One that runs so, runs; of others it is no
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -148,12 +149,16 @@ def vocabulary() -> Registry:
 
 def main() -> None:
     folder, *names = sys.argv[1:]
-    for pack in sorted(Path(folder).iterdir()):
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    for pack in sorted(Path(folder).absolute().iterdir()):
         if names and pack.name not in names:
             continue
         command = [sys.executable, "-c", CODE, str(pack)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=PACK_SECONDS)
+            with tempfile.TemporaryDirectory() as here:  # some nodes write where they are
+                done = subprocess.run(
+                    command, cwd=here, env=environment, capture_output=True, text=True, timeout=PACK_SECONDS
+                )
             found = json.loads(done.stdout.splitlines()[-1])
         except (subprocess.TimeoutExpired, IndexError, ValueError) as error:
             print(f"{pack.name}: {type(error).__name__}", done.stderr[-500:] if "done" in locals() else "")
