@@ -33,6 +33,7 @@ bench: .venv/installed-test
 	@echo "Setting up .venv (about 6 GB on Linux with CUDA builds of torch; 2 to 10 minutes)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@$(BIN)/python -m compileall -q engine nodes server
 	@touch $@
 
 .venv/installed-test: .venv/installed

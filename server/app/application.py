@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from engine.errors import LoomisError
-from server.app import batches, health, jobs, metrics, nodes, openapi, parameters, system
+from server.app import batches, description, health, jobs, metrics, nodes, parameters, system
 from server.app.answers import error_answer, http_answer, mistake_answer
 from server.app.services import Services
 from server.comfy import routes as comfy
@@ -30,7 +30,7 @@ ROUTES = [
     *health.ROUTES,
     *system.ROUTES,
     *metrics.ROUTES,
-    *openapi.ROUTES,
+    *description.ROUTES,
     *page.ROUTES,
     *endpoint.ROUTES,
 ]

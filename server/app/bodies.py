@@ -21,7 +21,7 @@ Text = Annotated[str, Field(max_length=1000)]
 class Body(BaseModel):
     """A JSON object without unknown names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class SubmitBody(Body):

@@ -12,12 +12,9 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from server.app import batches, bodies, health, jobs, metrics, nodes, parameters, results, system
-from server.app.answers import answer
 from server.files import routes as files
 
 Model = type[BaseModel]
@@ -157,13 +154,6 @@ def openapi_text() -> str:
 
     return json.dumps(openapi(ROUTES), indent=1) + "\n"
 
-
-async def describe(request: Request) -> Response:
-    """This description."""
-    return answer(openapi(request.app.routes))
-
-
-ROUTES = [Route("/api/v1/openapi.json", describe)]
 
 if __name__ == "__main__":
     (Path(__file__).parents[2] / "docs" / "openapi.json").write_text(openapi_text())

@@ -19,7 +19,7 @@ Yes = Annotated[bool, Field(strict=False), BeforeValidator(lambda value: False i
 class Body(BaseModel):
     """A JSON object. Names that are not known are left alone, as clients send many."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, defer_build=True)
 
 
 class PromptBody(Body):

@@ -22,7 +22,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 class ExtraData(Body):
     """Credentials of nodes that call services. There are no such nodes, so they are dropped."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     api_key_comfy_org: str = ""
 
