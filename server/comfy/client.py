@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import logging
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from engine.outputs import without_png_text
 from server.comfy.features import FLAGS
 from server.protocol.codec import Frame
 from server.protocol.outbox import Name, Outbox
@@ -14,6 +18,19 @@ PICTURE, PICTURE_WITH_METADATA = 1, 4
 """Kinds of binary frames."""
 JPEG, PNG = 1, 2
 CHECK_SECONDS = 0.25
+
+log = logging.getLogger("loomis.comfy")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A PNG that is to be sent, and what goes beside it. It is read when its turn comes, so it takes no memory."""
+
+    path: Path
+    about: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return 0
 
 
 class Client:
@@ -27,10 +44,10 @@ class Client:
         self.reads_pictures = False
         self._flags: Mapping[str, Any] = {}
         self._heard = False
-        self._outbox = Outbox()
+        self._outbox = Outbox[Frame | PictureFile]()
         self._filled = asyncio.Event()
 
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: Frame | PictureFile) -> None:
         """Send what must arrive."""
         self._outbox.put(frame)
         self._filled.set()
@@ -60,7 +77,7 @@ class Client:
             self.put(text("feature_flags", FLAGS))
 
     def picture(self, image: bytes, about: Mapping[str, Any]) -> bytes:
-        """Return the frame for a JPEG or PNG of what a node works on, in the form that this client reads."""
+        """Return the frame for a JPEG or PNG of a node, in the form that this client reads."""
         is_png = image.startswith(b"\x89PNG")
         if self._flags.get("supports_preview_metadata") is not True:
             return struct.pack(">II", PICTURE, PNG if is_png else JPEG) + image
@@ -73,7 +90,20 @@ class Client:
             await self._filled.wait()
             self._filled.clear()
             while (frame := self._outbox.take()) is not None:
-                await send(frame)
+                if isinstance(frame, PictureFile):
+                    await self._send_file(frame, send)
+                else:
+                    await send(frame)
+
+    async def _send_file(self, file: PictureFile, send: Callable[[Frame], Awaitable[None]]) -> None:
+        """Send a picture without the texts in its file, and give the client as long again for what is behind it."""
+        try:
+            content = await asyncio.to_thread(file.path.read_bytes)
+        except OSError as error:
+            log.warning("a picture for a client is gone: %s", error, extra={"job": file.about["prompt_id"]})
+            return
+        await send(self.picture(without_png_text(content), file.about))
+        self._outbox.renew()
 
     async def watch(self) -> None:
         """Return when the client reads too slowly."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.comfy.items import milliseconds
-from server.jobs.records import JobEvent, Preview, Progress
+from server.jobs.records import JobEvent, Progress
 
 KINDS = {"failed": "execution_error", "succeeded": "execution_success", "cancelled": "execution_interrupted"}
 
@@ -33,6 +33,7 @@ class Story:
     def _begin(self, began: bool) -> None:
         """Know nothing yet; a job that its worker died of begins anew."""
         self.node: str | None = None
+        self._told: str | None = None
         self._began = began
         self._ids: frozenset[str] = frozenset()
         self._types: dict[str, str] = {}
@@ -69,9 +70,17 @@ class Story:
         self._set(progress.node, progress.value, progress.maximum, "running")
         return self._said("progress", value=progress.value, max=progress.maximum, node=shown)
 
-    def preview(self, preview: Preview) -> dict[str, Any]:
-        """Return what goes beside a picture of what a node works on."""
-        return {"prompt_id": self.job} | self._names(preview.node)
+    def picture(self, node: str) -> dict[str, Any]:
+        """Return what goes beside a picture of a node."""
+        return {"prompt_id": self.job} | self._names(node)
+
+    def turn_to(self, node: str) -> list[Said]:
+        """Return what makes a client take the next pictures for those of a node; nothing where it does so anyway."""
+        shown = self.shown(node)
+        if shown == self._told:
+            return []
+        self._told = shown
+        return [self._said("executing", node=shown, display_node=shown)]
 
     def state(self) -> Said:
         """Return how far each node is that began."""
@@ -106,7 +115,7 @@ class Story:
         return [self._said("execution_cached", nodes=list(data["remembered"]), timestamp=timestamp)]
 
     def _started(self, node: str, class_type: str) -> list[Said]:
-        self.node = shown = self.shown(node)
+        self.node = self._told = shown = self.shown(node)
         self._types[node] = class_type
         self._set(node, 0, 1, "running")
         return [self.state(), self._said("executing", node=shown, display_node=shown)]

@@ -6,8 +6,9 @@ One reader of the feed serves all of them. It is there while somebody is.
 import asyncio
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
-from server.comfy.client import Client, text
+from server.comfy.client import Client, PictureFile, text
 from server.comfy.events import Said, Story
 from server.comfy.items import PREVIEWS, labelled
 from server.comfy.prompt import exec_info
@@ -23,6 +24,9 @@ FEW = 100
 """Nodes up to which each change of a node is told with the state of all that began; above, now and then."""
 
 MOST_FACTS = 100_000
+
+SENT = "websocket"
+"""The note of a node whose pictures are sent to the client themselves."""
 
 
 class Hub:
@@ -122,6 +126,8 @@ class Hub:
             client.drop(lambda name: name[1] == job and (over or name[2] == event.node))
         if over and story.size > FEW:
             client.put(_frame(story.state()))
+        if event.kind == "saved" and event.node and SENT in event.data["notes"]:
+            _show(client, story, event.node, [Path(file["path"]) for file in event.data["files"]])
         for said in messages:
             if said.kind == "progress_state":
                 if story.size > FEW:
@@ -139,7 +145,7 @@ class Hub:
     def _preview(self, preview: Preview) -> None:
         client, method = self._client(preview.job), self._methods[preview.job]
         if client and method != "none" and (client.reads_pictures or method not in (None, "default")):
-            frame = client.picture(preview.image, self._story(preview.job).preview(preview))
+            frame = client.picture(preview.image, self._story(preview.job).picture(preview.node))
             client.put_latest(("preview", preview.job, preview.node), frame)
 
     def _count(self) -> None:
@@ -162,6 +168,16 @@ class Hub:
         """Return the client that hears of a job."""
         self._story(job)
         return self._clients.get(self._owners[job] or "")
+
+
+def _show(client: Client, story: Story, node: str, pictures: Sequence[Path]) -> None:
+    """Send the pictures of a node while the client takes it for the one that runs, as it tells them apart by that."""
+    for said in story.turn_to(node):
+        client.put(_frame(said))
+    for path in pictures:
+        client.put(PictureFile(path, story.picture(node)))
+    for said in story.turn_to(story.node) if story.node else ():
+        client.put(_frame(said))
 
 
 def _frame(said: Said) -> str:

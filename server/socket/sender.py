@@ -17,7 +17,7 @@ LOW_WATER = 4 * 2**20
 class Sender:
     """The outbox of one connection, and the task that empties it."""
 
-    def __init__(self, form: Form, outbox: Outbox, send: Callable[[Frame], Awaitable[None]]) -> None:
+    def __init__(self, form: Form, outbox: Outbox[Frame], send: Callable[[Frame], Awaitable[None]]) -> None:
         self._form = form
         self._outbox = outbox
         self._send = send

@@ -25,6 +25,7 @@ from nodes.image import (
     load_image_output,
     preview_image,
     save_image,
+    save_image_websocket,
 )
 from tests.nodes.calls import context
 
@@ -211,6 +212,14 @@ def test_a_preview_goes_to_the_temporary_folder():
     (file,) = preview_image(noise(1, 2, 2, 4)).files
     assert (file.folder, file.prefix) == ("temp", "preview")
     assert Image.open(BytesIO(file.data)).mode == "RGBA"
+
+
+def test_pictures_for_a_client_are_files_for_everybody_else():
+    images = noise(2, 4, 5, 3)
+    shown = save_image_websocket(images)
+    assert [(file.folder, file.suffix, file.kind) for file in shown.files] == [("temp", ".png", "images")] * 2
+    assert [file.data for file in shown.files] == [file.data for file in save_image(images).files]
+    assert shown.notes == {"websocket": [True]}
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.sampled_from([1, 3, 4]), st.randoms())

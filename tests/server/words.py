@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -53,6 +53,13 @@ class Weights:
         self.nbytes = 0
 
 
+def png(colour: str, prefix: str, folder: Literal["output", "temp"]) -> Artifact:
+    """Return a picture of one colour."""
+    file = BytesIO()
+    Image.new("RGB", (64, 64), colour).save(file, "PNG")
+    return Artifact(file.getvalue(), prefix, ".png", folder, width=64, height=64)
+
+
 def vocabulary() -> Registry:
     registry = Registry()
     node = registry.node
@@ -75,9 +82,13 @@ def vocabulary() -> Registry:
 
     @node("Picture", output_node=True)
     def picture(colour: str) -> Shown[None]:
-        file = BytesIO()
-        Image.new("RGB", (64, 64), colour).save(file, "PNG")
-        return Shown(None, files=(Artifact(file.getvalue(), "picture", ".png", width=64, height=64),))
+        return Shown(None, files=(png(colour, "picture", "output"),))
+
+    @node("Send", output_node=True)
+    def send(colours: str, wait: Annotated[float, OptionalInput()] = 0.0) -> Shown[None]:
+        """Send a picture of each colour to the client, as SaveImageWebsocket does."""
+        time.sleep(wait)
+        return Shown(None, tuple(png(colour, "sent", "temp") for colour in colours.split()), {"websocket": [True]})
 
     @node("NamePicture")
     def name_picture(image: Annotated[str, InputFile()]) -> str:

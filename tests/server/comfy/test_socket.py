@@ -5,10 +5,12 @@ import json
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from websockets.asyncio.client import ClientConnection, connect
 
 from server.jobs.records import Submission
@@ -168,6 +170,60 @@ async def test_a_client_that_says_nothing_gets_pictures_only_if_it_asks(server: 
         submit(server, graph, f"asked-{method}", client=sid, labels=labels)
         frames = await story(socket, f"asked-{method}")
     assert any(isinstance(frame, bytes) for frame in frames) is sent
+
+
+def pictures(frames: list[Any], node: str) -> list[Any]:
+    """Return the colours of the pictures of a node, read as clients do: binary frames while it is told to run."""
+    current, found = None, []
+    for frame in frames:
+        if isinstance(frame, dict) and frame["type"] == "executing":
+            current = frame["data"]["node"]
+        elif isinstance(frame, bytes) and current == node:
+            assert struct.unpack(">II", frame[:8]) == (1, 2)
+            picture = Image.open(BytesIO(frame[8:]))
+            assert picture.format == "PNG" and not picture.info
+            found.append(picture.getpixel((0, 0)))
+    return found
+
+
+async def test_pictures_for_a_client_arrive_all_of_them_and_to_it_alone(server: Online):
+    graph = {"1": n("Send", colours=" ".join(f"#0000{blue:02x}" for blue in range(40)))}
+    async with joined(server, "/ws?clientId=sees") as (socket, _), joined(server, "/ws?clientId=else") as (other, _):
+        for id in ("sent", "sent-again"):
+            submit(server, graph, id, client="sees")
+            frames = await story(socket, id)
+            assert pictures(frames, "1") == [(0, 0, blue) for blue in range(40)]
+            (executed,) = of(frames, "executed")
+            assert [item["type"] for item in executed["output"]["images"]] == ["temp"] * 40
+            order = ["picture" if isinstance(frame, bytes) else frame["type"] for frame in frames]
+            assert order.index("executing") < order.index("picture") < order.index("executed")
+        submit(server, shown(80), "elses", client="else")
+        assert not any(isinstance(frame, bytes) for frame in await story(other, "elses"))
+
+
+async def test_pictures_for_a_client_are_told_from_what_else_runs(server: Online):
+    graph = {
+        "1": n("Send", colours="red lime", wait=0.2),
+        "2": n("Nap", value=9, seconds=0.8),
+        "3": n("Show", value=("2", 0)),
+    }
+    async with joined(server) as (socket, sid):
+        submit(server, graph, "beside", client=sid)
+        frames = await story(socket, "beside")
+    assert pictures(frames, "1") == [(255, 0, 0), (0, 255, 0)]
+    assert [data["node"] for data in of(frames, "executing")][-3:] == ["2", "3", None]
+
+
+async def test_pictures_come_with_metadata_to_a_client_that_reads_it(server: Online):
+    async with joined(server) as (socket, sid):
+        await socket.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}}))
+        await told(socket)
+        submit(server, {"1": n("Send", colours="blue")}, "with-metadata", client=sid)
+        (frame,) = [each for each in await story(socket, "with-metadata") if isinstance(each, bytes)]
+    kind, length = struct.unpack(">II", frame[:8])
+    about = json.loads(frame[8 : 8 + length])
+    assert (kind, about["node_id"], about["prompt_id"]) == (4, "1", "with-metadata")
+    assert (about["image_type"], frame[8 + length :][:4]) == ("image/png", b"\x89PNG")
 
 
 async def test_each_client_hears_of_its_own_jobs(server: Online):

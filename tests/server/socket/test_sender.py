@@ -22,7 +22,7 @@ def test_a_heartbeat_comes_when_nothing_else_does(monkeypatch: pytest.MonkeyPatc
         sent.append(frame)
 
     async def main() -> None:
-        made = Sender(JSON, Outbox(), send)
+        made = Sender(JSON, Outbox[Frame](), send)
         tasks = [asyncio.create_task(made.empty()), asyncio.create_task(made.watch(lambda: Heartbeat(seq=7)))]
         while len(sent) < 3:
             await asyncio.sleep(0.005)
@@ -42,7 +42,7 @@ def test_room_is_there_again_when_the_reader_has_read(monkeypatch: pytest.Monkey
         await reading.wait()
 
     async def main() -> None:
-        made = Sender(JSON, Outbox(most_bytes=100), send)
+        made = Sender(JSON, Outbox[Frame](most_bytes=100), send)
         task = asyncio.create_task(made.empty())
         for seq in range(6):
             made.put(Heartbeat(seq=seq))
