@@ -1,9 +1,10 @@
 """Steer sampling by pictures: ControlNets."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from engine.context import Context
+from engine.errors import ModelError
 from engine.node import Field, Files, OptionalInput, Widget, node
 from engine.types import Image
 from nodes.lazy import lazy
@@ -11,7 +12,9 @@ from nodes.recipes import Conditioning, Control, ControlNet, FileRef, Model, Vae
 
 if TYPE_CHECKING:
     from nodes.models import files, service
+    from nodes.models.families import controlnet_union
 else:
+    controlnet_union = lazy("nodes.models.families.controlnet_union")
     files = lazy("nodes.models.files")
     service = lazy("nodes.models.service")
 
@@ -26,13 +29,19 @@ class Steered(NamedTuple):
     negative: Conditioning
 
 
-@node("ControlNetLoader", category="loaders", display_name="Load ControlNet Model", resource="io")
+@node("ControlNetLoader", version=2, category="loaders", display_name="Load ControlNet Model", resource="io")
 def load_controlnet(ctx: Context, control_net_name: Annotated[str, Files(FOLDER)]) -> ControlNet:
-    """Load a ControlNet or a T2I-Adapter, in the original layout or in diffusers'."""
+    """Load a ControlNet, also a union of several, or a T2I-Adapter, in the original layout or in diffusers'."""
     return _loaded(ctx, control_net_name)
 
 
-@node("DiffControlNetLoader", category="loaders", display_name="Load ControlNet Model (diff)", resource="io")
+@node(
+    "DiffControlNetLoader",
+    version=2,
+    category="loaders",
+    display_name="Load ControlNet Model (diff)",
+    resource="io",
+)
 def load_difference(ctx: Context, model: Model, control_net_name: Annotated[str, Files(FOLDER)]) -> ControlNet:
     """Load a ControlNet whose file holds differences from the weights of a model; any other loads as it is."""
     return _loaded(ctx, control_net_name, model.file)
@@ -42,6 +51,34 @@ def _loaded(ctx: Context, name: str, base: FileRef | None = None) -> ControlNet:
     net = ControlNet(FileRef(FOLDER, ctx.fingerprint(FOLDER, name)), base)
     files.tell_unused(ctx, name, ctx.use(service.pool).unused_by_control(net), "a ControlNet")
     return net
+
+
+PictureType = Literal[
+    "auto", "openpose", "depth", "hed/pidi/scribble/ted", "canny/lineart/anime_lineart/mlsd", "normal", "segment",
+    "tile", "repaint",
+]  # fmt: skip
+
+
+@node("SetUnionControlNetType", category="conditioning/controlnet", resource="io")
+def set_union_type(ctx: Context, control_net: ControlNet, *, type: PictureType) -> ControlNet:
+    """Tell a union ControlNet what kind of picture it gets; with auto it is not told. Not compared with the reference.
+
+    Another ControlNet is left as it is.
+    """
+    network = ctx.use(service.pool).control_network(control_net)
+    known = controlnet_union.TYPES[: network.config.get("control_types", 0)]
+    if not known and type != "auto":
+        ctx.warn(f"The ControlNet is made for one kind of picture, so the type {type} says nothing to it.")
+    if not known or type == "auto":
+        return replace(control_net, type=None)
+    if type not in known:
+        raise ModelError(
+            f"The ControlNet knows no pictures of the type {type}.",
+            got=type,
+            expected=known,
+            hint="Choose another type, or a ControlNet that knows it.",
+        )
+    return replace(control_net, type=known.index(type))
 
 
 @node("ControlNetApply", category="conditioning/controlnet", display_name="Apply ControlNet (OLD)", deprecated=True)

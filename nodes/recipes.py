@@ -237,10 +237,14 @@ class StyleModel:
 @wire("CONTROL_NET")
 @dataclass(frozen=True, slots=True)
 class ControlNet:
-    """A network that steers a UNet by a picture. With ``base`` its weights are added to those of that UNet."""
+    """A network that steers a UNet by a picture. With ``base`` its weights are added to those of that UNet.
+
+    ``type`` tells a union ControlNet what kind of picture it gets, by its place in ``controlnet_union.TYPES``.
+    """
 
     file: FileRef
     base: FileRef | None = None
+    type: int | None = None
 
 
 @wire("Control")

@@ -15,12 +15,15 @@ from nodes.pixels.resize import resize
 class Controlnet:
     """A ControlNet, built and on its device. ``factor`` is pixels of the picture per cell of the latent.
 
-    With a ``stream`` some of its blocks come when they are called.
+    With a ``stream`` some of its blocks come when they are called. One that ``is_union`` is told the ``type`` of its
+    picture, which may be None.
     """
 
     module: nn.Module
     factor: int
     stream: Stream | None = None
+    is_union: bool = False
+    type: int | None = None
 
     def __call__(
         self, x: Tensor, timestep: Tensor, context: Tensor, picture: Tensor, added: Mapping[str, Any] | None = None
@@ -33,12 +36,11 @@ class Controlnet:
         dtype = next(self.module.parameters()).dtype
         height, width = (side * self.factor for side in x.shape[-2:])
         hint = resize(picture, width, height, "nearest-exact", "center")
+        shown: Any = laid_out(hint.to(dtype))
+        more = dict(added or {})
+        if self.is_union:
+            shown, more["class_labels"] = (shown, self.type), (self.type, shown)
         skips, middle = self.module(
-            laid_out(x.to(dtype)),
-            timestep,
-            context.to(dtype),
-            laid_out(hint.to(dtype)),
-            return_dict=False,
-            **(added or {}),
+            laid_out(x.to(dtype)), timestep, context.to(dtype), shown, return_dict=False, **more
         )
         return skips, middle

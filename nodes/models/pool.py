@@ -18,7 +18,7 @@ from nodes.models.adapter import Adapter
 from nodes.models.assemble import Source, filled
 from nodes.models.compiled import compiled
 from nodes.models.controlnet import Controlnet
-from nodes.models.families import clip_vision, controlnet, sdxl, t2i_adapter
+from nodes.models.families import clip_vision, controlnet, controlnet_union, sdxl, t2i_adapter
 from nodes.models.families.checkpoint import Checkpoint, Network, TextEncoder
 from nodes.models.hooks import gligen
 from nodes.models.image_encoder import ImageEncoder, image_encoder
@@ -201,6 +201,9 @@ class Pool:
 
     def controlnet(self, net: ControlNet) -> Controlnet | Adapter:
         """Return the ControlNet or T2I-Adapter of a recipe; the former in blocks, as a UNet, where it does not fit."""
+        if net.type is not None:
+            found = self.controlnet(replace(net, type=None))
+            return replace(found, type=net.type) if isinstance(found, Controlnet) else found
         network = self.control_network(net)
         if network.build is t2i_adapter.build:
             needed = needed_bytes(network, self.weights(net.file), self.policy.unet)
@@ -212,7 +215,9 @@ class Pool:
             lambda: self._parts_of(net.file, network),
             needed_bytes(network, self.weights(net.file), self.policy.unet),
             lambda: replace(self._source(net, net.file, network), weights=self._control_weights(net, network)),
-            lambda module, stream: Controlnet(module, controlnet.factor(network), stream),
+            lambda module, stream: Controlnet(
+                module, controlnet.factor(network), stream, network.build is controlnet_union.build
+            ),
         )
 
     def _control_weights(self, net: ControlNet, network: Network) -> Weights:

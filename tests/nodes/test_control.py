@@ -1,3 +1,5 @@
+from typing import get_args
+
 import pytest
 import torch
 from PIL import Image
@@ -6,6 +8,8 @@ import nodes
 from engine import Engine, Folders
 from engine.errors import ModelError
 from engine.events import Progress
+from nodes.control import PictureType
+from nodes.models.families.controlnet_union import TYPES
 from tests.nodes.models import tiny
 
 
@@ -15,6 +19,9 @@ def engine(tmp_path_factory):
     tiny.write(folder / "checkpoints" / "tiny.safetensors", tiny.tensors())
     tiny.write(folder / "controlnet" / "net.safetensors", tiny.control())
     tiny.write(folder / "controlnet" / "more.safetensors", tiny.control() | {"odd": torch.zeros(1)})
+    tiny.write(folder / "controlnet" / "union.safetensors", tiny.union())
+    wide = tiny.union({**tiny.CONTROL, "cross_attention_dim": 48})
+    tiny.write(folder / "controlnet" / "wide-union.safetensors", wide)
     foreign = tiny.control({**tiny.CONTROL, "cross_attention_dim": 48})
     tiny.write(folder / "controlnet" / "foreign.safetensors", foreign)
     Image.linear_gradient("L").convert("RGB").resize((20, 16)).save(folder / "a.png")
@@ -113,3 +120,42 @@ def test_tensors_without_a_place_are_reported(engine):
     events = []
     engine.run(workflow(net="more.safetensors"), targets=["7"], on_event=events.append)
     assert [event for event in events if "more.safetensors: 1 of its tensors" in str(event)]
+
+
+def of_type(type, net="union.safetensors", **more):
+    """Return a workflow whose ControlNet is told the type of its picture."""
+    told = node("SetUnionControlNetType", control_net=["10", 0], type=type)
+    loader = node("ControlNetLoader", control_net_name=net)
+    return {"positive": ("8", 0), "negative": ("8", 1), "7": told, "8": advanced(), "10": loader, **more}
+
+
+def test_a_union_controlnet_is_told_what_kind_of_picture_it_gets(engine):
+    auto, depth, pose = (sampled(engine, **of_type(type)) for type in ("auto", "depth", "openpose"))
+    assert (depth - auto).abs().max() > 1e-3 and (pose - depth).abs().max() > 1e-3
+    untold = of_type("auto", **{"7": node("ControlNetLoader", control_net_name="union.safetensors")})
+    assert torch.equal(sampled(engine, **untold), auto)
+
+
+def test_a_type_that_the_union_does_not_know_is_an_error_before_sampling(engine):
+    events = []
+    with pytest.raises(ModelError, match="knows no pictures of the type tile") as raised:
+        engine.run(workflow(**of_type("tile")), targets=["5"], on_event=events.append)
+    assert raised.value.node == "7" and "segment" in str(raised.value.expected)
+    assert not [event for event in events if isinstance(event, Progress)]
+
+
+def test_a_type_for_a_plain_controlnet_says_nothing_and_is_warned_of(engine):
+    events = []
+    engine.run(workflow(**of_type("depth", "net.safetensors")), targets=["7"], on_event=events.append)
+    assert [event for event in events if "the type depth says nothing to it" in str(event)]
+    plain = sampled(engine, ("8", 0), ("8", 1), **{"8": advanced()})
+    assert torch.equal(sampled(engine, **of_type("depth", "net.safetensors")), plain)
+
+
+def test_a_union_controlnet_of_another_family_is_an_error(engine):
+    with pytest.raises(ModelError, match=r"wide-union\.safetensors does not fit tiny\.safetensors"):
+        engine.run(workflow(**of_type("depth", "wide-union.safetensors")), targets=["5"])
+
+
+def test_the_types_of_pictures_are_those_of_the_networks():
+    assert get_args(PictureType) == ("auto", *TYPES)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
-from nodes.models.families import ldm_unet
+from nodes.models.families import controlnet_union, ldm_unet
 from nodes.models.families.checkpoint import Network
 from nodes.models.families.facts import Facts
 from nodes.models.weights import Weights
@@ -58,13 +58,17 @@ def detect(weights: Weights) -> Network:
 
 
 def _under(weights: Weights, prefix: str) -> list[str]:
-    return [name[len(prefix) :] for name in weights.infos if name.startswith(prefix)]
+    return [name.removeprefix(prefix) for name in weights.infos if name.startswith(prefix)]
 
 
 def _network(weights: Weights, names: Mapping[str, str], prefix: str) -> Network:
-    shapes = {new: weights.shape(prefix + old) for new, old in names.items()}
-    keys = {new: prefix + old for new, old in names.items()}
-    return Network(config(shapes, Facts(weights.metadata)), build, keys, prefix, adapters=())
+    union = controlnet_union.names(_under(weights, prefix))
+    keys = {new: prefix + old for new, old in {**names, **union}.items()}
+    shapes = {new: weights.shape(key) for new, key in keys.items()}
+    found = config(shapes, Facts(weights.metadata))
+    if union:
+        return Network(found | controlnet_union.config(shapes), controlnet_union.build, keys, prefix, adapters=())
+    return Network(found, build, keys, prefix, adapters=())
 
 
 def _diffusers_names(names: Iterable[str]) -> dict[str, str]:

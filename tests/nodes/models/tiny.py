@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nodes.models.families import clip_text, controlnet, ldm_unet, ldm_vae, sd1
+from nodes.models.families import clip_text, controlnet, controlnet_union, ldm_unet, ldm_vae, sd1
 
 UNET: Mapping[str, Any] = {
     "in_channels": 4,
@@ -110,6 +110,16 @@ def control(config: Mapping[str, Any] = CONTROL, seed: int = 4) -> dict[str, Ten
     return filled(controlnet.build(config), seed).state_dict()
 
 
+def union(config: Mapping[str, Any] = CONTROL, types: int = 6, seed: int = 5) -> dict[str, Tensor]:
+    """A union ControlNet for the tiny UNet, as its files have it beside diffusers' layout."""
+    made = filled(controlnet_union.build({**config, "control_types": types, "transformer_layers": 1}), seed)
+    files = {new: old for old, new in controlnet_union.NAMES.items()}
+    return {
+        next((old + name.removeprefix(new) for new, old in files.items() if name.startswith(new)), name): tensor
+        for name, tensor in made.state_dict().items()
+    }
+
+
 def original_control(tensors: Mapping[str, Tensor], prefix: str = "control_model.") -> dict[str, Tensor]:
     """The same ControlNet in the original layout."""
     encoder = "controlnet_cond_embedding."
@@ -122,5 +132,7 @@ def original_control(tensors: Mapping[str, Tensor], prefix: str = "control_model
     found = {}
     for new, old in names.items():
         found |= {f"{prefix}{old}{leaf}": tensors[new + leaf] for leaf in ("weight", "bias")}
-    shared = [name for name in tensors if not name.startswith("controlnet_")]
+    only = controlnet_union.names(tensors).values()
+    found |= {prefix + name: tensors[name] for name in only}
+    shared = [name for name in tensors if not name.startswith("controlnet_") and name not in only]
     return found | {prefix + old: tensors[new] for old, new in ldm_unet.original_names(shared).items()}
