@@ -56,11 +56,12 @@ export interface BatchGet {
 }
 
 /**
- * Ask for a page of batches, newest first.
+ * Ask for a page of batches, newest first. `start` is what their ids begin with.
  */
 export interface BatchList {
   id: number | string;
   command: "batch.list";
+  start?: string;
   limit?: number;
   offset?: number;
 }
@@ -287,6 +288,8 @@ export interface JobGet {
 
 /**
  * Ask for a page of jobs, newest first. `start` is what their ids begin with.
+ *
+ * Without `rows` those of batches are left out.
  */
 export interface JobList {
   id: number | string;
@@ -295,6 +298,7 @@ export interface JobList {
   label?: string | null;
   owner?: string | null;
   start?: string;
+  rows?: boolean;
   limit?: number;
   offset?: number;
 }

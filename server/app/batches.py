@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server.app.answers import answer
-from server.app.bodies import BatchBody, PageQuery, read_body, read_query
+from server.app.bodies import BatchBody, BatchesQuery, PageQuery, read_body, read_query
 from server.app.services import services
 
 
@@ -19,8 +19,8 @@ async def submit_batch(request: Request) -> Response:
 
 async def list_batches(request: Request) -> Response:
     """Batches, newest first, page by page."""
-    query = read_query(request, PageQuery)
-    found, total = await services(request).batches.page(query.limit, query.offset)
+    query = read_query(request, BatchesQuery)
+    found, total = await services(request).batches.page(query.limit, query.offset, query.start)
     return answer({"batches": [asdict(each) for each in found], "total": total})
 
 

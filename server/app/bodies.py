@@ -90,6 +90,12 @@ class PageQuery(Body):
     offset: Annotated[int, Field(ge=0, le=2**62)] = 0
 
 
+class BatchesQuery(PageQuery):
+    """Which batches a listing has. ``start`` is what their ids begin with."""
+
+    start: str = ""
+
+
 class MoveBody(Body):
     """Where a job that waits goes."""
 
@@ -118,7 +124,7 @@ class CancelBody(Body):
 class JobsQuery(Body):
     """Which jobs a listing has. ``state`` may be repeated or hold several, separated by commas.
 
-    ``start`` is what their ids begin with.
+    ``start`` is what their ids begin with. Without ``rows`` those of batches are left out.
     """
 
     state: tuple[JobState, ...] = ()
@@ -126,6 +132,7 @@ class JobsQuery(Body):
     client: str | None = None
     label: str | None = None
     start: str = ""
+    rows: bool = True
     order: Order = "created"
     newest: bool = True
     limit: Annotated[int, Field(ge=1, le=1000)] = 100

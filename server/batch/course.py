@@ -6,9 +6,10 @@ ended.
 
 import json
 import shutil
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
@@ -30,6 +31,9 @@ STAGING = ".batch"
 NAMING = "naming.json"
 """In there: the names that files get now. After a kill between that and the manifest they may be replaced."""
 
+AHEAD_SECONDS = 10.0
+"""How long rows are looked at before the first runs: some thousands of them."""
+
 RECENT = 20
 """Rows from which the time that is left is told."""
 
@@ -43,6 +47,11 @@ class Progress:
     failed: int = 0
     skipped: int = 0
     _times: deque[float] = field(default_factory=lambda: deque([time.monotonic()], RECENT + 1))
+
+    def begin(self) -> None:
+        """Note that the first row runs now."""
+        self._times.clear()
+        self._times.append(time.monotonic())
 
     def count(self, state: str, rows: int = 1) -> None:
         """Note that so many rows came to ``done``, ``failed`` or ``skipped``."""
@@ -83,7 +92,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Which rows are left, and what becomes of those that ran."""
+    """Which rows are left, and what becomes of those that ran. Setting ``stop`` ends looking at them beforehand."""
 
     batch: Batch
     manifest: Manifest
@@ -91,9 +100,18 @@ class Course:
     progress: Progress
     named: frozenset[str]
     """Names that files may have got before a kill; see `NAMING`."""
+    stop: threading.Event
+    targets: Collection[str] | None = None
 
     @classmethod
-    def of(cls, batch: Batch, manifest: Manifest, on_row: OnRow) -> "Course":
+    def of(
+        cls,
+        batch: Batch,
+        manifest: Manifest,
+        on_row: OnRow,
+        stop: threading.Event,
+        targets: Collection[str] | None = None,
+    ) -> "Course":
         """Return the course of a batch that begins, or goes on with the time at which it began.
 
         Raises:
@@ -106,17 +124,42 @@ class Course:
             named = frozenset(json.loads((batch.names.root / STAGING / NAMING).read_bytes()))
         except (OSError, ValueError):
             named = frozenset()
-        return cls(batch, manifest, on_row, Progress(len(batch.rows)), named)
+        return cls(batch, manifest, on_row, Progress(len(batch.rows)), named, stop, targets)
 
     @property
     def staging(self) -> Path:
         """The folder below which files are made."""
         return self.batch.names.root / STAGING
 
-    def units(self) -> Iterator[Unit]:
-        """Yield what is left to run, each as it is asked for. Rows that can't run are noted on the way."""
-        waiting: dict[str, list[Job]] = {}
+    def _look_ahead(self) -> set[int]:
+        """Note the rows that can't run, before any does; return them, and those that were done.
+
+        This takes a while for many rows. Those beyond it are looked at when it is their turn.
+        """
+        settled: set[int] = set()
+        end = time.monotonic() + AHEAD_SECONDS
         for number in range(1, len(self.batch.rows) + 1):
+            if self.stop.is_set() or time.monotonic() > end:
+                break
+            try:
+                job = self.batch.check(number, self.targets)
+            except LoomisError as error:
+                self._failed(number, "", error_data(error))
+                settled.add(number)
+                continue
+            if job and self.manifest.done(number, job.key, self.batch.names.root):
+                self.progress.count("skipped")
+                settled.add(number)
+        self.progress.begin()
+        return settled
+
+    def units(self) -> Iterator[Unit]:
+        """Yield what is left to run, each as it is asked for. Rows that can't run are noted before, or on the way."""
+        waiting: dict[str, list[Job]] = {}
+        settled = self._look_ahead()
+        for number in range(1, len(self.batch.rows) + 1):
+            if number in settled:
+                continue
             try:
                 job = self.batch.job(number)
             except LoomisError as error:

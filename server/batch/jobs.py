@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -11,7 +11,7 @@ from typing import Any
 from blake3 import blake3
 
 from engine import Engine
-from engine.errors import SettingError, WorkflowError
+from engine.errors import SettingError, ValidationError, WorkflowError
 from engine.formats import Loaded
 from engine.graph import Graph, read_graph
 from engine.model_map import ModelMap
@@ -71,6 +71,28 @@ class Batch:
         Raises:
             LoomisError: the row has a fault, or a value that can't be given.
         """
+        return self._job(number, None)
+
+    def check(self, number: int, targets: Collection[str] | None) -> Job | None:
+        """Look at what row ``number`` runs: no picture is read, and nothing runs. ``targets`` are those of the run.
+
+        Returns what it runs, or None where that is not known before its pictures are copied.
+
+        Raises:
+            LoomisError: it can't run.
+        """
+        waiting: list[tuple[str, str]] = []
+        job = self._job(number, waiting)
+        try:
+            self.engine.check(job.loaded, job.parameters, targets=targets)
+        except ValidationError as error:
+            faults = [fault for fault in error.faults if (fault.node, fault.input) not in waiting]
+            if faults:
+                raise ValidationError(faults) from None
+        return None if waiting else job
+
+    def _job(self, number: int, waiting: list[tuple[str, str]] | None) -> Job:
+        """Return what a row runs. Inputs that need a picture copied are put into ``waiting``, where it is given."""
         row = self.rows[number - 1]
         if row.fault:
             raise row.fault
@@ -82,7 +104,10 @@ class Batch:
             places = find_places(graph, name, self.engine.registry, loaded.declarations)
             taken.update(places)
             if isinstance(value, str) and is_picture(self.engine, graph, *places[0]):
-                given[name] = self.pictures.name(value)
+                if waiting is not None and self.pictures.waits(value):
+                    waiting += places
+                else:
+                    given[name] = self.pictures.name(value)
         seeds = controlled(loaded.prompt, loaded.controls, self.engine.registry, number, self.seed)
         given |= {f"{id}.{name}": value for (id, name), value in seeds.items() if (id, name) not in taken}
         prompt = set_parameters(graph, given, self.engine.registry, loaded.declarations, loaded.prefixes)

@@ -38,6 +38,11 @@ class Pictures:
         found = sorted(str(path) for path in anchor.glob(str(inside)) if path.is_file())
         return _some(found, value)
 
+    def waits(self, value: str) -> bool:
+        """Whether `name` would read a picture and copy it."""
+        path = None if value in self._known else self._path(value)
+        return path is not None and not self._is_inside(path)
+
     def name(self, value: str) -> str:
         """Return the name below the input folder of a picture; one that lies elsewhere is copied there first.
 
@@ -48,16 +53,24 @@ class Pictures:
         """
         if value in self._known:
             return self._known[value]
-        path = Path(value).expanduser()
-        path = path if path.is_absolute() else self.base / path
-        if not path.is_absolute() or not path.is_file():
+        path = self._path(value)
+        if path is None:
             return value
-        if path.resolve().is_relative_to(self.folders.input.resolve()):
+        if self._is_inside(path):
             name = path.resolve().relative_to(self.folders.input.resolve()).as_posix()
         else:
             name = self._copied(path)
         self._known[value] = name
         return name
+
+    def _path(self, value: str) -> Path | None:
+        """Return the file that is meant, if there is one."""
+        path = Path(value).expanduser()
+        path = path if path.is_absolute() else self.base / path
+        return path if path.is_absolute() and path.is_file() else None
+
+    def _is_inside(self, path: Path) -> bool:
+        return path.resolve().is_relative_to(self.folders.input.resolve())
 
     def _copied(self, path: Path) -> str:
         try:
@@ -93,6 +106,10 @@ class Uploaded:
         if MARKS.isdisjoint(value):
             return [value]
         return _some((name for name in self.folders.inputs(PICTURES) if fnmatchcase(name, value)), value)
+
+    def waits(self, value: str) -> bool:
+        """Whether a picture is still to be copied: none is."""
+        return False
 
     def name(self, value: str) -> str:
         """Return the name as it is: the node that loads it looks into the input folder only."""

@@ -23,14 +23,16 @@ def run_batch(
 ) -> Progress:
     """Run every row that the manifest does not have as done. A row that fails is noted, and the rest goes on.
 
+    Rows that can't run are noted before the first runs.
+
     ``on_row`` gets the manifest's line about each row that ran.
 
     Raises:
         Cancelled: it was stopped; the same call goes on from there.
         FileError: the folder of the batch can't be written.
     """
-    course = Course.of(batch, manifest, on_row)
     stopped = cancel or threading.Event()
+    course = Course.of(batch, manifest, on_row, stopped, targets)
 
     def run(unit: Unit) -> None:
         if stopped.is_set():

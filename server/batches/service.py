@@ -118,9 +118,9 @@ class Batches:
             raise NoSuchJob(f"There is no batch {id!r}.", got=id, hint="It may have been removed.")
         return found
 
-    async def page(self, limit: int = 100, offset: int = 0) -> tuple[list[BatchRecord], int]:
-        """Return batches, newest first, and how many there are in all."""
-        found, total = await asyncio.to_thread(self.store.page, limit, offset)
+    async def page(self, limit: int = 100, offset: int = 0, start: str = "") -> tuple[list[BatchRecord], int]:
+        """Return batches whose ids begin with ``start``, newest first, and how many there are in all."""
+        found, total = await asyncio.to_thread(self.store.page, limit, offset, start)
         return [self.find(record.id) or record for record in found], total
 
     async def lines(self, id: str, limit: int, offset: int) -> list[dict[str, Any]]:

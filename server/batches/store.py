@@ -1,6 +1,7 @@
 """Batches on disk, beside the jobs: what was submitted, and how each stands or ended."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -65,10 +66,12 @@ class BatchStore:
         ((digest,),) = self._jobs.rows("SELECT digest FROM batches WHERE id = ?", id)
         return bytes(digest) == blake3(encode(submission)).digest()
 
-    def page(self, limit: int, offset: int) -> tuple[list[BatchRecord], int]:
-        """Return batches, newest first, and how many there are in all."""
-        rows = self._jobs.rows(f"{SELECT} ORDER BY created DESC, rowid DESC LIMIT ? OFFSET ?", limit, offset)
-        ((total,),) = self._jobs.rows("SELECT count(*) FROM batches")
+    def page(self, limit: int, offset: int, start: str) -> tuple[list[BatchRecord], int]:
+        """Return batches whose ids begin with ``start``, newest first, and how many there are in all."""
+        where, ids = "WHERE id BETWEEN ? AND ?", (start, start + chr(sys.maxunicode))
+        order = "ORDER BY created DESC, rowid DESC LIMIT ? OFFSET ?"
+        rows = self._jobs.rows(f"{SELECT} {where} {order}", *ids, limit, offset)
+        ((total,),) = self._jobs.rows(f"SELECT count(*) FROM batches {where}", *ids)
         return [_record(row) for row in rows], total
 
     def open(self) -> list[tuple[BatchRecord, BatchSubmission]]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from blake3 import blake3
 from engine.errors import FileError, JobConflict, LoomisError, NoSuchJob, StoreError
 from engine.folders import inside
 from engine.provenance import picks_of
-from server.batch.course import STAGING, Course, OnRow, Progress, Shown, Unit
+from server.batch.course import STAGING, Course, Progress, Shown, Unit
 from server.batch.jobs import Batch
 from server.batch.manifest import Manifest
 from server.batches.records import SHEET, BatchRecord, BatchSubmission
@@ -44,6 +45,7 @@ class Tending:
         self._thread = ThreadPoolExecutor(1, f"batch {record.id}")
         self._waiting: dict[str, Unit] = {}
         self._again: deque[Unit] = deque()
+        self._stop = threading.Event()
         self.cancelled = False
 
     @property
@@ -65,14 +67,33 @@ class Tending:
             JobConflict: another batch is at work in the folder.
             FileError: the folder can't be written, or holds files that the batch would take the place of.
         """
-        asked = self.submission
-        workflow = blake3(json.dumps(asked.workflow, sort_keys=True).encode()).hexdigest(16)
+        workflow = blake3(json.dumps(self.submission.workflow, sort_keys=True).encode()).hexdigest(16)
         path = batch.names.root / self._record.manifest
-        self._course = await self._in_thread(_course, batch, path, workflow, asked.sheet, self._tell_row)
+        self._course = await self._in_thread(self._opened, batch, path, workflow)
         self._progress = self._course.progress
+
+    def _opened(self, batch: Batch, path: Path, workflow: str) -> Course:
+        """Return the course of a batch over its manifest. In the thread of the batch."""
+        try:
+            opened = Manifest(path, batch.head(workflow))
+        except StoreError as error:
+            raise JobConflict(
+                "Another batch is at work in the folder.", got=error.got, hint="Wait for it, or choose another `out`."
+            ) from None
+        drawn, taken = batch.names.root / SHEET, SHEET in opened.names
+        try:
+            if self.submission.sheet and (taken or (drawn.exists() and not opened.rows)):
+                raise FileError(
+                    f"The sheet would take the place of {SHEET}.", got=str(drawn), hint="Choose another `out`."
+                )
+            return Course.of(batch, opened, self._tell_row, self._stop, self.submission.targets)
+        except BaseException:
+            opened.close()
+            raise
 
     async def close(self) -> None:
         """Let what is being noted be noted, and close the manifest. May be called twice."""
+        self._stop.set()
         self._jobs.store.kept -= self._waiting.keys()
         await asyncio.to_thread(self._thread.shutdown)
         self._course.manifest.close()
@@ -112,6 +133,7 @@ class Tending:
     async def cancel(self) -> None:
         """Cancel the jobs under way and begin no more."""
         self.cancelled = True
+        self._stop.set()
         await self.withdraw()
 
     async def withdraw(self) -> None:
@@ -209,23 +231,6 @@ class Tending:
 
 def _shown(job: Job) -> Sequence[Shown]:
     return [Shown(shown["files"], shown["notes"].get("text", ())) for shown in job.outputs.values()]
-
-
-def _course(batch: Batch, path: Path, workflow: str, sheet: bool, on_row: OnRow) -> Course:
-    try:
-        opened = Manifest(path, batch.head(workflow))
-    except StoreError as error:
-        raise JobConflict(
-            "Another batch is at work in the folder.", got=error.got, hint="Wait for it, or choose another `out`."
-        ) from None
-    drawn = batch.names.root / SHEET
-    try:
-        if sheet and (SHEET in opened.names or (drawn.exists() and not opened.rows)):
-            raise FileError(f"The sheet would take the place of {SHEET}.", got=str(drawn), hint="Choose another `out`.")
-        return Course.of(batch, opened, on_row)
-    except BaseException:
-        opened.close()
-        raise
 
 
 def _draw(course: Course, columns: int | None) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import typer
 
@@ -72,10 +73,13 @@ def send_batch(options: Options, asked: Asked, as_json: bool, quiet: bool) -> bo
 def follow_batch(client: Client, batch: BatchData, as_json: bool, quiet: bool) -> bool:
     """Tell what becomes of each row of a batch until it has ended; return whether all rows were done.
 
+    Files are told as where the server has them: its folders may be on another machine.
+
     Raises:
         LoomisError: what the server says is wrong; Cancelled where it was cancelled, or at Ctrl-C, which ends nothing.
     """
-    with RowTeller(lambda name: f"{batch.folder}/{name}", as_json, quiet) as teller:
+    below = f"{client.url}/api/v1/files/output/"
+    with RowTeller(lambda name: below + quote(f"{batch.folder}/{name}"), as_json, quiet) as teller:
         try:
             for fact in client.watch_batch(batch.id):
                 if fact.kind == "row":
@@ -85,7 +89,7 @@ def follow_batch(client: Client, batch: BatchData, as_json: bool, quiet: bool) -
             hint = f"To watch it again: loomis watch {batch.id}. To end it: loomis cancel {batch.id}"
             raise Cancelled("Watching has ended; the batch goes on.", hint=hint) from None
     now = client.batch(batch.id)
-    sheet = f"{now.folder}/{now.sheet}" if now.sheet else None
+    sheet = below + quote(f"{now.folder}/{now.sheet}") if now.sheet else None
     teller.finish(Counts(now.total, now.done, now.failed, now.skipped), sheet)
     if now.error:
         raise to_error(now.error)

@@ -175,29 +175,36 @@ class Client:
         *,
         label: str | None = None,
         start: str = "",
+        rows: bool = True,
         limit: int = 100,
         offset: int = 0,
     ) -> results.JobsData:
-        """Return a page of jobs, newest first; ``start`` is what their ids begin with."""
-        asked = {"states": list(states), "label": label, "start": start, "limit": limit, "offset": offset}
+        """Return a page of jobs, newest first; ``start`` is what their ids begin with.
+
+        Without ``rows`` those of batches are left out.
+        """
+        asked = {"states": list(states), "label": label, "start": start, "rows": rows, "limit": limit, "offset": offset}
         return self._result(results.JobsData, commands.JobList, **asked)
 
-    def find(self, start: str) -> results.JobData:
-        """Return the job of this id, or the only one whose id begins so.
+    def find(self, start: str) -> results.JobData | results.BatchData:
+        """Return the job or batch of this id, or the only one whose id begins so. A batch stands for its jobs.
 
         Raises:
             NoSuchJob: there is none.
             JobError: there are several.
         """
-        page = self.jobs(start=start, limit=10)
-        if found := [job for job in page.jobs if job.id == start] or (page.jobs if page.total == 1 else ()):
+        batches = self.batches(start=start, limit=10)
+        page = self.jobs(start=start, rows=not batches.total, limit=10)
+        both: list[results.JobData | results.BatchData] = [*batches.batches, *page.jobs]
+        total = batches.total + page.total
+        if found := [each for each in both if each.id == start] or (both if total == 1 else []):
             return found[0]
-        if not page.jobs:
+        if not both:
             raise NoSuchJob(f"There is no job whose id begins with {start!r}.", got=start, hint="See `loomis jobs`.")
         raise JobError(
-            f"The ids of {page.total} jobs begin with {start!r}.",
+            f"The ids of {total} jobs begin with {start!r}.",
             got=start,
-            expected="more of the id of one: " + ", ".join(f"{job.id} ({job.state})" for job in page.jobs),
+            expected="more of the id of one: " + ", ".join(f"{each.id} ({each.state})" for each in both),
         )
 
     def cancel(self, id: str) -> results.JobData:
@@ -277,9 +284,9 @@ class Client:
         """Return a batch as it stands."""
         return self._result(results.BatchData, commands.BatchGet, batch=id)
 
-    def batches(self, *, limit: int = 100, offset: int = 0) -> results.BatchesData:
-        """Return a page of batches, newest first."""
-        return self._result(results.BatchesData, commands.BatchList, limit=limit, offset=offset)
+    def batches(self, *, start: str = "", limit: int = 100, offset: int = 0) -> results.BatchesData:
+        """Return a page of batches, newest first; ``start`` is what their ids begin with."""
+        return self._result(results.BatchesData, commands.BatchList, start=start, limit=limit, offset=offset)
 
     def batch_rows(self, id: str, *, limit: int = 1000, offset: int = 0) -> results.RowsData:
         """Return what became of some rows of a batch."""

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import typer
 
@@ -10,10 +11,10 @@ from engine.errors import Cancelled, LoomisError
 from server.client.client import Client
 from server.client.telling import to_event, to_result
 from server.protocol.messages import Fact, Message
-from server.protocol.results import JobData
+from server.protocol.results import BatchData, JobData
 from server.report import printable
 from server.telling import Lines, OnTerminal, Story, Teller, show_result
-from server.text import moment_text, seconds_text
+from server.text import moment_text, seconds_text, show_table
 
 QUIET = frozenset({"queued", "moved", "began", "requeued", "failed", "cancelled", "paused", "resumed"})
 """Facts that a run of one's own doesn't tell, or that end it with an error."""
@@ -81,6 +82,44 @@ def show_results(client: Client, jobs: Sequence[str], as_json: bool) -> None:
         raise failed
 
 
+def list_jobs(client: Client, states: Sequence[str], label: str | None, rows: bool, limit: int, as_json: bool) -> None:
+    """Print jobs and batches, newest first. Without ``rows`` the jobs of a batch are not among them."""
+    page = client.jobs(states, label=label, rows=rows, limit=limit)
+    batches = [
+        batch
+        for batch in (() if rows else client.batches(limit=1000).batches)
+        if (not states or batch.state in states) and (label is None or label in batch.labels)
+    ]
+    both: list[JobData | BatchData] = [*page.jobs, *batches]
+    newest = sorted(both, key=lambda each: each.created, reverse=True)[:limit]
+    if as_json:
+        told: dict[str, list[Any]] = {"jobs": [], "batches": []}
+        for each in newest:
+            told["jobs" if isinstance(each, JobData) else "batches"].append(each.model_dump())
+        typer.echo(json.dumps({**told, "total": page.total}))
+        return
+    if newest:
+        show_table(("job", "state", "submitted", "took", "labels"), [_row(each) for each in newest])
+    queue = client.queue()
+    paused = ", paused" if queue.paused else ""
+    shown = sum(isinstance(each, JobData) for each in newest)
+    also = f" and {len(newest) - shown} batches" if len(newest) > shown else ""
+    typer.echo(f"{shown} of {page.total} jobs{also}; {queue.running} running, {queue.queued} queued{paused}")
+
+
+def _row(each: JobData | BatchData) -> tuple[str, ...]:
+    """Return a job or a batch as a line of a table."""
+    began = each.began if isinstance(each, JobData) else each.created
+    took = seconds_text(each.ended - began) if each.ended and began else ""
+    about = [] if isinstance(each, JobData) else [f"batch, {_rows_text(each)}"]
+    return each.id, each.state, moment_text(each.created), took, ", ".join([*about, *each.labels])
+
+
+def _rows_text(batch: BatchData) -> str:
+    failed = f", {batch.failed} failed" if batch.failed else ""
+    return f"{batch.done + batch.skipped} of {batch.total} rows done{failed}"
+
+
 def job_lines(job: JobData) -> Iterator[tuple[str, str]]:
     """Yield what a person wants to know of a job, each with its name; not what came of it."""
     moments = {"submitted": job.created, "began": job.began, "ended": job.ended, "deadline": job.deadline}
@@ -101,14 +140,28 @@ def job_lines(job: JobData) -> Iterator[tuple[str, str]]:
     yield from ((name, text) for name, text in texts.items() if text)
 
 
-def show_job(job: JobData, as_json: bool) -> None:
-    """Print everything that is known of a job."""
+def batch_lines(batch: BatchData) -> Iterator[tuple[str, str]]:
+    """Yield what a person wants to know of a batch, each with its name."""
+    yield from (("id", batch.id), ("state", batch.state), ("rows", _rows_text(batch)))
+    moments = {"submitted": batch.created, "ended": batch.ended}
+    yield from ((name, moment_text(moment)) for name, moment in moments.items() if moment)
+    texts = {
+        "left": "" if batch.left is None or batch.ended else seconds_text(batch.left),
+        "folder": f"{batch.folder}, below the output folder of the server",
+        "labels": ", ".join(batch.labels),
+        "owner": batch.owner,
+    }
+    yield from ((name, text) for name, text in texts.items() if text)
+
+
+def show_job(job: JobData | BatchData, as_json: bool) -> None:
+    """Print everything that is known of a job or a batch."""
     if as_json:
         typer.echo(json.dumps(job.model_dump()))
         return
-    for name, text in job_lines(job):
+    for name, text in job_lines(job) if isinstance(job, JobData) else batch_lines(job):
         typer.echo(printable(f"{name:<9} {text}"))
-    if job.state == "succeeded":
+    if isinstance(job, JobData) and job.state == "succeeded":
         show_result(to_result(job))
     elif job.error:
         typer.echo(printable(f"error     {job.error.message}"))

@@ -15,9 +15,7 @@ from server.settings import Options
 @partial(command, settings=SERVER)
 def cancel(
     options: Options,
-    jobs: Annotated[
-        list[str], typer.Argument(metavar="JOB...", help="Ids of batches or jobs, or how those of jobs begin.")
-    ],
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs or batches, or how they begin.")],
     as_json: Json = False,
 ) -> None:
     """Cancel jobs or batches of a server. What waits is cancelled at once, what runs at its next step.
@@ -31,10 +29,9 @@ def cancel(
     from server.protocol.results import BatchData, JobData
 
     with open_client(options) as client:
-        batches = {batch.id for batch in client.batches(limit=1000).batches}
-        chosen = [(id, client.cancel_batch) if id in batches else (client.find(id).id, client.cancel) for id in jobs]
-        for id, end in chosen:
-            now: JobData | BatchData = end(id)
+        for chosen in [client.find(start) for start in jobs]:
+            end = client.cancel_batch if isinstance(chosen, BatchData) else client.cancel
+            now: JobData | BatchData = end(chosen.id)
             typer.echo(json.dumps(now.model_dump()) if as_json else f"{now.id} {_state(now.state)}")
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from engine.errors import JobError
 from server.command import command
 from server.commands.server_options import SERVER
 from server.settings import Options
@@ -16,7 +17,7 @@ def watch(
     jobs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[JOB]...", help="Ids of jobs, or how they begin, or of one batch; none for all, until Ctrl-C."
+            metavar="[JOB]...", help="Ids of jobs or of one batch, or how they begin; none for all, until Ctrl-C."
         ),
     ] = None,
     since: Annotated[
@@ -42,11 +43,17 @@ def watch(
     from server.client.batching import follow_batch  # not needed for --help
     from server.client.opening import open_client
     from server.client.showing import watch_jobs
+    from server.protocol.results import BatchData
 
     with open_client(options) as client:
-        batches = {batch.id: batch for batch in client.batches(limit=1000).batches} if jobs else {}
-        if jobs and len(jobs) == 1 and jobs[0] in batches:
-            if not follow_batch(client, batches[jobs[0]], as_json, quiet=False):
-                raise typer.Exit(1)
+        chosen = [client.find(start) for start in jobs or ()]
+        batches = [each for each in chosen if isinstance(each, BatchData)]
+        if not batches:
+            watch_jobs(client, [each.id for each in chosen], as_json, since)
             return
-        watch_jobs(client, [client.find(start).id for start in jobs or ()], as_json, since)
+        if len(chosen) > 1:
+            raise JobError(
+                f"{batches[0].id} is a batch.", got=jobs, expected="one batch, or jobs", hint="Watch it by itself."
+            )
+        if not follow_batch(client, batches[0], as_json, quiet=False):
+            raise typer.Exit(1)

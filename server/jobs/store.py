@@ -40,6 +40,12 @@ PAST = (
 )
 """Jobs and batches that ended, and which are batches."""
 
+IS_ROW = (
+    "EXISTS (SELECT 1 FROM json_each(labels) WHERE json_each.value LIKE 'batch %' "
+    "AND instr(jobs.id, substr(json_each.value, length('batch ') + 1) || '.') = 1)"
+)
+"""Whether a job belongs to a batch: it has its label, and its id begins with that of the batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -58,7 +64,7 @@ class Wanted:
     its id begins with.
 
     ``began`` leaves out those that ended before a worker began them; ``before`` is the id of a job, and leaves out that
-    one and those that came after it.
+    one and those that came after it. Without ``rows`` those of batches are left out.
     """
 
     states: tuple[JobState, ...] = ()
@@ -72,6 +78,7 @@ class Wanted:
     began: bool = False
     before: str | None = None
     start: str = ""
+    rows: bool = True
 
 
 class JobStore:
@@ -250,6 +257,8 @@ def _where(wanted: Wanted) -> tuple[str, list[object]]:
     if wanted.start:
         conditions.append("id BETWEEN ? AND ?")
         values += [wanted.start, wanted.start + chr(sys.maxunicode)]
+    if not wanted.rows:
+        conditions.append(f"NOT {IS_ROW}")
     if wanted.began:
         conditions.append("(began IS NOT NULL OR ended IS NULL)")
     if wanted.before is not None:

@@ -178,7 +178,10 @@ class JobGet(Command):
 
 
 class JobList(Command):
-    """Ask for a page of jobs, newest first. ``start`` is what their ids begin with."""
+    """Ask for a page of jobs, newest first. ``start`` is what their ids begin with.
+
+    Without ``rows`` those of batches are left out.
+    """
 
     result = results.JobsData
     command: Literal["job.list"]
@@ -186,6 +189,7 @@ class JobList(Command):
     label: Name | None = None
     owner: Name | None = None
     start: Name = ""
+    rows: bool = True
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     offset: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
@@ -251,10 +255,11 @@ class BatchGet(Command):
 
 
 class BatchList(Command):
-    """Ask for a page of batches, newest first."""
+    """Ask for a page of batches, newest first. ``start`` is what their ids begin with."""
 
     result = results.BatchesData
     command: Literal["batch.list"]
+    start: Name = ""
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     offset: Annotated[int, Field(ge=0, lt=2**31)] = 0
 

@@ -22,7 +22,7 @@ def get(batches: Batches, command: commands.BatchGet) -> results.BatchData:
 
 async def page(batches: Batches, command: commands.BatchList) -> results.BatchesData:
     """Return a page of batches."""
-    found, total = await batches.page(command.limit, command.offset)
+    found, total = await batches.page(command.limit, command.offset, command.start)
     return results.BatchesData(batches=tuple(map(_message, found)), total=total)
 
 

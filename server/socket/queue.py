@@ -46,6 +46,7 @@ async def page(jobs: Jobs, command: commands.JobList) -> results.JobsData:
             owner=command.owner,
             labels=() if command.label is None else (command.label,),
             start=command.start,
+            rows=command.rows,
             limit=command.limit,
             offset=command.offset,
         )

@@ -7,9 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from engine import Engine, Folders, Settings
-from engine.errors import Cancelled, FileError, InputError
+from engine.errors import Cancelled, FileError, InputError, ValidationError
 from engine.events import NodeFinished
 from engine.formats.png import png_texts
 from nodes import vocabulary
@@ -112,7 +113,7 @@ def test_a_batch_with_other_rows_takes_the_place_of_none(e, words, tmp_path):
     assert run(e, tmp_path, Request(names(tmp_path), grid=[Axis("b", [2, 3])]))[0].skipped == 2
 
 
-def test_a_bad_row_is_told_with_its_number_and_the_rest_is_done(e, tmp_path):
+def test_bad_rows_are_told_with_their_numbers_before_the_rest_is_done(e, words, tmp_path):
     rows = [
         Row({"b": 2}),
         Row({"b": 0}),
@@ -121,11 +122,58 @@ def test_a_bad_row_is_told_with_its_number_and_the_rest_is_done(e, tmp_path):
     ]
     progress, told = run(e, tmp_path, Request(names(tmp_path), rows))
     assert (progress.done, progress.failed) == (2, 2)
-    assert [(line["row"], line["state"]) for line in told] == [(1, "done"), (2, "failed"), (3, "failed"), (4, "done")]
-    assert "0 is smaller than 1" in told[1]["error"]["faults"][0]["message"]
-    assert (told[2]["origin"], told[2]["error"]["message"]) == ("line 4 of r.csv", "The line has 3 values.")
+    assert [(line["row"], line["state"]) for line in told] == [(2, "failed"), (3, "failed"), (1, "done"), (4, "done")]
+    assert "0 is smaller than 1" in told[0]["error"]["faults"][0]["message"]
+    assert (told[1]["origin"], told[1]["error"]["message"]) == ("line 4 of r.csv", "The line has 3 values.")
     again, told = run(e, tmp_path, Request(names(tmp_path), [*rows[:1], Row({"b": 8}), *rows[2:]]))
-    assert (again.done, again.failed, again.skipped, told[0]["row"]) == (1, 1, 2, 2)
+    assert (again.done, again.failed, again.skipped) == (1, 1, 2)
+    assert [(line["row"], line["state"]) for line in told] == [(3, "failed"), (2, "done")]
+
+
+def test_rows_are_looked_at_for_the_outputs_that_are_asked_for(e, tmp_path):
+    graph = {**GRAPH, "5": n("Divide", a=1, b=0), "6": n("Show", value=("5", 0))}
+    request = Request(names(tmp_path), grid=[Axis("1.b", [1, 2])])
+    assert run(e, tmp_path, request, graph)[0].failed == 2
+    assert run(e, tmp_path, request, graph, targets=["4"])[0].done == 2
+
+
+def test_when_time_is_short_rows_are_looked_at_as_they_come(e, tmp_path, monkeypatch):
+    monkeypatch.setattr("server.batch.course.AHEAD_SECONDS", -1)
+    _, told = run(e, tmp_path, Request(names(tmp_path), grid=[Axis("b", [1, 0, 2])]))
+    assert [(line["row"], line["state"]) for line in told] == [(1, "done"), (2, "failed"), (3, "done")]
+
+
+def test_no_picture_is_read_before_its_row_runs(sampling, tmp_path):
+    graph = {
+        "1": n("LoadImage", image="not there.png"),
+        "2": n("ImageScaleBy", image=("1", 0), upscale_method="bilinear", scale_by=0.5),
+        "3": n("SaveImage", images=("2", 0), filename_prefix="x"),
+    }
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    rows = [Row({"image": "a.png"}), Row({"image": "b.png", "scale_by": -1}), Row({"image": "c.png"})]
+    batch = compose(
+        sampling, sampling.load(graph), Request(names(tmp_path), rows), Pictures(sampling.folders, tmp_path)
+    )
+    assert batch.check(1, None) is None
+    for number, input in ((2, "scale_by"), (3, "image")):
+        with pytest.raises(ValidationError) as caught:
+            batch.check(number, None)
+        assert [fault.input for fault in caught.value.faults] == [input]
+    assert not (tmp_path / "input").exists()
+    progress, told = run(sampling, tmp_path, Request(names(tmp_path), rows), graph)
+    assert [line["row"] for line in told] == [2, 3, 1] and progress.done == 1
+    assert run(sampling, tmp_path, Request(names(tmp_path), rows), graph)[0].skipped == 1
+
+
+def test_a_batch_that_is_stopped_looks_at_no_more_rows(e, tmp_path):
+    stop = threading.Event()
+    request = Request(names(tmp_path), grid=[Axis("b", [0, 0, 0, 1])])
+    batch = compose(e, e.load(GRAPH), request, Pictures(e.folders, tmp_path))
+    with Manifest(tmp_path / "out" / "manifest.jsonl", batch.head("w.json")) as manifest:
+        units = Course.of(batch, manifest, lambda line, counts: stop.set(), stop).units()
+        assert [job.number for job in next(units).jobs] == [2]
+        assert list(manifest.rows) == [1]
 
 
 def test_a_row_that_fails_while_it_runs(e, tmp_path):
