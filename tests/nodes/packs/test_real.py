@@ -177,3 +177,26 @@ def test_easy_use_sets_seeds_of_each_prompt(real: tuple[Bench, int]) -> None:
     text, problems = handled(["ComfyUI-Easy-Use"], json.dumps(sent))
     prompt = json.loads(text)["prompt"]
     assert (prompt["1"]["inputs"]["value"], prompt["2"]["inputs"]["seed"], problems) == (6, 6, [])
+
+
+@use("ComfyUI-Impact-Pack")
+def test_impact_pack_with_lists_and_lazy_inputs(real: tuple[Bench, int]) -> None:
+    """It needs ComfyUI-Impact-Subpack in its folder ``impact_subpack``, and ultralytics, which is under the AGPL."""
+    bench, count = real
+    graph = {
+        "image": IMAGE,
+        "list": node("ImpactMakeImageList", image1=["image", 0], image2=["image", 0]),
+        "invert": node("ImageInvert", image=["list", 0]),
+        "batch": node("ImageListToImageBatch", images=["invert", 0]),
+        "mask": node("SolidMask", value=1.0, width=8, height=8),
+        "parts": node("MaskToSEGS", mask=["mask", 0], combined=False, crop_factor=1.0, bbox_fill=False, drop_size=4,
+                      contour_fill=False),
+        "whole": node("SegsToCombinedMask", segs=["parts", 0]),
+        "more": node("ImpactCompare", cmp="a > b", a=2, b=3),
+        "one": node("ImpactInt", value=1),
+        "two": node("ImpactInt", value=2),
+        "pick": node("ImpactConditionalBranch", cond=["more", 0], tt_value=["one", 0], ff_value=["two", 0]),
+    }  # fmt: skip
+    batch, whole, pick = bench.run(graph, "batch", "whole", "pick")
+    assert (batch[0].shape, whole[0].shape, pick) == ((2, 8, 8, 3), (1, 8, 8), [2]) and count >= 187
+    assert bench.ran.count("invert") == 1 and "one" not in bench.ran
