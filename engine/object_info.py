@@ -62,10 +62,13 @@ def port_choices(port: Port, folders: Folders) -> Sequence[Choice] | None:
 
 def _entry(spec: NodeSpec, names: Names | None) -> dict[str, Any]:
     inputs: dict[str, dict[str, Any]] = {"required": {}}
+    hidden = dict(SAVES if spec.output_node else {}) | {name: each.token for name, each in spec.hidden.items()}
     for port in spec.inputs:
+        if port.hidden is not None:
+            hidden[port.name] = port.hidden
+            continue
         section = inputs.setdefault("required" if port.required else "optional", {})
         section[port.name] = _input(port, names)
-    hidden = (SAVES if spec.output_node else {}) | {name: each.token for name, each in spec.hidden.items()}
     if hidden:
         inputs["hidden"] = hidden
     return {
@@ -97,4 +100,6 @@ def _input(port: Port, names: Names | None) -> list[Any]:
             choices = port.choices
         case source:
             choices = names(source) if names else None
+    if choices is None and port.type == "COMBO":
+        choices = options.pop("options", None)
     return [port.type if choices is None else list(choices), options]

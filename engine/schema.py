@@ -155,7 +155,8 @@ class Port:
 
     ``any_value`` says that any literal may stand in for a link, ``any_link`` that outputs of any type may be linked:
     foreign nodes judge these themselves. With ``raw`` they get the link itself, as ``[id, slot]``, not its value.
-    ``effort`` says that the time a node takes is in proportion to the value.
+    ``effort`` says that the time a node takes is in proportion to the value. ``hidden`` is what is declared of an input
+    that no editor shows.
     """
 
     name: str
@@ -172,6 +173,7 @@ class Port:
     any_link: bool = False
     raw: bool = False
     effort: bool = False
+    hidden: Any = None
 
     @property
     def files(self) -> "FileSource | None":

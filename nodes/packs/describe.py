@@ -4,6 +4,7 @@ import inspect
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.folders import Folders
@@ -30,7 +31,8 @@ TOKENS = frozenset({
     "PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG",
     "COMFY_USAGE_SOURCE", "EXECUTION_LIST",
 })  # fmt: skip
-"""What hidden inputs may be. Others are inputs that no editor shows, given by graphs that nodes make."""
+"""What hidden inputs may be. Others are inputs that no editor shows, given by graphs that nodes make, or facts for
+their scripts."""
 
 UNLIKELY = "an input that no node declares"
 """A name that only a mapping contains that contains every name."""
@@ -86,7 +88,7 @@ def describe_node(type: str, cls: Any, title: str) -> NodeFacts:
     ]
     hidden = {name: token_name(token) for name, token in dict(declared.get("hidden") or {}).items()}
     inputs += [
-        describe_input(name, each, False)
+        replace(describe_input(name, each, False), hidden=plain(each) or "")
         for name, each in dict(declared.get("hidden") or {}).items()
         if hidden[name] not in TOKENS
     ]

@@ -14,7 +14,7 @@ class InputFacts:
     """One input: a type, or choices; its options as an editor expects them.
 
     ``folder`` is the kind of models whose files the choices are; ``below`` are the folders of files that some of them
-    name.
+    name. ``hidden`` is what the node declares of an input that no editor shows.
     """
 
     name: str
@@ -24,6 +24,7 @@ class InputFacts:
     folder: str | None = None
     below: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+    hidden: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class PackFacts:
     handles_prompts: bool = False
 
 
-FORM = 2
+FORM = 3
 """Goes up when more is known of packs: what was kept before is found out anew."""
 
 PACK = TypeAdapter(PackFacts)

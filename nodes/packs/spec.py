@@ -160,6 +160,7 @@ def _port(each: InputFacts, facts: NodeFacts) -> Port:
         any_value=facts.checks_types or (not kinds and each.type not in SOCKETS),
         any_link=facts.checks_types,
         raw=bool(options.get("rawLink", False)),
+        hidden=each.hidden,
     )
 
 

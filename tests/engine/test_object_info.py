@@ -1,5 +1,6 @@
 """Node types in the form of /object_info. That ours say what ComfyUI's say is in tests/nodes/test_catalogue.py."""
 
+from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from engine import Folders, Registry
 from engine.node import Field, Files, Hidden, InputFile, Lazy, OptionalInput, Shown, Widget
 from engine.object_info import SpecClasses, object_info
+from engine.schema import Port
 from engine.types import Image
 
 
@@ -89,6 +91,19 @@ def test_an_output_node_gets_the_workflow(registry):
     entry = object_info(registry)["Save"]
     assert entry["input"]["hidden"] == {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
     assert (entry["output_node"], entry["is_input_list"], entry["output"]) == (True, True, [])
+
+
+def test_an_input_that_no_editor_shows_is_told_as_it_is_declared(registry):
+    shown, table = (
+        Port("a", "COMBO", options={"options": ["x"], "tooltip": "t"}),
+        Port("b", "*", None, False, hidden=[{}]),
+    )
+    spec = replace(registry["Save"], inputs=(shown, table))
+    assert object_info([spec])["Save"]["input"] == {
+        "required": {"a": [["x"], {"tooltip": "t"}]},
+        "hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO", "b": [{}]},
+    }
+    assert [port.name for port in SpecClasses({"Save": spec})["Save"].inputs] == ["a"]
 
 
 def test_without_folders_choices_of_files_are_open(registry):

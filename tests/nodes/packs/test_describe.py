@@ -52,7 +52,7 @@ def test_a_class_that_says_little_and_one_that_says_much() -> None:
 
         @classmethod
         def INPUT_TYPES(cls) -> dict[str, Any]:
-            return {"hidden": {"id": "UNIQUE_ID", "first": ("*",)}}
+            return {"hidden": {"id": "UNIQUE_ID", "first": ("*",), "table": ({"a": 1},), "version": "2", "none": None}}
 
         async def go(self, **more: object) -> None: ...  # type: ignore[override]
 
@@ -69,7 +69,9 @@ def test_a_class_that_says_little_and_one_that_says_much() -> None:
         ("*", "*", True),
         ("COMBO", "COMBO", False),
     ]
-    assert (much.hidden, [each.name for each in much.inputs]) == ({"id": "UNIQUE_ID"}, ["first"])
+    assert much.hidden == {"id": "UNIQUE_ID"}
+    told = {each.name: each.hidden for each in much.inputs}
+    assert told == {"first": ["*"], "table": [{"a": 1}], "version": "2", "none": ""}
     assert (much.more, much.is_async, much.is_unlike, much.flags) == ("links", True, True, {"deprecated": True})
 
 

@@ -28,6 +28,7 @@ def test_bounds_and_defaults() -> None:
     assert port(NUMBER) == Port("n", "INT", 3, True, 1, 9, options={"step": 2})
     assert port(InputFacts("n", "INT", False, options={"default": 3})).default is None
     assert port(InputFacts("n", "IMAGE", True)).default is NO_DEFAULT
+    assert port(InputFacts("n", "IMAGE", False, hidden=["IMAGE"])).hidden == ["IMAGE"]
 
 
 @pytest.mark.parametrize("checked", [None, ("n",)])
