@@ -11,10 +11,9 @@ from nodes.lazy import lazy
 from nodes.recipes import Conditioning, Control, ControlNet, FileRef, Model, Vae
 
 if TYPE_CHECKING:
-    from nodes.models import files, service
-    from nodes.models.families import controlnet_union
+    from nodes.models import control_files, files, service
 else:
-    controlnet_union = lazy("nodes.models.families.controlnet_union")
+    control_files = lazy("nodes.models.control_files")
     files = lazy("nodes.models.files")
     service = lazy("nodes.models.service")
 
@@ -31,7 +30,10 @@ class Steered(NamedTuple):
 
 @node("ControlNetLoader", version=2, category="loaders", display_name="Load ControlNet Model", resource="io")
 def load_controlnet(ctx: Context, control_net_name: Annotated[str, Files(FOLDER)]) -> ControlNet:
-    """Load a ControlNet, also a union of several, or a T2I-Adapter, in the original layout or in diffusers'."""
+    """Load a ControlNet, also a union of several or a control-LoRA, or a T2I-Adapter.
+
+    They may be in the original layout or in diffusers'.
+    """
     return _loaded(ctx, control_net_name)
 
 
@@ -49,7 +51,8 @@ def load_difference(ctx: Context, model: Model, control_net_name: Annotated[str,
 
 def _loaded(ctx: Context, name: str, base: FileRef | None = None) -> ControlNet:
     net = ControlNet(FileRef(FOLDER, ctx.fingerprint(FOLDER, name)), base)
-    files.tell_unused(ctx, name, ctx.use(service.pool).unused_by_control(net), "a ControlNet")
+    weights = ctx.use(service.pool).weights(net.file)
+    files.tell_unused(ctx, name, control_files.unused(weights), "a ControlNet")
     return net
 
 
@@ -65,8 +68,7 @@ def set_union_type(ctx: Context, control_net: ControlNet, *, type: PictureType) 
 
     Another ControlNet is left as it is.
     """
-    network = ctx.use(service.pool).control_network(control_net)
-    known = controlnet_union.TYPES[: network.config.get("control_types", 0)]
+    known = control_files.types(ctx.use(service.pool).weights(control_net.file))
     if not known and type != "auto":
         ctx.warn(f"The ControlNet is made for one kind of picture, so the type {type} says nothing to it.")
     if not known or type == "auto":

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from engine.errors import ModelError
+from nodes.models import control_files
 from nodes.models.adapter import Adapter
 from nodes.models.controlnet import Controlnet
 from nodes.models.families import t2i_adapter
@@ -99,12 +100,12 @@ def inputs(cond: Cond, pool: Pool, model: Model, levels: NoiseLevels) -> dict[st
         channels = network.config["conditioning_channels"]
         found[name] = control.image[..., :channels].movedim(-1, 1).to(pool.device)
         sigmas = levels.sigma_at(control.start), levels.sigma_at(control.end)
-        applied.append(Applied(pool.controlnet(control.net), name, control.strength, *sigmas))
+        applied.append(Applied(pool.controlnet(control.net, model), name, control.strength, *sigmas))
     return {CONTROLS: tuple(applied), **found} if applied else {}
 
 
 def _fitting(net: ControlNet, pool: Pool, model: Model) -> Network:
-    network, unet = pool.control_network(net), pool.checkpoint(model.file).unet
+    (_, network), unet = control_files.opened(pool, net, model), pool.checkpoint(model.file).unet
     if unet and not _fits(network, unet):
         raise ModelError(
             f"{pool.weights(net.file).path.name} does not fit {pool.weights(model.file).path.name}: "

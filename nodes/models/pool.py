@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.context import Usage
 from engine.errors import ModelError
-from nodes.models import families, lora
+from nodes.models import control_files, control_lora, families, lora
 from nodes.models import hypernetwork as hypernetworks
 from nodes.models.adapter import Adapter
 from nodes.models.assemble import Source, filled
@@ -52,7 +52,7 @@ from nodes.recipes import (
     WeightPatch,
 )
 
-Recipe = Model | Clip | Vae | ControlNet
+Recipe = Model | Clip | Vae | ControlNet | tuple[ControlNet, Model]
 
 
 class Pool:
@@ -120,7 +120,7 @@ class Pool:
         return placed(
             self.residents,
             model,
-            lambda: self._parts_of(model.file, network),
+            lambda: self._parts_of(model.file, network, self.weights(model.file)),
             needed_bytes(network, self.weights(model.file), self.policy.unet),
             lambda: self._source(model, model.file, network),
             lambda module, stream: Unet(
@@ -139,7 +139,7 @@ class Pool:
 
     def least(self, model: Model) -> int:
         """Return the bytes that a diffusion network takes at least, when all its blocks come and go."""
-        return self._parts_of(model.file, self.network(model)).least
+        return self._parts_of(model.file, self.network(model), self.weights(model.file)).least
 
     def text(self, clip: Clip) -> Text:
         """Return the text encoders of a recipe, patched. ``clip.layer`` is an argument of ``encode``."""
@@ -189,42 +189,31 @@ class Pool:
         """Return the image autoencoder of a recipe. Reads its header only. Raises ModelError where there is none."""
         return self._part(vae.file, self.checkpoint(vae.file).vae, "VAE")
 
-    def control_network(self, net: ControlNet) -> Network:
-        """Return what a ControlNet or a T2I-Adapter is made of. Reads its header only."""
-        weights = self.weights(net.file)
-        return t2i_adapter.detect(weights) or controlnet.detect(weights)
-
-    def unused_by_control(self, net: ControlNet) -> tuple[str, ...]:
-        """Return the tensors of a ControlNet's file that have no place in it. Reads its header only."""
-        used = {*self.control_network(net).keys.values(), controlnet.DIFFERENCE}
-        return tuple(name for name in self.weights(net.file).infos if name not in used)
-
-    def controlnet(self, net: ControlNet) -> Controlnet | Adapter:
-        """Return the ControlNet or T2I-Adapter of a recipe; the former in blocks, as a UNet, where it does not fit."""
+    def controlnet(self, net: ControlNet, model: Model) -> Controlnet | Adapter:
+        """Return what steers a model: a ControlNet, in blocks as a UNet where it does not fit, or a T2I-Adapter."""
         if net.type is not None:
-            found = self.controlnet(replace(net, type=None))
+            found = self.controlnet(replace(net, type=None), model)
             return replace(found, type=net.type) if isinstance(found, Controlnet) else found
-        network = self.control_network(net)
+        weights, network = control_files.opened(self, net, model)
+        is_of_model = control_lora.is_one(self.weights(net.file))
+        recipe = (net, replace(model, options=())) if is_of_model else net
+        needed = needed_bytes(network, weights, self.policy.unet)
+
+        def source() -> Source:
+            return replace(self._source(recipe, net.file, network), weights=weights)
+
         if network.build is t2i_adapter.build:
-            needed = needed_bytes(network, self.weights(net.file), self.policy.unet)
-            source = self._source(net, net.file, network)
-            return self.residents.get(net, needed, lambda: Adapter(filled(source)), lambda it: Parts([it.module]))
+            return self.residents.get(recipe, needed, lambda: Adapter(filled(source())), lambda it: Parts([it.module]))
         return placed(
             self.residents,
-            net,
-            lambda: self._parts_of(net.file, network),
-            needed_bytes(network, self.weights(net.file), self.policy.unet),
-            lambda: replace(self._source(net, net.file, network), weights=self._control_weights(net, network)),
+            recipe,
+            lambda: self._parts_of(net.file, network, weights),
+            needed,
+            source,
             lambda module, stream: Controlnet(
                 module, controlnet.factor(network), stream, network.build is controlnet_union.build
             ),
         )
-
-    def _control_weights(self, net: ControlNet, network: Network) -> Weights:
-        weights = self.weights(net.file)
-        if net.base is None or controlnet.DIFFERENCE not in weights.infos:
-            return weights
-        return controlnet.summed(weights, network, self.weights(net.base), self.network(Model(net.base)))
 
     def upscaler(self, model: UpscaleModel) -> Upscaler:
         """Return the upscaler of a recipe, in float32."""
@@ -303,9 +292,9 @@ class Pool:
             raise ModelError(f"{path.name} holds no {name}", got=", ".join(holds), expected=f"a file with a {name}")
         return network
 
-    def _parts_of(self, file: FileRef, network: Network) -> Sizes:
+    def _parts_of(self, file: FileRef, network: Network, weights: Weights) -> Sizes:
         if file not in self._sizes:
-            self._sizes[file] = sizes(network, self.weights(file), self.policy.unet)
+            self._sizes[file] = sizes(network, weights, self.policy.unet)
         return self._sizes[file]
 
     def _source(self, recipe: Recipe, file: FileRef, part: Network | TextEncoder, place: int = 0) -> Source:

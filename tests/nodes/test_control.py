@@ -10,7 +10,7 @@ from engine.errors import ModelError
 from engine.events import Progress
 from nodes.control import PictureType
 from nodes.models.families.controlnet_union import TYPES
-from tests.nodes.models import tiny
+from tests.nodes.models import test_control_lora, tiny
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,7 @@ def engine(tmp_path_factory):
     tiny.write(folder / "controlnet" / "union.safetensors", tiny.union())
     wide = tiny.union({**tiny.CONTROL, "cross_attention_dim": 48})
     tiny.write(folder / "controlnet" / "wide-union.safetensors", wide)
+    tiny.write(folder / "controlnet" / "control-lora.safetensors", test_control_lora.FILE, {})
     foreign = tiny.control({**tiny.CONTROL, "cross_attention_dim": 48})
     tiny.write(folder / "controlnet" / "foreign.safetensors", foreign)
     Image.linear_gradient("L").convert("RGB").resize((20, 16)).save(folder / "a.png")
@@ -159,3 +160,12 @@ def test_a_union_controlnet_of_another_family_is_an_error(engine):
 
 def test_the_types_of_pictures_are_those_of_the_networks():
     assert get_args(PictureType) == ("auto", *TYPES)
+
+
+def test_a_control_lora_steers_the_model_that_it_is_used_with(engine):
+    plain = sampled(engine)
+    steered = sampled(engine, ("8", 0), ("8", 1), net="control-lora.safetensors", **{"8": advanced()})
+    assert (steered - plain).abs().max() > 1e-3
+    events = []
+    engine.run(workflow(net="control-lora.safetensors"), targets=["7"], on_event=events.append)
+    assert not [event for event in events if "have no place" in str(event)]

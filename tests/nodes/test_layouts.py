@@ -86,10 +86,14 @@ def outputs(ctx, kind, name):
         case "text_encoders":
             return (text(load_clip(ctx, name, "stable_diffusion")),)
         case "controlnet":
-            skips, middle = models.controlnet(load_controlnet(ctx, name))(X, STEP, CONTEXT, PICTURE)
+            skips, middle = models.controlnet(load_controlnet(ctx, name), Model(FileRef("checkpoints", "none")))(
+                X, STEP, CONTEXT, PICTURE
+            )
             return *skips, middle
         case "adapters":
-            return tuple(models.controlnet(load_controlnet(ctx, name))(X, PICTURE))
+            return tuple(
+                models.controlnet(load_controlnet(ctx, name), Model(FileRef("checkpoints", "none")))(X, PICTURE)
+            )
     patched = load_lora(ctx, Model(base), Clip(base), name, 0.7, 0.7)
     return unet(patched.MODEL), text(patched.CLIP)
 

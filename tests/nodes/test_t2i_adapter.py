@@ -70,7 +70,7 @@ def test_features_are_those_of_diffusers(ctx):
     module, x = tiny.filled(t2i_adapter.build(CONFIG), 5), torch.zeros(1, 4, 4, 4)
     with torch.no_grad():
         expected = module(PICTURE.movedim(-1, 1))
-    found = ctx.use(pool).controlnet(net)(x, PICTURE.movedim(-1, 1))
+    found = ctx.use(pool).controlnet(net, Model(FileRef("checkpoints", "base.safetensors")))(x, PICTURE.movedim(-1, 1))
     assert [feature.shape for feature in found] == [(1, 16, 4, 4), (1, 32, 2, 2)]
     for one, two in zip(found, expected, strict=True):
         torch.testing.assert_close(one, two)

@@ -77,7 +77,7 @@ def test_the_inputs_of_a_prompt(pool: Pool) -> None:
     image = torch.rand(2, 5, 6, 4)
     found = control.inputs(prompt(control=(Control(net, image, 0.5, 0.0, 0.25),)), pool, TINY, LEVELS)
     (applied,) = found[CONTROLS]
-    assert applied == Applied(pool.controlnet(net), "picture_0", 0.5, math.inf, LEVELS.sigma_at(0.25))
+    assert applied == Applied(pool.controlnet(net, TINY), "picture_0", 0.5, math.inf, LEVELS.sigma_at(0.25))
     assert torch.equal(found["picture_0"], image[..., :3].movedim(-1, 1))
     assert control.inputs(prompt(), pool, TINY, LEVELS) == {}
 

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from nodes.models.controlnet import Controlnet
 from nodes.models.pool import Pool
-from nodes.recipes import ControlNet, FileRef
+from nodes.recipes import ControlNet, FileRef, Model
 from tests.nodes.models import tiny
 
+MODEL = Model(FileRef("checkpoints", "any"))
 TYPES = 6
 DRAW = torch.Generator().manual_seed(0)
 X, CONTEXT = torch.randn(2, 4, 4, 6, generator=DRAW), torch.randn(2, 5, 32, generator=DRAW)
@@ -32,7 +33,7 @@ def pool(folder: Path) -> Pool:
 
 
 def net(pool: Pool, type: int | None) -> Controlnet:
-    found = pool.controlnet(ControlNet(FileRef("controlnet", "union"), type=type))
+    found = pool.controlnet(ControlNet(FileRef("controlnet", "union"), type=type), MODEL)
     assert isinstance(found, Controlnet)
     return found
 
@@ -83,7 +84,7 @@ def test_without_a_type_it_is_a_plain_controlnet_with_one_constant(pool: Pool, t
     plain["time_embedding.linear_2.bias"] = plain["time_embedding.linear_2.bias"] + constant
     tiny.write(tmp_path / "plain", plain)
     pool_of_plain = Pool("cpu", "auto", 1 << 30, lambda file: tmp_path / file.fingerprint)
-    expected = pool_of_plain.controlnet(ControlNet(FileRef("controlnet", "plain")))
+    expected = pool_of_plain.controlnet(ControlNet(FileRef("controlnet", "plain")), MODEL)
     assert isinstance(expected, Controlnet)
     for ours, theirs in zip(called(net(pool, None), 0, 1), called(expected, 0, 1), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
