@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-from engine.errors import Fault, FileError, shortened
+from engine.errors import Fault, FileError, listed, shortened
 from engine.folders import Folders
 from engine.graph import Node
 from engine.schema import Choice, Files, InputFile, Mentions, Port
@@ -25,7 +25,7 @@ class BadInput(Exception):
             class_type=node.class_type,
             input=port.name,
             got=None if self.got is None else shortened(self.got),
-            expected=None if self.expected is None else shortened(self.expected),
+            expected=None if self.expected is None else listed(self.expected),
             hint=self.hint,
         )
 

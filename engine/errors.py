@@ -72,8 +72,8 @@ class LoomisError(Exception):
             "node": self.node,
             "class_type": self.class_type,
             "input": self.input,
-            "got": None if self.got is None else shortened(self.got),
-            "expected": None if self.expected is None else shortened(self.expected),
+            "got": None if self.got is None else listed(self.got),
+            "expected": None if self.expected is None else listed(self.expected),
             "hint": self.hint,
         }
         return {name: value for name, value in fields.items() if value is not None}
@@ -167,6 +167,14 @@ BRIEF = Repr()
 BRIEF.maxlevel = 8
 BRIEF.maxdict = BRIEF.maxlist = BRIEF.maxtuple = BRIEF.maxset = BRIEF.maxfrozenset = 40
 BRIEF.maxstring = BRIEF.maxlong = BRIEF.maxother = 400
+
+
+def listed(value: object) -> str:
+    """Return the short text of what was got or expected: several texts with commas between them."""
+    if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
+        more = [f"and {len(value) - BRIEF.maxlist} more"] if len(value) > BRIEF.maxlist else []
+        return shortened(", ".join([*map(shortened, value[: BRIEF.maxlist]), *more]))
+    return shortened(value)
 
 
 def shortened(value: object, limit: int = 200) -> str:

@@ -16,7 +16,7 @@ from engine.errors import (
     SettingError,
     ValidationError,
     WorkflowError,
-    shortened,
+    listed,
 )
 from engine.formats import Diagnostic
 
@@ -88,8 +88,8 @@ def _details(part: Fault | LoomisError) -> Iterator[tuple[str, str | None]]:
     where = [node if part.node else "", f"input {part.input}" if part.input else ""]
     told = part.message.startswith(f"Node {part.node}")
     yield "where", None if told else ", ".join(text for text in where if text)
-    yield "got", None if part.got is None else shortened(part.got)
-    yield "expected", None if part.expected is None else shortened(part.expected)
+    yield "got", None if part.got is None else listed(part.got)
+    yield "expected", None if part.expected is None else listed(part.expected)
     yield "do", part.hint
     if isinstance(part, Fault):
         yield "stops", ", ".join(f"node {id}" for id in part.outputs)

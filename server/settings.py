@@ -113,6 +113,9 @@ class Options(BaseModel):
 
 
 PATHS = frozenset({"models", "input", "out", "data", "extra_model_paths", "custom_nodes", "token_file"})
+FOLDERS = frozenset({"models", "input"})
+"""Folders to read from: where a command uses them and they are named, they have to be there."""
+
 LISTS = {"models": os.pathsep, "custom_nodes": os.pathsep, "allow_host": ",", "allow_origin": ","}
 """What divides the items of a list in an environment variable."""
 
@@ -141,10 +144,11 @@ EXPECTED |= dict.fromkeys(("frozen_seconds", "silent_seconds"), "seconds, at lea
 
 
 def read_options(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Options:
-    """Return the settings in force. ``flags`` are those that were given, by name, and ``settings`` for the file.
+    """Return the settings in force. ``flags`` are those that a command has, by name, and ``settings`` for the file.
 
     Raises:
-        SettingError: a value can't be used, a name is unknown or the settings file can't be read.
+        SettingError: a value can't be used, a name is unknown, a folder to read from is not there or the settings file
+            can't be read.
     """
     given = {name: value for name, value in flags.items() if value not in (None, [], "")}
     sources = {
@@ -159,7 +163,7 @@ def read_options(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envir
     for name, found in _file(given.get("settings") or environ.get("LOOMIS_SETTINGS")).items():
         sources.setdefault(name, found)
     try:
-        return Options(**{name: value for name, (value, _) in sources.items()})
+        options = Options(**{name: value for name, (value, _) in sources.items()})
     except ValidationError as error:
         issue = error.errors(include_url=False)[0]
         name = str(issue["loc"][0])
@@ -169,6 +173,25 @@ def read_options(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envir
             expected=EXPECTED.get(name, "a path"),
             hint="Correct it, or leave it out to use the default.",
         ) from None
+    for name in FOLDERS & flags.keys() & sources.keys():
+        _check_there(getattr(options, name), sources[name][1])
+    return options
+
+
+def _check_there(folders: Path | tuple[Path, ...], option: str) -> None:
+    """See that folders are there that somebody named.
+
+    Raises:
+        SettingError: one isn't.
+    """
+    for folder in folders if isinstance(folders, tuple) else (folders,):
+        if not folder.is_dir():
+            raise SettingError(
+                f"{option}: there is no folder {folder}.",
+                got=str(folder),
+                expected="a folder that is there",
+                hint="Check the path, or make the folder.",
+            )
 
 
 def _file(chosen: str | Path | None) -> dict[str, tuple[Any, str]]:

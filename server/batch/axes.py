@@ -118,8 +118,8 @@ def combine(rows: Sequence[Row], zipped: Sequence[Axis], grid: Sequence[Axis]) -
     lengths = {axis.name: len(axis.values) for axis in zipped}
     if len(set(lengths.values())) > 1:
         raise SettingError(
-            f"Zipped axes move together and differ in length: {lengths}.",
-            got=lengths,
+            "Zipped axes move together and differ in length.",
+            got=", ".join(f"{count} of {name}" for name, count in lengths.items()),
             expected="as many values in each",
             hint="Give them as many values, or use --grid for every combination.",
         )

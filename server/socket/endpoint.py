@@ -62,7 +62,7 @@ async def socket(websocket: WebSocket) -> None:
     found = services(websocket)
     desks: Desks = websocket.app.state.desks
     form = FORMS[chosen or next(iter(FORMS))]
-    outbox = Outbox[Frame]()
+    outbox: Outbox[Frame] = Outbox()
 
     async def send(frame: Frame) -> None:
         try:

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from engine import errors
-from engine.errors import Fault, LoomisError, ValidationError, shortened
+from engine.errors import Fault, LoomisError, ValidationError, listed, shortened
 
 TREE = [each for each in vars(errors).values() if inspect.isclass(each) and issubclass(each, LoomisError)]
 
@@ -36,6 +36,20 @@ def test_the_first_fault_speaks_for_all():
 )
 def test_a_value_is_shown(value: object, shown: str):
     assert shortened(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(["a", "b"], "a, b"), (("a",), "a"), ([], "[]"), ([1, 2], "[1, 2]"), (["1", 0], "['1', 0]"), ("a", "a")],
+)
+def test_texts_that_were_expected_have_commas_between_them(value: object, shown: str):
+    error = LoomisError("No.", got=value, expected=value)
+    assert (listed(value), error.as_dict()["got"], error.as_dict()["expected"]) == (shown,) * 3
+
+
+def test_many_texts_are_cut():
+    many = listed([f"{i}" * 1000 for i in range(100_000)])
+    assert len(many) <= 200 and many.endswith("and 99960 more")
 
 
 def test_a_number_that_python_writes_no_more():

@@ -101,6 +101,25 @@ def test_a_file_that_is_not_toml(here, text):
         read_options({"settings": Path("mine.toml")})
 
 
+@pytest.mark.parametrize(
+    ("flags", "environ", "said"),
+    [
+        ({"models": ["here", "gone"]}, {}, "--models: there is no folder gone"),
+        ({"input": "gone"}, {}, "--input: there is no folder gone"),
+        ({"models": None}, {"LOOMIS_MODELS": "gone"}, "LOOMIS_MODELS: there is no folder gone"),
+    ],
+)
+def test_a_folder_to_read_from_that_is_named_has_to_be_there(here, flags, environ, said):
+    (here / "here").mkdir()
+    with pytest.raises(SettingError, match=said):
+        read_options(flags, environ)
+
+
+def test_where_no_folder_is_read_none_has_to_be_there(here):
+    assert read_options({"server": "http://127.0.0.1:1"}, {"LOOMIS_MODELS": "gone"}).models == (Path("gone"),)
+    assert read_options({"models": None, "input": None, "out": "new"}, {}).models == (Path("models"),)
+
+
 def test_a_chosen_file_must_be_there(here):
     with pytest.raises(SettingError, match="No such file"):
         read_options({"settings": Path("mine.toml")})

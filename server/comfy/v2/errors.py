@@ -115,7 +115,8 @@ def error_answer(error: LoomisError) -> Response:
     kind, status, code = next(each for each in ANSWERS if isinstance(error, each[0]))
     if kind is InputError:
         status, code = FIELDS.get((error.input or "").partition(".")[0], (status, code))
-    message = f"{error.message} {error.hint}" if error.hint else error.message
+    first = error.faults[0] if isinstance(error, ValidationError) else error
+    message = f"{error.message} {first.hint}" if first.hint else error.message
     response = answer({"error": {"code": code, "message": message, "details": _details(error)}}, status)
     if status == 429:
         response.headers["retry-after"] = str(RETRY_SECONDS)
@@ -137,6 +138,7 @@ def node_errors(error: ValidationError) -> dict[str, list[dict[str, Any]]]:
     """Return the faults of a workflow by node; those of the whole are under no name."""
     found: dict[str, list[dict[str, Any]]] = {}
     for fault in error.faults:
-        told = {"field": fault.input, "reason": fault.code, "message": fault.message}
+        message = f"{fault.message} {fault.hint}" if fault.hint else fault.message
+        told = {"field": fault.input, "reason": fault.code, "message": message}
         found.setdefault(fault.node or "", []).append(told)
     return found

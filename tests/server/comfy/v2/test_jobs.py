@@ -129,6 +129,9 @@ async def test_a_job_that_cannot_be_is_refused(tmp_path: Path):
         assert code(faulty) == (422, "invalid_workflow")
         (fault,) = faulty.json()["error"]["details"]["node_errors"]["5"]
         assert (fault["field"], fault["reason"]) == ("value", "required_input_missing")
+        unknown = (await http.post("/api/v2/jobs", json={"workflow": {"5": n("Pictur")}})).json()["error"]
+        assert "Did you mean Picture?" in unknown["message"]
+        assert "Did you mean Picture?" in unknown["details"]["node_errors"]["5"][0]["message"]
         assert (await services.jobs.page()).total == 0
         job = await submit(http, graph, extra_data={"api_key_comfy_org": "a secret"})
         assert (await ended(http, services, job))["status"] == "succeeded"
