@@ -45,7 +45,7 @@ class Batches:
         self._window = AT_ONCE * (1 + workers)
         self._tending: dict[str, Tending] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._lock = asyncio.Lock()
+        self._submitting: dict[str, asyncio.Future[None]] = {}
 
     async def start(self) -> None:
         """Go on with what was running when the server ended, and end what was cancelled.
@@ -81,27 +81,37 @@ class Batches:
             JobConflict: the id belongs to another batch or to a job, or another batch is at work in the folder.
             StoreError: the disk is full or can't be written.
         """
-        async with self._lock:
-            id = submission.id or str(uuid.uuid4())
-            if known := self.find(id):
-                if not self.store.is_same(id, submission):
-                    raise JobConflict(f"There is another batch with the id {id}.", got=id, hint="Choose another id.")
-                return known
-            if self._jobs.find(id):
-                raise JobConflict(f"There is a job with the id {id}.", got=id, hint="Choose another id.")
-            request, batch = await asyncio.to_thread(self._compose, submission, id)
-            folder = batch.names.root.relative_to(self._jobs.engine.folders.output).as_posix()
-            now, labels = time.time(), tuple(submission.labels)
-            record = BatchRecord(id, "running", now, folder, len(batch.rows), labels=labels, owner=submission.owner)
-            tending = Tending(record, submission, self._jobs, self._window)
-            await tending.open(batch)
-            try:
-                await self.store.add(record, submission)
-            except BaseException:
-                await tending.close()
-                raise
-            self._go(tending, request)
-            return tending.record
+        id = submission.id or str(uuid.uuid4())
+        while waited := self._submitting.get(id):
+            await asyncio.wait([waited])
+        if known := self.find(id):
+            if not self.store.is_same(id, submission):
+                raise JobConflict(f"There is another batch with the id {id}.", got=id, hint="Choose another id.")
+            return known
+        if self._jobs.find(id):
+            raise JobConflict(f"There is a job with the id {id}.", got=id, hint="Choose another id.")
+        future = self._submitting[id] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._accept(submission, id)
+        finally:
+            del self._submitting[id]
+            future.set_result(None)
+
+    async def _accept(self, submission: BatchSubmission, id: str) -> BatchRecord:
+        """Make a batch of a submission, which may take a while, and begin it."""
+        request, batch = await asyncio.to_thread(self._compose, submission, id)
+        folder = batch.names.root.relative_to(self._jobs.engine.folders.output).as_posix()
+        now, labels = time.time(), tuple(submission.labels)
+        record = BatchRecord(id, "running", now, folder, len(batch.rows), labels=labels, owner=submission.owner)
+        tending = Tending(record, submission, self._jobs, self._window)
+        await tending.open(batch)
+        try:
+            await self.store.add(record, submission)
+        except BaseException:
+            await tending.close()
+            raise
+        self._go(tending, request)
+        return tending.record
 
     def find(self, id: str) -> BatchRecord | None:
         """Return a batch, if it is known."""

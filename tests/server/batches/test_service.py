@@ -220,6 +220,30 @@ async def test_the_same_id_is_the_same_batch(tmp_path):
         assert total == 2 and [each.state for each in found] == ["running"]
 
 
+async def test_the_same_id_at_the_same_time_is_the_same_batch(tmp_path):
+    async with served(tmp_path) as services:
+        same = BatchSubmission(GRAPH, id="twin", grid={"b": "1..3"}, out="t/{row}")
+        other = BatchSubmission(GRAPH, id="twin", grid={"b": "1..4"}, out="o/{row}")
+        asked = (services.batches.submit(each) for each in (same, same, other))
+        first, second, refused = await asyncio.gather(*asked, return_exceptions=True)
+        assert isinstance(first, BatchRecord) and isinstance(second, BatchRecord) and isinstance(refused, JobConflict)
+        assert first.id == second.id == "twin" and (await services.batches.page())[1] == 1
+        assert (await ended(services, "twin")).done == 3
+
+
+async def test_no_batch_waits_until_a_large_one_is_made(tmp_path):
+    async with served(tmp_path) as services:
+        large = asyncio.create_task(
+            services.batches.submit(BatchSubmission(GRAPH, id="large", grid={"b": "1..10000"}, out="l/{row}"))
+        )
+        await asyncio.sleep(0)
+        small = await services.batches.submit(BatchSubmission(GRAPH, grid={"b": "1..2"}, out="s/{row}"))
+        assert (small.state, large.done()) == ("running", False)
+        await large
+        await services.batches.cancel("large")
+        assert (await ended(services, "large")).state == "cancelled"
+
+
 async def test_an_id_is_no_path(tmp_path):
     async with served(tmp_path) as services:
         record = await run(services, grid={"b": [1]}, out="o/{row}", id="../../../x")
