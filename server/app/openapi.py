@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from server.app import batches, bodies, health, jobs, metrics, nodes, parameters, results, system
 from server.files import routes as files
+from server.protocol.results import RowsData
 
 Model = type[BaseModel]
 REFERENCE = "#/components/schemas/{model}"
@@ -52,7 +53,7 @@ SHAPES: dict[Any, Shape] = {
     batches.list_batches: Shape(results.BatchesAnswer, query=bodies.PageQuery, fails=(422,)),
     batches.one_batch: Shape(results.BatchAnswer, fails=(404,)),
     batches.forget_batch: Shape(status=204, fails=(404, 409)),
-    batches.batch_rows: Shape(results.RowsAnswer, query=bodies.PageQuery, fails=(404, 422)),
+    batches.batch_rows: Shape(RowsData, query=bodies.PageQuery, fails=(404, 422)),
     batches.cancel_batch: Shape(results.BatchAnswer, fails=(404,)),
     parameters.parameters: Shape(results.ParametersAnswer, body=bodies.WorkflowBody, takes_file=True, fails=(413, 422)),
     nodes.all_nodes: Shape(results.NodeTypesAnswer),

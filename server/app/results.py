@@ -88,16 +88,6 @@ class BatchesAnswer(Answer):
     total: int
 
 
-class RowsAnswer(Answer):
-    """The lines of the manifest about some rows that have ended.
-
-    A line has ``row``, ``state``, ``values``, ``files``, and ``seconds`` or ``error``.
-    """
-
-    rows: tuple[Json, ...]
-    total: int
-
-
 class SentAnswer(Answer):
     """What was submitted."""
 

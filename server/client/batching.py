@@ -10,6 +10,7 @@ import typer
 
 from engine.errors import Cancelled, InputError, SettingError
 from engine.formats import read
+from server.batch.asked import Asked
 from server.batch.axes import parse_axis
 from server.batch.rows import read_rows
 from server.batch.telling import RowTeller
@@ -19,23 +20,6 @@ from server.client.opening import open_client
 from server.protocol.results import BatchData
 from server.settings import Options
 from server.workflow import workflow_source
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What stands on the command line."""
-
-    file: str
-    rows: str | None
-    grid: Sequence[str]
-    zipped: Sequence[str]
-    values: Mapping[str, Any]
-    count: int
-    seed: int
-    together: int
-    out: str | None
-    targets: Sequence[str] | None
-    sheet: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +48,7 @@ def send_batch(options: Options, asked: Asked, as_json: bool, quiet: bool) -> bo
             batch_seeds=asked.together,
             out=asked.out or f"{Path(asked.file).stem}-batch/{{row}}",
             targets=None if asked.targets is None else list(asked.targets),
-            sheet=asked.sheet,
+            sheet=asked.sheet is not None,
         )
         typer.echo(batch.id, err=True)
         return follow_batch(client, batch, as_json, quiet)

@@ -7,6 +7,8 @@ import typer
 from typer.core import TyperCommand
 
 from engine.errors import SettingError
+from engine.model_map import ModelMap
+from server.batch.asked import Asked
 from server.command import command
 from server.commands.arguments import File, ModelMapping, NearestModels, Only
 from server.opening import open_engine
@@ -135,17 +137,34 @@ def batch(
       loomis batch workflows/portrait.json --rows prompts.csv --sheet sheet.png
       loomis batch workflows/portrait.json --grid seed=1..9 --server http://127.0.0.1:8188
     """
+    asked = Asked(
+        file=file,
+        rows=rows,
+        grid=grid or (),
+        zipped=zipped or (),
+        values=parse_values(values or ()),
+        count=count,
+        seed=seed,
+        together=together,
+        out=out,
+        targets=only or None,
+        manifest=manifest,
+        sheet=sheet,
+        models=parse_model_map(model_map, nearest_models),
+    )
     if server:
-        from server.client.batching import Asked, send_batch  # other commands don't load what a batch needs
+        from server.client.batching import send_batch  # other commands don't load what a batch needs
 
-        _check_for_server(manifest, sheet, bool(model_map or nearest_models))
-        given = parse_values(values or ())
-        asked = Asked(
-            file, rows, grid or (), zipped or (), given, count, seed, together, out, only or None, sheet is not None
-        )
-        if not send_batch(options.model_copy(update={"server": server}), asked, as_json, quiet):
-            raise typer.Exit(1)
-        return
+        _check_for_server(asked)
+        done = send_batch(options.model_copy(update={"server": server}), asked, as_json, quiet)
+    else:
+        done = _run_here(options, asked, as_json, quiet)
+    if not done:
+        raise typer.Exit(1)
+
+
+def _run_here(options: Options, asked: Asked, as_json: bool, quiet: bool) -> bool:
+    """Run a batch in this process and tell it; return whether all rows were done."""
     from server.batch.axes import parse_axis
     from server.batch.manifest import Manifest
     from server.batch.names import Names
@@ -154,28 +173,29 @@ def batch(
     from server.batch.runner import run_batch
     from server.batch.telling import RowTeller
 
-    names = Names.parse(out or str(options.out / f"{Path(file).stem}-batch"))
-    models = parse_model_map(model_map, nearest_models)
-    axes = [[parse_axis(text) for text in each or ()] for each in (zipped, grid)]
+    names = Names.parse(asked.out or str(options.out / f"{Path(asked.file).stem}-batch"))
+    zipped, grid = ([parse_axis(text) for text in each] for each in (asked.zipped, asked.grid))
     with open_engine(options) as engine, cancelled_by_ctrl_c() as cancel:
-        loaded = models.apply(engine.load(workflow_source(file), seed=seed), engine.registry, engine.folders)
+        read = engine.load(workflow_source(asked.file), seed=asked.seed)
+        loaded = asked.models.apply(read, engine.registry, engine.folders)
         show_remarks(loaded.warnings)
-        found, base = find_rows(rows, engine, loaded)
-        request = Request(names, found, axes[0], axes[1], parse_values(values or ()), count, seed, together, models)
+        rows, base = find_rows(asked.rows, engine, loaded)
+        request = Request(
+            names, rows, zipped, grid, asked.values, asked.count, asked.seed, asked.together, asked.models
+        )
         made = compose(engine, loaded, request, Pictures(engine.folders, base))
-        with Manifest(manifest or names.root / "manifest.jsonl", made.head(file)) as noted:
+        with Manifest(asked.manifest or names.root / "manifest.jsonl", made.head(asked.file)) as noted:
             with RowTeller(lambda name: path_text((names.root / name).absolute()), as_json, quiet) as teller:
-                progress = run_batch(made, noted, on_row=teller, cancel=cancel, targets=only)
-            if sheet:
+                progress = run_batch(made, noted, on_row=teller, cancel=cancel, targets=asked.targets)
+            if asked.sheet:
                 from server.batch.sheet import draw_sheet
 
-                draw_sheet(sheet, noted.lines(len(made.rows)), names.root, request.columns)
-    teller.finish(progress, path_text(sheet.absolute()) if sheet else None)
-    if progress.failed:
-        raise typer.Exit(1)
+                draw_sheet(asked.sheet, noted.lines(len(made.rows)), names.root, request.columns)
+    teller.finish(progress, path_text(asked.sheet.absolute()) if asked.sheet else None)
+    return not progress.failed
 
 
-def _check_for_server(manifest: Path | None, sheet: Path | None, maps_models: bool) -> None:
+def _check_for_server(asked: Asked) -> None:
     """See that what is asked of a server is what one does.
 
     Raises:
@@ -183,16 +203,16 @@ def _check_for_server(manifest: Path | None, sheet: Path | None, maps_models: bo
     """
     from server.batches.records import SHEET
 
-    if manifest or maps_models:
+    if asked.manifest or asked.models != ModelMap():
         raise SettingError(
             "A server keeps the manifest in the folder of the batch, and maps no models.",
             expected="--server without --manifest, --model-map and --nearest-models",
             hint="Leave them out.",
         )
-    if sheet and sheet != Path(SHEET):
+    if asked.sheet and asked.sheet != Path(SHEET):
         raise SettingError(
             "A server draws the sheet in the folder of the batch.",
-            got=f"--sheet {sheet}",
+            got=f"--sheet {asked.sheet}",
             expected=f"--sheet {SHEET}",
             hint="Take it from there.",
         )
