@@ -109,6 +109,13 @@ class OrderBody(Body):
     jobs: tuple[str, ...]
 
 
+class FreeBody(Body):
+    """What workers let go of: models, which are loaded again, and remembered ``values``, which stay on disk."""
+
+    models: bool = True
+    values: bool = False
+
+
 class QueueBody(Body):
     """Whether the queue begins no more jobs."""
 

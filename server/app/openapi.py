@@ -64,6 +64,7 @@ SHAPES: dict[Any, Shape] = {
         results.StoredAnswer, 201, (200,), files.UploadQuery, takes_file=True, fails=(404, 408, 409, 413, 422, 507)
     ),
     system.workers: Shape(results.WorkersAnswer),
+    system.free: Shape(status=204, body=bodies.FreeBody, fails=(422,)),
     system.system: Shape(results.SystemAnswer),
     metrics.metrics: Shape(fails=(404,)),
     health.health: Shape(results.HealthAnswer, also=(503,)),

@@ -1,5 +1,6 @@
 """What the routes of one server work with."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,13 @@ class Services:
     frontend: Path | None = None
     packs: tuple["PackFacts", ...] = ()
     asked: AskedOfWorkers | None = None
+
+    async def free(self, *, models: bool, values: bool) -> None:
+        """Let go of models, or of remembered values, in memory: now, and in workers that are busy after their job."""
+        if values:
+            await asyncio.to_thread(self.engine.free, values=True)
+        if models or values:
+            self.dispatcher.free(models, values)
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server.app.answers import answer
+from server.app.bodies import FreeBody, read_body
 from server.app.services import Services, services
 from server.workers.state import WorkerState
 
@@ -21,6 +22,13 @@ async def workers(request: Request) -> Response:
     """The workers and what each does."""
     found = services(request).dispatcher.workers
     return answer({"workers": await asyncio.to_thread(lambda: [worker_data(worker) for worker in found])})
+
+
+async def free(request: Request) -> Response:
+    """Let go of memory: at once, and in workers that are busy when their job is done."""
+    body = await read_body(request, FreeBody)
+    await services(request).free(models=body.models, values=body.values)
+    return Response(status_code=204)
 
 
 async def system(request: Request) -> Response:
@@ -76,4 +84,8 @@ def own_version() -> str:
     return version("loomis")
 
 
-ROUTES = [Route("/api/v1/workers", workers), Route("/api/v1/system", system)]
+ROUTES = [
+    Route("/api/v1/workers", workers),
+    Route("/api/v1/workers/free", free, methods=["POST"]),
+    Route("/api/v1/system", system),
+]

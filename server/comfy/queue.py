@@ -79,11 +79,8 @@ async def cancel_all(jobs: Jobs, ids: Sequence[str]) -> None:
 
 async def free(request: Request) -> Response:
     """Let go of models, or of remembered values too: at once, and in workers that are busy when their job is done."""
-    body, found = await read_body(request, FreeBody), services(request)
-    if body.free_memory:
-        await asyncio.to_thread(found.engine.free, values=True)
-    if body.unload_models or body.free_memory:
-        found.dispatcher.free(models=True, values=body.free_memory)
+    body = await read_body(request, FreeBody)
+    await services(request).free(models=body.unload_models or body.free_memory, values=body.free_memory)
     return Response()
 
 

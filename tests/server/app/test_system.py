@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from server.app.system import rss
 from server.workers.contract import Uses
 from tests.server.app.test_jobs import client
-from tests.server.words import ran, shown
+from tests.server.words import after, ran, shown
 
 pytestmark = pytest.mark.anyio
 
@@ -22,6 +23,25 @@ async def test_workers_are_listed(tmp_path: Path):
         services.dispatcher.workers[0].bury()
         (worker,) = (await http.get("/api/v1/workers")).json()["workers"]
         assert (worker["state"], worker["rss"]) == ("starting", 0)
+
+
+async def test_workers_let_go_of_models(tmp_path: Path):
+    async with client(tmp_path) as (http, services):
+        (worker,) = services.dispatcher.workers
+
+        async def becomes(nbytes: int) -> None:
+            async with asyncio.timeout(20):
+                while worker.uses.reserved != nbytes:
+                    await asyncio.sleep(0.01)
+
+        await ran(services.jobs, after(Load={"value": 1, "nbytes": 100}))
+        await becomes(100)
+        assert (await http.post("/api/v1/workers/free", json={"models": False})).status_code == 204
+        assert (await http.post("/api/v1/workers/free", json={"models": "all"})).status_code == 422
+        await ran(services.jobs, shown(2))
+        assert worker.uses.reserved == 100
+        assert (await http.post("/api/v1/workers/free", json={})).status_code == 204
+        await becomes(0)
 
 
 async def test_what_the_server_uses(tmp_path: Path):
