@@ -21,7 +21,7 @@ Prompt = Annotated[str, Mentions("embeddings", EMBEDDING), Widget(multiline=True
 
 @node(
     "CLIPTextEncode",
-    version=2,
+    version=3,
     category="conditioning",
     display_name="CLIP Text Encode (Prompt)",
     resource="gpu",

@@ -69,7 +69,7 @@ def text(pool: Pool, clip: Clip) -> Content:
         if encoder.name in ("g", "h"):
             prefix = sd2.TEXT_PREFIX if encoder.name == "h" else sdxl.G_PREFIXES[0 if "l" in names else 1]
             made = open_clip.original({name: saved.make() for name, saved in content.items()})
-            found |= {prefix + name: _ready(tensor) for name, tensor in made.items()}
+            found |= {prefix + name: ready(tensor) for name, tensor in made.items()}
         else:
             prefix = sdxl.L_PREFIX if "g" in names else sd1.TEXT_PREFIXES[0]
             found |= {prefix + name: saved for name, saved in content.items()}
@@ -85,6 +85,20 @@ def encoder_content(pool: Pool, clip: Clip, file: FileRef, encoder: TextEncoder)
 def alone(content: Content) -> Content:
     """Return a text encoder as files have it that hold nothing else, in transformers' layout."""
     return {name if name == clip_text.PROJECTION else f"text_model.{name}": saved for name, saved in content.items()}
+
+
+def named_for_lora(pool: Pool, model: Model | None, clip: Clip | None) -> Content:
+    """Return the weights of a UNet and of text encoders by the names that LoRA files have for them."""
+    found: Content = {}
+    if model:
+        content = diffusion_model(pool, model).items()
+        found |= {name.removeprefix("model."): saved for name, saved in content if name not in MARKERS}
+    if clip:
+        for file, encoder in pool.encoders(clip):
+            prefix = components.saved_adapters(encoder.name)[1]
+            content = alone(encoder_content(pool, clip, file, encoder)).items()
+            found |= {prefix + name: saved for name, saved in content}
+    return found
 
 
 def metadata(pool: Pool, file: FileRef, model: Model | None = None) -> dict[str, str]:
@@ -138,6 +152,7 @@ def _saved(weights: Weights, network: Network, name: str, patches: Sequence[Patc
     return Saved(TensorInfo(dtype, shape), make)
 
 
-def _ready(tensor: Tensor) -> Saved:
+def ready(tensor: Tensor) -> Saved:
+    """Describe a tensor that is there."""
     dtype = next(key for key, (name, _) in DTYPES.items() if getattr(torch, name) == tensor.dtype)
     return Saved(TensorInfo(dtype, tuple(tensor.shape)), lambda: tensor)

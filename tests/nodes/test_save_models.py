@@ -4,13 +4,16 @@ import pytest
 import torch
 from safetensors.torch import load, save_file
 
+from engine.errors import InputError
 from engine.outputs import SPLICERS
 from nodes.loaders import load_checkpoint, load_lora, load_vae
 from nodes.loaders_apart import load_clip, load_unet
+from nodes.merge import clip_merge_subtract, model_merge_subtract
 from nodes.model_options import model_sampling_discrete
 from nodes.models.service import pool
+from nodes.models.weights import open_weights
 from nodes.recipes import Clip, FileRef, Model, Vae
-from nodes.save_models import checkpoint_save, clip_save, model_save, vae_save
+from nodes.save_models import checkpoint_save, clip_save, lora_save, model_save, vae_save
 from tests.nodes.calls import model_context
 from tests.nodes.models import tiny, tiny_sd2, tiny_xl
 
@@ -123,3 +126,44 @@ def test_a_file_can_be_opened_by_others(ctx, tmp_path):
     save_file(tensors, tmp_path / "again")
     assert all(name.startswith(("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")) for name in tensors)
     assert tensors["encoder.mid.attn_1.q.weight"].shape == (16, 16, 1, 1)
+
+
+def weights_of(ctx, model, clip):
+    """Return the tensors of a UNet and of text encoders under patches."""
+    return unet(ctx.use(pool), model) | text(ctx.use(pool), clip)
+
+
+@pytest.mark.parametrize(
+    ("base", "kind", "rank"), [("tiny", "full_diff", 1), ("tiny", "standard", 4096), ("xl", "full_diff", 1),
+    ("two", "standard", 4096)],
+)  # fmt: skip
+def test_a_difference_of_models_is_a_lora_for_one_of_them(ctx, base, kind, rank):
+    model, clip, _ = parts(base)
+    folder = ctx.folders.models[0] / "checkpoints"
+    content = load((folder / base).read_bytes())
+    draw = torch.Generator().manual_seed(4)
+    other = {
+        name: tensor + torch.randn(tensor.shape, generator=draw).to(tensor.dtype) * 0.05
+        if tensor.numel() > 1
+        else tensor
+        for name, tensor in content.items()
+    }
+    tiny.write(folder / f"other-{base}-{kind}", other, open_weights(folder / base).metadata)
+    changed, changed_clip, _ = parts(f"other-{base}-{kind}")
+    difference = model_merge_subtract(ctx, changed, model), clip_merge_subtract(ctx, changed_clip, clip)
+    shown = lora_save(
+        ctx, "a/b", rank, lora_type=kind, bias_diff=True, model_diff=difference[0], text_encoder_diff=difference[1]
+    )
+    laid(ctx, shown, "loras")
+    start, wanted = weights_of(ctx, model, clip), weights_of(ctx, changed, changed_clip)
+    patched = load_lora(ctx, model, clip, "loras.safetensors", 1.0, 1.0)
+    assert ctx.use(pool).unused(patched.MODEL.patches[0], [model.file]) == ()
+    found = weights_of(ctx, patched.MODEL, patched.CLIP)
+    for name, tensor in wanted.items():
+        change = (tensor.float() - start[name].float()).norm()
+        assert (found[name].float() - tensor.float()).norm() <= 2e-3 * change + 1e-3 * tensor.float().norm(), name
+
+
+def test_a_lora_of_nothing_is_an_error(ctx):
+    with pytest.raises(InputError, match="nothing to make a LoRA of"):
+        lora_save(ctx, lora_type="standard")

@@ -28,6 +28,12 @@ UNET_ADAPTERS = ("lora_unet_", "unet.", "diffusion_model.", "")
 TEXT_ADAPTERS = ("lora_te_text_model_", "lora_te1_text_model_", "text_encoder.text_model.", "text_encoder.")
 """What LoRA files put before the name of a module of the only, or the first, text encoder."""
 
+
+def saved_adapters(name: str) -> tuple[str, ...]:
+    """Return what LoRA files that were extracted from models put before the name of a module of a text encoder."""
+    return f"text_encoders.clip_{name}.transformer.text_model.", f"text_encoders.clip_{name}.transformer."
+
+
 GROUPS = 32
 HEAD_WIDTH = 64
 """The width of a head of a text encoder, and of SDXL's UNet."""
@@ -102,7 +108,7 @@ def clip_l(
     found = shapes(weights, prefix, names)
     heads = text_heads(weights, facts, found[clip_text.TOKENS][1])
     config = clip_text.config(found, heads, facts.get("text", "hidden_act", "quick_gelu"))
-    made = network(clip_text, config, names, prefix, *TEXT_ADAPTERS)
+    made = network(clip_text, config, names, prefix, *TEXT_ADAPTERS, *saved_adapters("l"))
     return encoder(weights, "l", made, pad=config["vocab_size"] - 1, layer=layer, final_norm=final_norm)
 
 

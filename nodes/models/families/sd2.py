@@ -113,7 +113,8 @@ def _text(weights: Weights) -> TextEncoder | None:
         for new, old in names.items()
         if new.startswith(clip_text.ROOTS) and new != clip_text.PROJECTION and not new.endswith("position_ids")
     }
-    bare = Network({}, clip_text.build, keys, prefix, components.TEXT_ADAPTERS, cuts)
+    adapters = (*components.TEXT_ADAPTERS, *components.saved_adapters("h"))
+    bare = Network({}, clip_text.build, keys, prefix, adapters, cuts)
     shapes = {name: bare.shape(weights, name) for name in keys}
     config = clip_text.config(shapes, max(1, shapes[clip_text.TOKENS][1] // components.HEAD_WIDTH), "gelu")
     layer = -1 if config["num_hidden_layers"] == LAYERS - 1 else -2

@@ -50,7 +50,10 @@ G_LAYERS = 32
 L_PREFIX = "conditioner.embedders.0.transformer.text_model."
 G_PREFIXES = ("conditioner.embedders.1.model.", "conditioner.embedders.0.model.", "")
 G_ALONE = "text_model."
-G_ADAPTERS = ("lora_te2_text_model_", "lora_te2_", "text_encoder_2.text_model.", "text_encoder_2.")
+G_ADAPTERS = (
+    "lora_te2_text_model_", "lora_te2_", "text_encoder_2.text_model.", "text_encoder_2.",
+    *components.saved_adapters("g"),
+)  # fmt: skip
 
 DEFAULTS = Defaults(width=1024, height=1024, steps=20, cfg=7.0)
 
