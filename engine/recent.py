@@ -62,7 +62,7 @@ class Recent:
                 window.add(cost)
 
     def costs(self, type: str) -> Costs | None:
-        """Return how long the newest results took; None where there are none."""
+        """Return how long the newest results took, this process's as the newest; None where there are none."""
         with self._lock:
             window = self._windows.get(type)
         if window is None:
@@ -85,15 +85,10 @@ class Recent:
         version = self._on_disk(lambda disk: disk.index.version(), None)
         if version is not None and version != self._version:
             self._version = version
-            self._forget_disk()
+            self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything that is not on disk, and look there anew."""
         with self._lock:
-            self._here = {}
-        self._forget_disk()
-
-    def _forget_disk(self) -> None:
-        with self._lock:
-            self._windows = {}
+            self._here, self._windows = {}, {}
         self._rows = {}

@@ -20,7 +20,7 @@ from server.app.bodies import (
     read_query,
 )
 from server.app.services import services
-from server.jobs.views import events_data, job_data
+from server.jobs.views import events_data, job_data, listed_data
 
 
 async def submit(request: Request) -> Response:
@@ -38,7 +38,7 @@ async def list_jobs(request: Request) -> Response:
     wanted = read_query(request, JobsQuery).wanted()
     page = await services(request).jobs.page(wanted)
     more = wanted.offset + len(page.jobs) < page.total
-    return answer({"jobs": [job_data(job) for job in page.jobs], "total": page.total, "more": more})
+    return answer({"jobs": [listed_data(job) for job in page.jobs], "total": page.total, "more": more})
 
 
 async def one_job(request: Request) -> Response:

@@ -50,7 +50,7 @@ SHAPES: dict[Any, Shape] = {
     jobs.reorder: Shape(results.QueueAnswer, body=bodies.OrderBody, fails=(404, 409, 413, 422)),
     jobs.events: Shape(results.AllEventsAnswer, query=bodies.EventsQuery, fails=(422,)),
     batches.submit_batch: Shape(results.BatchAnswer, 201, body=bodies.BatchBody, fails=(409, 413, 422, 503)),
-    batches.list_batches: Shape(results.BatchesAnswer, query=bodies.PageQuery, fails=(422,)),
+    batches.list_batches: Shape(results.BatchesAnswer, query=bodies.BatchesQuery, fails=(422,)),
     batches.one_batch: Shape(results.BatchAnswer, fails=(404,)),
     batches.forget_batch: Shape(status=204, fails=(404, 409)),
     batches.batch_rows: Shape(RowsData, query=bodies.PageQuery, fails=(404, 422)),

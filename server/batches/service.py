@@ -11,6 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -32,6 +33,10 @@ log = logging.getLogger("loomis.batches")
 AT_ONCE = 2
 """Jobs of one batch in the queue: so many, and so many more for each worker. Others wait behind no more than these."""
 
+COMPOSED_AT_ONCE = 2
+MOST_SUBMITTED = 16
+"""Submissions that are made into batches or wait for that. One of many rows takes minutes."""
+
 WITHDRAW_SECONDS = 60.0
 """How long a start waits for the end of jobs whose batch does not go on."""
 
@@ -46,6 +51,7 @@ class Batches:
         self._tending: dict[str, Tending] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._submitting: dict[str, asyncio.Future[None]] = {}
+        self._composer = ThreadPoolExecutor(COMPOSED_AT_ONCE, "compose batches")
 
     async def start(self) -> None:
         """Go on with what was running when the server ended, and end what was cancelled.
@@ -61,7 +67,7 @@ class Batches:
         for record, submission, jobs in left:
             tending = Tending(replace(record, state="running", error=None), submission, self._jobs, self._window)
             try:
-                request, batch = await asyncio.to_thread(self._compose, submission, record.id)
+                request, batch = await self._composed(submission, record.id)
                 await tending.open(batch)
             except LoomisError as error:
                 await self._withdraw(jobs)
@@ -90,6 +96,10 @@ class Batches:
             return known
         if self._jobs.find(id):
             raise JobConflict(f"There is a job with the id {id}.", got=id, hint="Choose another id.")
+        if len(self._submitting) >= MOST_SUBMITTED:
+            raise JobConflict(
+                f"{len(self._submitting)} batches are being made.", expected="fewer", hint="Try again in a while."
+            )
         future = self._submitting[id] = asyncio.get_running_loop().create_future()
         try:
             return await self._accept(submission, id)
@@ -99,7 +109,7 @@ class Batches:
 
     async def _accept(self, submission: BatchSubmission, id: str) -> BatchRecord:
         """Make a batch of a submission, which may take a while, and begin it."""
-        request, batch = await asyncio.to_thread(self._compose, submission, id)
+        request, batch = await self._composed(submission, id)
         folder = batch.names.root.relative_to(self._jobs.engine.folders.output).as_posix()
         now, labels = time.time(), tuple(submission.labels)
         record = BatchRecord(id, "running", now, folder, len(batch.rows), labels=labels, owner=submission.owner)
@@ -185,9 +195,14 @@ class Batches:
         for tending in self._tending.values():
             await tending.close()
 
-    def _compose(self, submission: BatchSubmission, id: str) -> tuple[Request, Batch]:
-        request = asked(self._jobs.engine, submission, id)
-        return request, composed(self._jobs.engine, submission, request)
+    async def _composed(self, submission: BatchSubmission, id: str) -> tuple[Request, Batch]:
+        """Make a batch of a submission, in a thread that does nothing else: many rows take long."""
+
+        def compose() -> tuple[Request, Batch]:
+            request = asked(self._jobs.engine, submission, id)
+            return request, composed(self._jobs.engine, submission, request)
+
+        return await asyncio.get_running_loop().run_in_executor(self._composer, compose)
 
     def _go(self, tending: Tending, request: Request) -> None:
         id = tending.record.id

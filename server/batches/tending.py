@@ -225,8 +225,10 @@ class Tending:
         await self._in_thread(shutil.rmtree, self._staging(id), True)
 
     async def _fail(self, id: str, error: Mapping[str, Any]) -> None:
+        """Note why a row failed. Where in a node's code that was is told by its job, not by the manifest."""
         unit = self._waiting.pop(id)
-        self._again += await self._in_thread(self._course.failed, unit, error)
+        told = {name: value for name, value in error.items() if name != "raised"}
+        self._again += await self._in_thread(self._course.failed, unit, told)
 
 
 def _shown(job: Job) -> Sequence[Shown]:

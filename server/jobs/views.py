@@ -31,6 +31,14 @@ def job_data(job: Job) -> dict[str, Any]:
     }
 
 
+def listed_data(job: Job) -> dict[str, Any]:
+    """Return a job among others as plain data: where in a node's code it failed is told of one job alone."""
+    found = job_data(job)
+    if job.error:
+        found["error"] = {name: value for name, value in job.error.items() if name != "raised"}
+    return found
+
+
 def event_data(event: JobEvent) -> dict[str, Any]:
     """Return a fact as plain data."""
     return {

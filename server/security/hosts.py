@@ -8,12 +8,19 @@ HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.ASCII)
 KNOWN = 1024
 """Names that are not looked at anew: nearly all requests have the same."""
 
+LONGEST = 260
+"""Characters of a host and its port (RFC 1035 has 253 for a name). What is longer is malformed, and not kept."""
+
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
-@lru_cache(KNOWN)
 def split_host(text: str) -> tuple[str, int | None] | None:
     """Return the name and port of a Host header in lower case, without brackets and a final dot; None if malformed."""
+    return _split(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(KNOWN)
+def _split(text: str) -> tuple[str, int | None] | None:
     found = HOST.fullmatch(text.lower())
     if found is None:
         return None

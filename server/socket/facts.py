@@ -6,7 +6,7 @@ from typing import NamedTuple
 from server.jobs.records import Job, JobEvent
 from server.jobs.records import Preview as JobPreview
 from server.jobs.records import Progress as JobProgress
-from server.jobs.views import job_data
+from server.jobs.views import job_data, listed_data
 from server.protocol.messages import Fact, Preview, Progress
 from server.protocol.results import JobData
 from server.socket.desk import Desk
@@ -59,3 +59,8 @@ def preview(said: JobPreview, place: Place) -> Preview:
 def job_message(job: Job) -> JobData:
     """Return a job as it is sent."""
     return JobData.model_validate(job_data(job))
+
+
+def listed_message(job: Job) -> JobData:
+    """Return a job as it is sent among others."""
+    return JobData.model_validate(listed_data(job))

@@ -8,7 +8,7 @@ from server.jobs.records import Submission
 from server.jobs.service import Jobs
 from server.jobs.store import Wanted
 from server.protocol import commands, results
-from server.socket.facts import job_message
+from server.socket.facts import job_message, listed_message
 
 
 async def submit(jobs: Jobs, command: commands.JobSubmit) -> results.JobData:
@@ -51,7 +51,7 @@ async def page(jobs: Jobs, command: commands.JobList) -> results.JobsData:
             offset=command.offset,
         )
     )
-    return results.JobsData(jobs=tuple(map(job_message, found.jobs)), total=found.total, seq=seq)
+    return results.JobsData(jobs=tuple(map(listed_message, found.jobs)), total=found.total, seq=seq)
 
 
 def queue(jobs: Jobs) -> results.QueueData:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def caught(depth: int) -> Exception:
 
 def test_the_frames_below_the_call_are_told(node: BoundNode):
     first, last = raised(caught(1), node, {}).traceback
-    assert "test_failures.py" in first and "failing(depth - 1)" in first
+    assert first.startswith('  File "tests/engine/test_failures.py"') and "failing(depth - 1)" in first
     assert 'raise ValueError("with the password hunter2")' in last
 
 
@@ -93,3 +94,42 @@ def test_lists_of_values_and_many_inputs_are_cut(node: BoundNode):
     listed = node._replace(literals=literals, spec=replace(node.spec, input_is_list=True))
     told = raised(ValueError(), listed, {name: list(range(100)) for name in literals} | {"input 0": None})
     assert (len(told.inputs), told.inputs["input 0"], told.inputs["input 1"]) == (50, ("None",), ("0", "1", "2", "3"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("hf_token", "hunter2", "(not told)"),
+        ("authorization", "hunter2", "(not told)"),
+        ("private_key", "hunter2", "(not told)"),
+        ("pwd", "hunter2", "(not told)"),
+        ("keyframe", "4", "4"),
+        ("url", "https://me:hunter2@example.org/a", "https://***@example.org/a"),
+    ],
+)
+def test_what_names_and_addresses_keep_secret_is_not_told(node: BoundNode, name: str, value: str, told: str):
+    found = raised(ValueError(), node._replace(literals={name: None}), {name: value})
+    assert found.inputs == {name: (told,)}
+
+
+class Unshaped:
+    @property
+    def shape(self) -> tuple[int, ...]:
+        raise RuntimeError("no shape yet")
+
+
+def test_a_value_that_can_not_be_described_takes_nothing_from_the_failure(node: BoundNode):
+    told = raised(ValueError(), node._replace(literals={"a": None}), {"a": Unshaped()})
+    assert told.inputs == {"a": ("Unshaped",)}
+
+
+def test_a_file_is_named_without_the_folders_of_the_machine(node: BoundNode, tmp_path: Path):
+    source = tmp_path / "packs" / "a-pack" / "nodes.py"
+    source.parent.mkdir(parents=True)
+    source.write_text("def run():\n    raise ValueError\n")
+    space: dict[str, Any] = {}
+    exec(compile(source.read_text(), str(source), "exec"), space)  # as a node pack is
+    try:
+        space["run"]()
+    except ValueError as error:
+        assert raised(error, node, {}).traceback[-1].startswith('  File "packs/a-pack/nodes.py", line 2, in run')

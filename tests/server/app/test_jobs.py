@@ -84,6 +84,17 @@ async def test_listings_are_filtered_and_paged(tmp_path: Path):
         assert (await http.get("/api/v1/jobs?state=succeeded&state=failed")).json()["total"] == 0
 
 
+async def test_where_a_job_failed_in_the_code_is_told_of_one_job_alone(tmp_path: Path):
+    async with client(tmp_path) as (http, services):
+        workflow = {"1": n("Fail", value=1), "2": n("Show", value=("1", 0))}
+        id = (await http.post("/api/v1/jobs", json={"workflow": workflow})).json()["id"]
+        await done(services.jobs, id)
+        (listed,) = (await http.get("/api/v1/jobs")).json()["jobs"]
+        alone = (await http.get(f"/api/v1/jobs/{id}")).json()["error"]
+        assert alone.pop("raised")["inputs"] == {"value": ["1"]}
+        assert listed["error"] == alone
+
+
 async def test_the_queue_is_steered(tmp_path: Path):
     async with client(tmp_path) as (http, services):
         assert (await http.put("/api/v1/queue", json={"paused": True})).json() == {"paused": True}

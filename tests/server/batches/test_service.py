@@ -85,7 +85,7 @@ async def test_a_row_that_can_not_run_or_fails_takes_no_other_with_it(tmp_path):
         lines = {line["row"]: line for line in await services.batches.lines(record.id, 9, 0)}
         assert lines[2]["error"]["faults"][0]["input"] == "value"
         assert lines[3]["error"]["message"] == rows[2]
-        assert "no 1" in lines[4]["error"]["message"]
+        assert "no 1" in lines[4]["error"]["message"] and "raised" not in lines[4]["error"]
 
 
 async def test_what_is_done_is_not_done_again(tmp_path):
@@ -242,6 +242,18 @@ async def test_no_batch_waits_until_a_large_one_is_made(tmp_path):
         await large
         await services.batches.cancel("large")
         assert (await ended(services, "large")).state == "cancelled"
+
+
+async def test_large_batches_hold_up_nothing_else_and_are_not_taken_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("server.batches.service.MOST_SUBMITTED", 4)
+    async with served(tmp_path) as services:
+        asked = [BatchSubmission(GRAPH, id=f"l{i}", grid={"b": "1..3000"}, out=f"l{i}/{{row}}") for i in range(6)]
+        made = [asyncio.create_task(services.batches.submit(each)) for each in asked]
+        await asyncio.wait(made, return_when=asyncio.FIRST_EXCEPTION)
+        assert [isinstance(task.exception(), JobConflict) for task in made if task.done()] == [True] * 2
+        assert (await services.batches.page())[0] == []
+        for task in made[:4]:
+            await services.batches.cancel((await task).id)
 
 
 async def test_an_id_is_no_path(tmp_path):

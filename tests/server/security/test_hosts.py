@@ -23,6 +23,11 @@ def test_a_host_header_is_a_name_and_a_port(text, host):
     assert split_host(text) == host
 
 
+def test_a_name_that_is_too_long_is_none():
+    assert split_host("a" * 260) == ("a" * 260, None)
+    assert split_host("a" * 261) is None and split_origin("http://" + "a" * 261) is None
+
+
 @pytest.mark.parametrize("origin", ["null", "", "localhost", "file://", "ftp://localhost", "http://a/b", "http://"])
 def test_what_is_no_origin(origin):
     assert split_origin(origin) is None
