@@ -46,17 +46,16 @@ class Progress:
     done: int = 0
     failed: int = 0
     skipped: int = 0
-    _times: deque[float] = field(default_factory=lambda: deque([time.monotonic()], RECENT + 1))
+    _times: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT + 1))
 
     def begin(self) -> None:
-        """Note that the first row runs now."""
-        self._times.clear()
+        """Note that the first row runs now. What fails before says nothing of how long rows take."""
         self._times.append(time.monotonic())
 
     def count(self, state: str, rows: int = 1) -> None:
         """Note that so many rows came to ``done``, ``failed`` or ``skipped``."""
         setattr(self, state, getattr(self, state) + rows)
-        if state != "skipped":
+        if state != "skipped" and self._times:
             self._times.extend([time.monotonic()] * rows)
 
     @property
@@ -64,7 +63,7 @@ class Progress:
         """Seconds until the end, at the pace of the last rows."""
         rows = len(self._times) - 1
         open_rows = self.total - self.done - self.failed - self.skipped
-        return (self._times[-1] - self._times[0]) / rows * open_rows if rows else None
+        return (self._times[-1] - self._times[0]) / rows * open_rows if rows > 0 else None
 
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})

@@ -241,9 +241,12 @@ def test_another_workflow_does_not_go_on_in_the_folder(e, tmp_path):
 def test_time_left_is_told_at_the_pace_of_the_rows(monkeypatch):
     now = iter([0.0, 2.0, 4.0])
     monkeypatch.setattr("time.monotonic", lambda: next(now))
-    progress = Progress(10)
+    progress = Progress(11)
+    progress.count("failed")
     assert progress.left is None
+    progress.begin()
     progress.count("skipped")
+    assert progress.left is None
     progress.count("done")
     assert progress.left == 16.0
     progress.count("failed")
