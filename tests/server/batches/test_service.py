@@ -82,6 +82,8 @@ async def test_a_row_that_can_not_run_or_fails_takes_no_other_with_it(tmp_path):
         record = await run(services, graph, rows=rows, out="f/{row}")
         assert (record.state, record.done, record.failed) == ("failed", 2, 3)
         assert sorted(files(tmp_path)) == ["f/1.txt", "f/5.txt"]
+        told = [body["row"] for kind, body in await facts(services, record.id) if kind == "row"]
+        assert told[:2] == [2, 3] and sorted(told[2:]) == [1, 4, 5]
         lines = {line["row"]: line for line in await services.batches.lines(record.id, 9, 0)}
         assert lines[2]["error"]["faults"][0]["input"] == "value"
         assert lines[3]["error"]["message"] == rows[2]
