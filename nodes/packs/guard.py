@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
 
@@ -61,8 +61,9 @@ def _failing(args: Any, options: dict[str, Any]) -> Any:
     return [sys.executable, "-c", "raise SystemExit('Loomis installs nothing for node packs.')"]
 
 
-def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    if event not in STARTS:
+def _refuse(event: str, arguments: tuple[Any, ...], starts: Collection[str] = STARTS) -> None:
+    """Be the audit hook. ``starts`` is bound here: hooks outlive the names of their modules."""
+    if event not in starts:
         return
     command = " ".join(_words(arguments))
     if INSTALLS.search(command):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodes.models.families import ldm_unet, sd1, t2i_adapter
 from tests.nodes.models import tiny, tiny_xl
@@ -29,9 +29,14 @@ UNET_MODULES = ("down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k", "m
 TEXT_MODULE = "encoder.layers.1.mlp.fc1"
 
 
+@cache
+def built() -> tuple[nn.Module, nn.Module, nn.Module]:
+    return tiny.modules(UNET, tiny_xl.VAE, TEXT)
+
+
 def plain(kind: str) -> dict[str, Tensor]:
     """Return the tensors of a kind in the layout that the others are made from."""
-    unet, vae, text = tiny.modules(UNET, tiny_xl.VAE, TEXT)
+    unet, vae, text = built()
     match kind:
         case "diffusion_models":
             return dict(unet.state_dict())
@@ -57,7 +62,7 @@ def original_unet(tensors: Tensors) -> Tensors:
 
 
 def original_vae(tensors: Tensors) -> Tensors:
-    whole = sd1.original_layout(dict(tiny.modules(UNET, tiny_xl.VAE, TEXT)[0].state_dict()), tensors, {})
+    whole = sd1.original_layout(dict(built()[0].state_dict()), tensors, {})
     return under(whole, "first_stage_model.")
 
 
@@ -72,12 +77,12 @@ def lora(
     unet: str, text: str, up: str, down: str, *, original: bool = False, alpha: bool = False
 ) -> Callable[[Tensors], Tensors]:
     """Return what renames kohya's LoRA: module by module, without alpha where the layout has none."""
-    names = {
-        new.removesuffix(".weight"): old.removesuffix(".weight")
-        for old, new in ldm_unet.original_names(plain("diffusion_models")).items()
-    }
 
     def renamed(tensors: Tensors) -> Tensors:
+        names = {
+            new.removesuffix(".weight"): old.removesuffix(".weight")
+            for old, new in ldm_unet.original_names(plain("diffusion_models")).items()
+        }
         found = {}
         modules = [(unet, "lora_unet_", module) for module in UNET_MODULES]
         for prefix, kohya, module in [*modules, (text, "lora_te_text_model_", TEXT_MODULE)]:

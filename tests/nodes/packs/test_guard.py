@@ -39,6 +39,23 @@ def test_other_programs_are() -> None:
     assert done.stdout == "pip wheel\n"
 
 
+ENDING = """
+import os
+from nodes.packs import guard
+class Late:
+    def __del__(self, listed=os.listdir):
+        listed("/")
+guard.late = Late()
+guard.forbid_installs()
+"""
+
+
+def test_a_process_that_ends_says_nothing() -> None:
+    """What is let go of at the very end is audited when modules have lost their names."""
+    done = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
 def test_hubs_are_not_asked_unless_the_user_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("TRANSFORMERS_OFFLINE", "0")
