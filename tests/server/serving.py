@@ -14,7 +14,8 @@ from typing import Any, Self
 
 from server.app.host import serve
 from server.security.access import Access
-from tests.server.words import VOCABULARY, options
+from tests.server.vocabulary import VOCABULARY
+from tests.server.words import options
 
 ROOT = Path(__file__).parent.parent.parent
 

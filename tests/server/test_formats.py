@@ -14,7 +14,8 @@ from server.protocol import commands, results
 from tests.engine.formats.test_read import jpeg, mp4, png, text_chunk, tiff, webm, webp
 from tests.server.comfy.v2.test_jobs import SAVED
 from tests.server.online import Online, online
-from tests.server.words import done, options, shown, vocabulary
+from tests.server.vocabulary import vocabulary
+from tests.server.words import done, options, shown
 
 CONTAINERS: dict[str, Callable[[str, Any], bytes]] = {
     "png": lambda name, value: png(text_chunk(name, value)),

@@ -9,7 +9,8 @@ from server.batch.names import Names
 from server.batch.pictures import Uploaded
 from server.batch.request import Request, compose
 from server.batch.rows import Row
-from tests.server.words import n, vocabulary
+from tests.server.vocabulary import vocabulary
+from tests.server.words import n
 
 NAMES = Names(Path(), "{row}")
 

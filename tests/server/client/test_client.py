@@ -13,7 +13,8 @@ from server.protocol.edits import SetInput
 from server.protocol.messages import Fact, Preview
 from server.session.errors import BadEdit
 from tests.server.online import Online, online
-from tests.server.words import SKETCH, after, shown
+from tests.server.vocabulary import SKETCH
+from tests.server.words import after, shown
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from server.jobs.records import Submission
 from tests.server.online import Online, online
-from tests.server.words import SKETCH, after, done, n, shown, until
+from tests.server.vocabulary import SKETCH
+from tests.server.words import after, done, n, shown, until
 
 pytestmark = pytest.mark.anyio
 

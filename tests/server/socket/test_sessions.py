@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.server.socket.online import Message, online
-from tests.server.words import SKETCH, after, n, shown
+from tests.server.vocabulary import SKETCH
+from tests.server.words import after, n, shown
 
 SAVED = {
     "version": 0.4,

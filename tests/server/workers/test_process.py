@@ -8,7 +8,8 @@ from server.jobs.records import Submission
 from server.jobs.submit import encode
 from server.workers.contract import Close, Ended, Ready, Report, Run, WorkerDied
 from server.workers.process import ProcessCarrier
-from tests.server.words import VOCABULARY, after, options, shown
+from tests.server.vocabulary import VOCABULARY
+from tests.server.words import after, options, shown
 
 pytestmark = pytest.mark.anyio
 
@@ -77,7 +78,7 @@ async def test_a_worker_ends_when_its_server_is_gone(tmp_path: Path):
 
 
 async def test_a_process_that_cannot_open_its_engine_dies_and_says_why(tmp_path: Path):
-    carrier = ProcessCarrier(options(tmp_path), "cpu", "tests.server.words:nothing")
+    carrier = ProcessCarrier(options(tmp_path), "cpu", "tests.server.vocabulary:nothing")
     await carrier.start()
     with pytest.raises(WorkerDied, match="exit code 1") as death:
         await carrier.receive()

@@ -30,7 +30,8 @@ from server.workers.contract import (
     Uses,
 )
 from server.workers.worker import Worker, json_text
-from tests.server.words import SKETCH, after, n, options, shown, vocabulary
+from tests.server.vocabulary import SKETCH, vocabulary
+from tests.server.words import after, n, options, shown
 
 Wait = Callable[[Callable[[list[Report]], Any]], list[Report]]
 
