@@ -1,6 +1,8 @@
 """Rows run one after the other; each is noted, and what is done is not done again."""
 
 import json
+import signal
+import subprocess
 import sys
 import threading
 from collections import Counter
@@ -27,7 +29,9 @@ from server.batch.runner import run_batch
 from tests.engine.words import Vocabulary, engine, n
 from tests.nodes.models import tiny
 from tests.nodes.packs.classic import bench, node
+from tests.server.batch import killed
 
+ROOT = Path(__file__).parents[3]
 GRAPH = {"1": n("Divide", a=7, b=2), "2": n("Add", a=("1", 0), b=("1", 1)), "3": n("Word", a=("2", 0)),
          "4": n("Save", text=("3", 0))}  # fmt: skip
 
@@ -218,15 +222,13 @@ def test_a_file_that_no_batch_made_is_never_replaced(e, tmp_path):
     assert files(tmp_path)["2.txt"] == "text 4"
 
 
-def test_a_file_that_was_named_before_a_kill_is_replaced(e, tmp_path, monkeypatch):
-    request = Request(names(tmp_path), grid=[Axis("b", [1, 2])])
-    with monkeypatch.context() as killed:
-        killed.setattr(Manifest, "write", lambda *args: sys.exit("killed"))
-        killed.setattr(Course, "clean", lambda course: None)
-        with pytest.raises(SystemExit):
-            run(e, tmp_path, request)
-    assert list(files(tmp_path)) == ["1.txt"]
-    assert run(e, tmp_path, request)[0].done == 2
+def test_a_file_that_was_named_before_a_kill_is_replaced(e, tmp_path):
+    command = [sys.executable, "-m", "tests.server.batch.killed", str(tmp_path)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGXFSZ
+    manifest = (tmp_path / "out" / "manifest.jsonl").read_bytes()
+    assert files(tmp_path) == {"1.txt": "one"} and len(manifest.splitlines()[1]) == killed.NOTED
+    assert run(e, tmp_path, killed.request(tmp_path), killed.GRAPH)[0].done == 2
+    assert files(tmp_path) == {"1.txt": "one", "2.txt": "two"}
 
 
 def test_another_workflow_does_not_go_on_in_the_folder(e, tmp_path):
