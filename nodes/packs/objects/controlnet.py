@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.types import Tensor
+from nodes.lazy import lazy
+from nodes.packs.objects.base_model import pool
 from nodes.packs.objects.members import Members, no_member, unusable
 from nodes.packs.objects.pixels import plain
 from nodes.recipes import Control
 from nodes.recipes import ControlNet as Recipe
+
+if TYPE_CHECKING:
+    from nodes.models import control_files
+else:
+    control_files = lazy("nodes.models.control_files")
 
 
 class ControlNet(Members):
@@ -39,6 +46,18 @@ class ControlNet(Members):
         start, end = (float(each) for each in timestep_percent_range)
         self.at_work = Control(self.recipe, plain(cond_hint).movedim(1, -1), float(strength), start, end)
         return self
+
+    def set_extra_arg(self, argument: str, value: Any = None) -> None:
+        """Tell a union ControlNet the type of its picture: ``control_type``, a list of its place or an empty one."""
+        if argument != "control_type" or len(value or ()) > 1:
+            raise no_member(self.kind, f"set_extra_arg({argument!r}, {value!r})")
+        type = int(value[0]) if value else None
+        known = control_files.types(pool().weights(self.recipe.file))
+        if known and type is not None and type >= len(known):
+            raise no_member(self.kind, f"set_extra_arg with the type {type} of a union of {len(known)}")
+        self.recipe = replace(self.recipe, type=type if known else None)
+        if self.at_work:
+            self.at_work = replace(self.at_work, net=self.recipe)
 
     def set_previous_controlnet(self, controlnet: "ControlNet") -> "ControlNet":
         self.previous_controlnet = controlnet

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from engine.errors import ModelError
+from nodes.models.dora import Decomposed
 from nodes.models.families.checkpoint import TextEncoder
+from nodes.models.lora import Pair
 from nodes.models.pool import Pool
+from nodes.models.weights import TensorInfo, Weights
 from nodes.packs.objects.members import no_member
 from nodes.recipes import Clip, FileRef, ForeignPatch, Merge, Model
 
@@ -165,22 +170,33 @@ def _read(patch: Any) -> tuple[str, tuple[Any, ...]]:
 
 def _fitted(diff: Tensor, weight: Tensor) -> Tensor:
     if diff.numel() != weight.numel():
-        raise ModelError(
-            "A change of a weight by a node pack does not fit: it is made for another model.",
-            got=tuple(diff.shape),
-            expected=tuple(weight.shape),
-        )
+        raise _misfit(tuple(diff.shape), weight)
     return diff.to(weight).reshape(weight.shape)
 
 
+def _misfit(shapes: object, weight: Tensor) -> ModelError:
+    return ModelError(
+        "A change of a weight by a node pack does not fit: it is made for another model.",
+        got=shapes,
+        expected=tuple(weight.shape),
+    )
+
+
 def _lora(tensors: tuple[Any, ...]) -> Change:
-    up, down, alpha, *others = (*tensors, None, None, None)[: max(3, len(tensors))]
-    if any(each is not None for each in others):
-        raise no_member("MODEL", "add_patches with a LoRA that is not up and down alone")
-    factor = 1.0 if alpha is None else float(alpha) / down.shape[0]
+    """Return the change of (up, down, alpha, mid, magnitude), of which those at the end may be left out or None."""
+    roles = ("up", "down", "alpha", "mid", "magnitude")
+    if any(each is not None for each in tensors[len(roles) :]):
+        raise no_member("MODEL", "add_patches with a LoRA that gives a weight another shape")
+    given = {role: torch.as_tensor(each) for role, each in zip(roles, tensors, strict=False) if each is not None}
+    pair = Pair("up", "down", *(role if role in given else None for role in ("alpha", "mid")))
+    change = Decomposed(pair, "magnitude") if "magnitude" in given else pair
+    infos = {role: TensorInfo("F32", tuple(tensor.shape)) for role, tensor in given.items()}
+    file = Weights(Path("a node pack"), {}, infos, given.__getitem__)
 
     def delta(weight: Tensor) -> Tensor:
-        a, b = up.to(weight).flatten(1), down.to(weight).flatten(1)
-        return _fitted((a @ b) * factor, weight)
+        if not change.fits(file, weight.shape):
+            raise _misfit(tuple(info.shape for info in infos.values()), weight)
+        product, factor = change.added(lambda role: given[role].to(weight), weight)
+        return product * factor
 
     return delta

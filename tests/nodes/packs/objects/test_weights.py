@@ -36,6 +36,33 @@ class TestWeights:
         assert torch.equal(sampled(ctx, self.lora(0.5)), ours)
         assert not torch.equal(sampled(ctx, MODEL), ours)
 
+    @pytest.mark.parametrize("parts", [("dora_scale",), ("lora_mid.weight",), ("dora_scale", "lora_mid.weight")])
+    def test_a_patch_has_what_a_file_may_have(self, ctx, tmp_path, parts):
+        name, key = "mid_block.resnets.0.conv1", "diffusion_model.middle_block.0.in_layers.2.weight"
+        kernel = (1, 1) if "lora_mid.weight" in parts else (3, 3)
+        shapes = {
+            "lora_up.weight": (32, 2, 1, 1), "lora_down.weight": (2, 32, *kernel), "alpha": (),
+            "lora_mid.weight": (2, 2, 3, 3), "dora_scale": (1, 32, 1, 1),
+        }  # fmt: skip
+        draw = torch.Generator().manual_seed(2)
+        tensors = {
+            role: torch.rand(shape, generator=draw)
+            for role, shape in shapes.items()
+            if role in parts or not role.startswith(("dora", "lora_mid"))
+        }
+        file = {f"lora_unet_{name.replace('.', '_')}.{role}": tensor for role, tensor in tensors.items()}
+        tiny.write(tmp_path / "checkpoints" / "tiny", tiny.tensors())
+        tiny.write(tmp_path / "loras" / "one", file, {})
+        there = model_context(tmp_path)
+        ours = there.use(pool).unet(load_lora_model_only(there, MODEL, "one", 0.5)).module.state_dict()
+        model = to_foreign("MODEL", MODEL)
+        model.add_patches({key: ("lora", tuple(tensors.get(role) for role in shapes))}, 0.5)
+        theirs = ctx.use(pool).unet(from_foreign("MODEL", model)).module.state_dict()
+        torch.testing.assert_close(theirs[f"{name}.weight"], ours[f"{name}.weight"])
+        assert not torch.equal(
+            theirs[f"{name}.weight"], ctx.use(pool).unet(MODEL).module.state_dict()[f"{name}.weight"]
+        )
+
     def test_what_is_patched_has_no_bytes(self):
         with pytest.raises(NoByteForm):
             pack(self.lora(0.5))
@@ -85,14 +112,15 @@ class TestWeights:
         ours = sampled(ctx, model_merge_simple(ctx, MODEL, OTHER, 0.25))
         torch.testing.assert_close(sampled(ctx, from_foreign("MODEL", model)), ours)
 
-    @pytest.mark.parametrize("patch", [("loha", (1,)), ("lora", (1, 2, 3, 4)), 5])
+    @pytest.mark.parametrize("patch", [("loha", (1,)), ("lora", (1, 2, 3, None, None, 6)), 5])
     def test_a_patch_of_another_kind_is_an_error(self, ctx, patch):
         model = to_foreign("MODEL", MODEL)
         with pytest.raises(NoSuchMember, match=r"uses MODEL\.add_patches with"):
             model.add_patches({KEY: patch})
 
     def test_a_change_of_another_shape_is_an_error(self, ctx):
-        model = to_foreign("MODEL", MODEL)
-        model.add_patches({KEY: (torch.ones(3, 3),)})
-        with pytest.raises(ModelError, match="does not fit"):
-            sampled(ctx, from_foreign("MODEL", model))
+        for patch in ((torch.ones(3, 3),), ("lora", (torch.ones(3, 2), torch.ones(2, 3)))):
+            model = to_foreign("MODEL", MODEL)
+            model.add_patches({KEY: patch})
+            with pytest.raises(ModelError, match="does not fit"):
+                sampled(ctx, from_foreign("MODEL", model))
