@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 class Decomposed:
     """m * (W + D) / |W + D|, where D is another change at strength 1. Other strengths lie on the line through W.
 
-    ``magnitude`` is the name of m, with a number for each output, as in the paper and in PEFT, or for each input, as
-    LyCORIS trains by default: (outputs, 1, ...) or (1, inputs, 1, ...). PEFT's, also (1, outputs, 1, 1),
-    ``is_of_outputs``. Each norm is that of all numbers of W + D that belong to one of m; where it is 0, W + D stays 0.
+    ``magnitude`` is the name of m, with a number for each output, (outputs, 1, ...), as in the paper, in PEFT and in
+    LyCORIS since 3.2, or for each input, (1, inputs, 1, ...), as in LyCORIS before and still with ``wd_on_output``
+    false: its shape tells which. PEFT's, also (1, outputs, 1, 1), ``is_of_outputs``. Each norm is that of all numbers
+    of W + D that belong to one of m; where it is 0, W + D stays 0. A weight has at least two dimensions.
     """
 
     change: Change
@@ -34,7 +35,8 @@ class Decomposed:
 
     def fits(self, file: Weights, weight: Sequence[int]) -> bool:
         """Tell whether this is a change of a weight of a shape."""
-        return self._axis(file.shape(self.magnitude), weight) is not None and self.change.fits(file, weight)
+        has_axes = len(weight) >= 2 and self._axis(file.shape(self.magnitude), weight) is not None
+        return has_axes and self.change.fits(file, weight)
 
     def added(self, read: Read, weight: "Tensor") -> tuple["Tensor", float]:
         """Return what is added to a weight at strength 1, and 1."""

@@ -43,6 +43,7 @@ class Pair:
     """The names of one low-rank change in its file: up (out, rank), down (rank, in), and alpha or None for rank.
 
     With a ``mid`` (rank, rank, height, width) it is that of a convolution: down and up are its 1x1 neighbours.
+    Alpha is one number. A weight of one dimension, as norms have, has no such change.
     """
 
     up: str
@@ -57,12 +58,17 @@ class Pair:
     def fits(self, file: Weights, weight: Sequence[int]) -> bool:
         """Tell whether this is a change of a weight of a shape."""
         up, down = file.shape(self.up), file.shape(self.down)
-        ranks, kernel = down[:1], down[2:]
         if self.mid:
-            mid = file.shape(self.mid)
-            ranks, kernel = (mid[:1] if mid[1:2] == ranks else ()), mid[2:]
-        shape = (*up[:1], *down[1:2], prod(kernel))
-        return ranks == (prod(up[1:]),) and shape == (*weight[:2], prod(weight[2:]))
+            mid, kernel = file.shape(self.mid), prod(down[2:])
+        else:
+            mid, kernel = (*down[:1], *down[:1], *down[2:]), 1
+        return (
+            min(map(len, (up, down, mid, weight))) >= 2
+            and mid[:2] == (prod(up[1:]), down[0])
+            and (up[0], down[1], prod(mid[2:]), kernel) == (*weight[:2], prod(weight[2:]), 1)
+            and down[0] > 0
+            and (self.alpha is None or prod(file.shape(self.alpha)) == 1)
+        )
 
     def added(self, read: Read, weight: "Tensor") -> tuple["Tensor", float]:
         """Return what is added to a weight at strength 1, as a product and its factor."""
@@ -175,7 +181,7 @@ def targets(network: Network) -> dict[str, str]:
 def fit(lora: Weights, base: Weights, network: Network) -> dict[str, Change]:
     """Return the changes of a LoRA that belong to a network of the file ``base``, by the name of the weight.
 
-    Reads headers only. Raises ModelError where a shape differs: the LoRA is made for another family.
+    Reads headers only. Raises ModelError where a shape differs: the LoRA is made for another family, or broken.
     """
     names = targets(network)
     fitted = {names[weight]: change for weight, change in changes(lora.infos).items() if weight in names}

@@ -34,11 +34,9 @@ class Hadamard:
     def fits(self, file: Weights, weight: Sequence[int]) -> bool:
         """Tell whether this is a change of a weight of a shape."""
         shapes = {role: file.shape(name) for role, name in self.roles.items()}
-        if "t1" in shapes:
-            return all(
-                (shapes[f"w{n}_a"][1], shapes[f"w{n}_b"][1], *shapes[f"t{n}"][2:]) == tuple(weight) for n in (1, 2)
-            )
-        return all(shapes[f"w{n}_a"][0] == weight[0] and shapes[f"w{n}_b"][1] == prod(weight[1:]) for n in (1, 2))
+        made = [_made(shapes, f"w{n}_a", f"w{n}_b", f"t{n}") for n in (1, 2)]
+        whole = [(*weight[:1], prod(weight[1:])), tuple(weight)]
+        return all(shape in whole for shape in made) and prod(shapes.get("alpha", ())) == 1
 
     def added(self, read: Read, weight: "Tensor") -> tuple["Tensor", float]:
         """Return what is added to a weight at strength 1, as a product and its factor."""
@@ -63,8 +61,16 @@ class Kronecker:
     def fits(self, file: Weights, weight: Sequence[int]) -> bool:
         """Tell whether this is a change of a weight of a shape."""
         shapes = {role: file.shape(name) for role, name in self.roles.items()}
-        return _outer(shapes, 1) * _outer(shapes, 2) == weight[0] and _inner(shapes, 1) * _inner(shapes, 2) == prod(
-            weight[1:]
+        first, second = (
+            shapes[f"kron_w{n}"]
+            if f"kron_w{n}" in shapes
+            else _made(shapes, f"kron_w{n}_a", f"kron_w{n}_b", f"kron_t{n}")
+            for n in (1, 2)
+        )
+        return (
+            min(len(first), len(second)) >= 2
+            and (first[0] * second[0], prod((*first[1:], *second[1:]))) == (*weight[:1], prod(weight[1:]))
+            and prod(shapes.get("alpha", ())) == 1
         )
 
     def added(self, read: Read, weight: "Tensor") -> tuple["Tensor", float]:
@@ -78,7 +84,7 @@ class Kronecker:
             else _product(parts, f"kron_w{n}_a", f"kron_w{n}_b", f"kron_t{n}")
             for n in (1, 2)
         )
-        ranked = [parts[name] for name in ("kron_w1_b", "kron_w2_b") if name in parts]
+        ranked = [parts[f"kron_w{n}_b"] for n in (1, 2) if f"kron_w{n}" not in parts]
         first, second = (part.flatten(1).contiguous() for part in (first, second))
         whole = torch.kron(first, second).reshape(weight.shape)
         return whole, _scale(parts, ranked[-1].shape[0]) if ranked else 1.0
@@ -105,18 +111,16 @@ def _product(parts: Mapping[str, "Tensor"], a: str, b: str, core: str) -> "Tenso
     return parts[a].flatten(1) @ parts[b].flatten(1)
 
 
+def _made(shapes: Mapping[str, tuple[int, ...]], a: str, b: str, core: str) -> tuple[int, ...]:
+    """Return the shape of `_product` of tensors of these shapes; () where they have none."""
+    left, right = shapes[a], shapes[b]
+    if core in shapes:
+        ranks, kernel = shapes[core][:2], shapes[core][2:]
+        fits = (len(left), len(right), len(kernel)) == (2, 2, 2) and ranks == (left[0], right[0])
+        return (left[1], right[1], *kernel) if fits and all(ranks) else ()
+    fits = min(len(left), len(right)) >= 2 and prod(left[1:]) == right[0] > 0
+    return (left[0], prod(right[1:])) if fits else ()
+
+
 def _scale(parts: Mapping[str, "Tensor"], rank: int) -> float:
     return float(parts["alpha"]) / rank if "alpha" in parts else 1.0
-
-
-def _outer(shapes: Mapping[str, Sequence[int]], half: int) -> int:
-    if f"kron_w{half}" in shapes:
-        return shapes[f"kron_w{half}"][0]
-    return shapes[f"kron_w{half}_a"][1 if f"kron_t{half}" in shapes else 0]
-
-
-def _inner(shapes: Mapping[str, Sequence[int]], half: int) -> int:
-    if f"kron_w{half}" in shapes:
-        return prod(shapes[f"kron_w{half}"][1:])
-    core = shapes.get(f"kron_t{half}", ())
-    return prod((*shapes[f"kron_w{half}_b"][1:], *core[2:]))
