@@ -15,7 +15,7 @@ from server.security.access import UPLOADS, Access
 from server.security.hosts import is_loopback, party
 from server.security.login import ask_for_token, login
 from server.security.rates import Buckets
-from server.security.rules import Asked, Refusal, guesses_a_token, refusal
+from server.security.rules import OPEN, Asked, Refusal, guesses_a_token, refusal
 
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -153,8 +153,13 @@ async def refuse(refused: Refusal, asked: Asked, scope: Scope, receive: Receive,
 
 
 def _tell(asked: Asked, scope: Scope, status: int, seconds: float) -> None:
-    """Log a request: without its query, which may hold a token. Only what went wrong is more than a detail."""
+    """Log a request: without its query, which may hold a token. Only what went wrong is more than a detail.
+
+    That the server is not ready is an answer, and nothing that went wrong.
+    """
     level = logging.ERROR if status >= 500 else logging.WARNING if status in (401, 403, 429) else logging.DEBUG
+    if asked.path in OPEN and status == 503:
+        level = logging.DEBUG
     if log.isEnabledFor(level):
         client = (scope.get("client") or ("",))[0]
         told = {"method": asked.method, "path": asked.path, "status": status, "client": client}

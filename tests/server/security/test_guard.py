@@ -21,6 +21,10 @@ async def echo(request: Request) -> Response:
     return PlainTextResponse(await request.body())
 
 
+async def unavailable(request: Request) -> Response:
+    return PlainTextResponse("not now", 503)
+
+
 async def socket(websocket: WebSocket) -> None:
     await websocket.accept()
     await websocket.send_text("hello")
@@ -31,6 +35,7 @@ def client(host="127.0.0.1", limits=None, address="203.0.113.7", **options):
     access = replace(read_access(host, 8188, **options), limits=limits or Limits())
     app = Starlette(routes=[
         Route("/", echo, methods=["GET", "POST"]), Route("/health", echo), WebSocketRoute("/ws", socket),
+        Route("/ready", unavailable), Route("/full", unavailable),
     ])  # fmt: skip
     return TestClient(
         guarded(app, access), base_url="http://127.0.0.1:8188", client=(address, 4000), follow_redirects=False
@@ -114,6 +119,13 @@ def test_a_friend_reads_the_answer_and_nobody_else():
         assert answer.status_code == 401
         assert answer.headers["access-control-allow-origin"] == "https://friend.example"
         assert here.options("/", headers=headers | {"origin": "https://evil.example"}).status_code == 400
+
+
+def test_that_a_server_is_not_ready_is_no_error_of_it(caplog):
+    with client() as here, caplog.at_level(logging.DEBUG):
+        assert [here.get(path).status_code for path in ("/ready", "/full")] == [503, 503]
+    ours = [(record.path, record.levelname) for record in caplog.records if record.name == "loomis.http"]
+    assert ours == [("/ready", "DEBUG"), ("/full", "ERROR")]
 
 
 def test_no_token_is_logged(caplog):
