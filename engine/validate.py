@@ -98,6 +98,7 @@ def _wanted(
                 expected=near or list(graph.nodes)[:20],
                 hint="Name a node id.",
             )
+    lack = "The workflow has no output node" if targets is None else "None of the workflow's nodes is asked for"
     if targets is None:
         specs = ((id, registry.specs.get(node.class_type)) for id, node in graph.nodes.items())
         targets = [id for id, spec in specs if spec and spec.output_node]
@@ -105,7 +106,7 @@ def _wanted(
     if not wanted and all(node.class_type in registry for node in graph.nodes.values()):
         raise ValidationError([Fault(
             "prompt_no_outputs",
-            "The workflow has no output node, so nothing would run.",
+            f"{lack}, so nothing would run.",
             got=f"{len(graph.nodes)} nodes of other kinds",
             expected="a node that saves or shows something, such as SaveImage",
             hint="Add an output node, or name the nodes to run.",

@@ -25,7 +25,7 @@ def test_nothing_to_show():
     (fault,) = faults({"1": n("Number", value=1)})
     assert (fault.code, fault.node) == ("prompt_no_outputs", None)
     (fault,) = faults({"1": n("Number", value=1), "o": n("Show", value=("1", 0))}, targets=[])
-    assert fault.code == "prompt_no_outputs"
+    assert fault.code == "prompt_no_outputs" and "asked for" in fault.message
 
 
 def test_all_faults_at_once_with_the_outputs_they_hit():
