@@ -97,9 +97,9 @@ async def forget(request: Request) -> Response:
 
 
 async def queue(request: Request) -> Response:
-    """What runs and what waits, in the order in which it will run."""
+    """What runs, until its end is on disk, and what waits, in the order in which it will run."""
     jobs = services(request).jobs
-    live = [job_data(job) for job in jobs.queue()]
+    live = [job_data(job) for job in jobs.open_jobs()]
     return answer({"jobs": live, "paused": jobs.paused, "seq": jobs.seq})
 
 

@@ -1,5 +1,7 @@
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,23 @@ async def test_the_queue_is_steered(tmp_path: Path):
         assert (await http.get(f"/api/v1/jobs/{a}")).status_code == 404
         await http.put("/api/v1/queue", json={"paused": False})
         assert (await done(services.jobs, c)).state == "succeeded"
+
+
+async def test_a_job_is_in_the_queue_until_its_end_can_be_read(tmp_path: Path):
+    async with client(tmp_path) as (http, services):
+        workflow = after(Nap={"value": 1, "seconds": 0.3})
+        id = (await http.post("/api/v1/jobs", json={"workflow": workflow})).json()["id"]
+        await until(services.jobs, "node_started")
+        database = tmp_path / "data" / "jobs" / "jobs.sqlite"
+        with closing(sqlite3.connect(database, isolation_level=None, timeout=10)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            while id in services.jobs.live.jobs:
+                await asyncio.sleep(0.01)
+            (listed,) = (await http.get("/api/v1/queue")).json()["jobs"]
+            assert (listed["id"], listed["state"]) == (id, "running")
+            other.execute("ROLLBACK")
+        assert (await done(services.jobs, id)).state == "succeeded"
+        assert (await http.get("/api/v1/queue")).json()["jobs"] == []
 
 
 @pytest.mark.parametrize(
