@@ -92,13 +92,13 @@ def preview_image(images: Image) -> Shown[None]:
     return Shown(None, tuple(_png(image, "preview", "temp") for image in images))
 
 
-@node("SaveImageWebsocket", category="api/image", output_node=True)
+@node("SaveImageWebsocket", version=2, category="api/image", output_node=True)
 def save_image_websocket(images: Image) -> Shown[None]:
     """Send pictures as PNG over ComfyUI's WebSocket to the client that asked for them.
 
     They go to the temporary folder, too: there others find them, and a client that comes back.
     """
-    return Shown(None, tuple(_png(image, "websocket", "temp") for image in images), {"websocket": [True]})
+    return Shown(None, tuple(_png(image, "websocket", "temp") for image in images))
 
 
 def _png(image: Tensor, prefix: str, folder: Literal["output", "temp"]) -> Artifact:

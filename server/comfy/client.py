@@ -76,10 +76,15 @@ class Client:
             self._flags = data if isinstance(data, dict) else {}
             self.put(text("feature_flags", FLAGS))
 
+    @property
+    def reads_metadata(self) -> bool:
+        """Whether it reads which node a picture is of; else it takes it for one of the node that was told last."""
+        return self._flags.get("supports_preview_metadata") is True
+
     def picture(self, image: bytes, about: Mapping[str, Any]) -> bytes:
         """Return the frame for a JPEG or PNG of a node, in the form that this client reads."""
         is_png = image.startswith(b"\x89PNG")
-        if self._flags.get("supports_preview_metadata") is not True:
+        if not self.reads_metadata:
             return struct.pack(">II", PICTURE, PNG if is_png else JPEG) + image
         told = json.dumps({**about, "image_type": "image/png" if is_png else "image/jpeg"}).encode()
         return struct.pack(">II", PICTURE_WITH_METADATA, len(told)) + told + image

@@ -7,6 +7,9 @@ from typing import Any
 from server.comfy.items import milliseconds
 from server.jobs.records import JobEvent, Progress
 
+SENDING = frozenset({"SaveImageWebsocket"})
+"""The node types whose pictures are sent to the client themselves."""
+
 KINDS = {"failed": "execution_error", "succeeded": "execution_success", "cancelled": "execution_interrupted"}
 
 
@@ -37,6 +40,7 @@ class Story:
         self._began = began
         self._ids: frozenset[str] = frozenset()
         self._types: dict[str, str] = {}
+        self._senders: set[str] = set()
         self._states: dict[str, dict[str, Any]] = {}
         self._done: list[str] = []
         self._showing: set[str] = set()
@@ -54,7 +58,7 @@ class Story:
             case "node_finished" if event.node:
                 return self._finished(event.node)
             case "remembered" if event.node:
-                self._types[event.node] = event.data["class_type"]
+                self._know(event.node, event.data["class_type"])
                 self._done.append(event.node)
             case "warned" if event.node and event.data.get("blocks"):
                 return [self._blocked(event.node, event.data["message"])]
@@ -81,6 +85,15 @@ class Story:
             return []
         self._told = shown
         return [self._said("executing", node=shown, display_node=shown)]
+
+    def sends(self, node: str) -> bool:
+        """Tell whether the pictures of a node are sent to the client themselves."""
+        return self._types.get(node) in SENDING
+
+    @property
+    def awaits_pictures(self) -> bool:
+        """Whether a client takes the next picture for one of a node that sends its own."""
+        return self._told in self._senders
 
     def state(self) -> Said:
         """Return how far each node is that began."""
@@ -116,9 +129,14 @@ class Story:
 
     def _started(self, node: str, class_type: str) -> list[Said]:
         self.node = self._told = shown = self.shown(node)
-        self._types[node] = class_type
+        self._know(node, class_type)
         self._set(node, 0, 1, "running")
         return [self.state(), self._said("executing", node=shown, display_node=shown)]
+
+    def _know(self, node: str, class_type: str) -> None:
+        self._types[node] = class_type
+        if self.sends(node):
+            self._senders.add(self.shown(node))
 
     def _finished(self, node: str) -> list[Said]:
         self._done.append(node)

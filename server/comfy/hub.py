@@ -25,9 +25,6 @@ FEW = 100
 
 MOST_FACTS = 100_000
 
-SENT = "websocket"
-"""The note of a node whose pictures are sent to the client themselves."""
-
 
 class Hub:
     """All clients by ``sid``, and the stories of the jobs that run."""
@@ -126,7 +123,9 @@ class Hub:
             client.drop(lambda name: name[1] == job and (over or name[2] == event.node))
         if over and story.size > FEW:
             client.put(_frame(story.state()))
-        if event.kind == "saved" and event.node and SENT in event.data["notes"]:
+        if story.awaits_pictures:
+            _hold_back(client)
+        if event.kind == "saved" and event.node and story.sends(event.node):
             _show(client, story, event.node, [Path(file["path"]) for file in event.data["files"]])
         for said in messages:
             if said.kind == "progress_state":
@@ -144,9 +143,14 @@ class Hub:
 
     def _preview(self, preview: Preview) -> None:
         client, method = self._client(preview.job), self._methods[preview.job]
+        if client and not client.reads_metadata and self._awaits_pictures(client):
+            return
         if client and method != "none" and (client.reads_pictures or method not in (None, "default")):
             frame = client.picture(preview.image, self._story(preview.job).picture(preview.node))
             client.put_latest(("preview", preview.job, preview.node), frame)
+
+    def _awaits_pictures(self, client: Client) -> bool:
+        return any(story.awaits_pictures for id, story in self._stories.items() if self._owners[id] == client.sid)
 
     def _count(self) -> None:
         self._broadcast([text("status", {"status": exec_info(self._jobs, self._untold_ends)})])
@@ -174,10 +178,17 @@ def _show(client: Client, story: Story, node: str, pictures: Sequence[Path]) -> 
     """Send the pictures of a node while the client takes it for the one that runs, as it tells them apart by that."""
     for said in story.turn_to(node):
         client.put(_frame(said))
+    _hold_back(client)
     for path in pictures:
         client.put(PictureFile(path, story.picture(node)))
     for said in story.turn_to(story.node) if story.node else ():
         client.put(_frame(said))
+
+
+def _hold_back(client: Client) -> None:
+    """Take back previews that a client would take for pictures of the node that was told last."""
+    if not client.reads_metadata:
+        client.drop(lambda name: name[0] == "preview")
 
 
 def _frame(said: Said) -> str:

@@ -219,7 +219,7 @@ def test_pictures_for_a_client_are_files_for_everybody_else():
     shown = save_image_websocket(images)
     assert [(file.folder, file.suffix, file.kind) for file in shown.files] == [("temp", ".png", "images")] * 2
     assert [file.data for file in shown.files] == [file.data for file in save_image(images).files]
-    assert shown.notes == {"websocket": [True]}
+    assert shown.notes == {}
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.sampled_from([1, 3, 4]), st.randoms())

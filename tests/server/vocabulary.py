@@ -73,11 +73,18 @@ def vocabulary() -> Registry:
     def picture(colour: str) -> Shown[None]:
         return Shown(None, files=(png(colour, "picture", "output"),))
 
-    @node("Send", output_node=True)
-    def send(colours: str, wait: Annotated[float, OptionalInput()] = 0.0) -> Shown[None]:
-        """Send a picture of each colour to the client, as SaveImageWebsocket does."""
+    @node("SaveImageWebsocket", output_node=True)
+    def send(
+        colours: str, wait: Annotated[float, OptionalInput()] = 0.0, after: Annotated[int, OptionalInput()] = 0
+    ) -> Shown[None]:
+        """Send a picture of each colour to the client."""
         time.sleep(wait)
-        return Shown(None, tuple(png(colour, "sent", "temp") for colour in colours.split()), {"websocket": [True]})
+        return Shown(None, tuple(png(colour, "sent", "temp") for colour in colours.split()))
+
+    @node("Claim", output_node=True)
+    def claim(colours: str) -> Shown[None]:
+        """Show pictures under a name as a node that sends them might."""
+        return Shown(None, tuple(png(colour, "claimed", "temp") for colour in colours.split()), {"websocket": [True]})
 
     @node("NamePicture")
     def name_picture(image: Annotated[str, InputFile()]) -> str:

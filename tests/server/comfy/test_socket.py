@@ -188,14 +188,15 @@ def pictures(frames: list[Any], node: str) -> list[Any]:
 
 
 async def test_pictures_for_a_client_arrive_all_of_them_and_to_it_alone(server: Online):
-    graph = {"1": n("Send", colours=" ".join(f"#0000{blue:02x}" for blue in range(40)))}
+    graph = {"1": n("SaveImageWebsocket", colours=" ".join(f"#0000{blue:02x}" for blue in range(40)))}
     async with joined(server, "/ws?clientId=sees") as (socket, _), joined(server, "/ws?clientId=else") as (other, _):
         for id in ("sent", "sent-again"):
             submit(server, graph, id, client="sees")
             frames = await story(socket, id)
             assert pictures(frames, "1") == [(0, 0, blue) for blue in range(40)]
             (executed,) = of(frames, "executed")
-            assert [item["type"] for item in executed["output"]["images"]] == ["temp"] * 40
+            assert [item["type"] for item in executed["output"].pop("images")] == ["temp"] * 40
+            assert executed["output"] == {}
             order = ["picture" if isinstance(frame, bytes) else frame["type"] for frame in frames]
             assert order.index("executing") < order.index("picture") < order.index("executed")
         submit(server, shown(80), "elses", client="else")
@@ -204,7 +205,7 @@ async def test_pictures_for_a_client_arrive_all_of_them_and_to_it_alone(server: 
 
 async def test_pictures_for_a_client_are_told_from_what_else_runs(server: Online):
     graph = {
-        "1": n("Send", colours="red lime", wait=0.2),
+        "1": n("SaveImageWebsocket", colours="red lime", wait=0.2),
         "2": n("Nap", value=9, seconds=0.8),
         "3": n("Show", value=("2", 0)),
     }
@@ -215,11 +216,47 @@ async def test_pictures_for_a_client_are_told_from_what_else_runs(server: Online
     assert [data["node"] for data in of(frames, "executing")][-3:] == ["2", "3", None]
 
 
+@pytest.mark.parametrize("metadata", [False, True])
+async def test_previews_of_what_else_runs_are_not_taken_for_pictures(server: Online, metadata: bool):
+    graph = {
+        "1": n("Steps", value=30 + metadata, count=60, seconds=0.02),
+        "2": n("Show", value=("1", 0)),
+        "3": n("Nap", value=31 + metadata, seconds=0.3),
+        "4": n("SaveImageWebsocket", colours="red lime", wait=0.4, after=("3", 0)),
+    }
+    async with joined(server) as (socket, sid):
+        if metadata:
+            await socket.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}}))
+            await told(socket)
+        submit(server, graph, f"steps-{metadata}", client=sid, labels=("preview_method:auto",))
+        frames = await story(socket, f"steps-{metadata}")
+    current, found = None, []
+    for frame in frames:
+        if isinstance(frame, bytes):
+            found.append((current, frame))
+        elif frame["type"] == "executing":
+            current = frame["data"]["node"]
+    order = [data["node"] for data in of(frames, "executing")]
+    assert order.index("1") < order.index("4") < order.index("2")
+    during = [frame for node, frame in found if node == "4"]
+    assert len(during) > 2 if metadata else [frame[:8] for frame in during] == [struct.pack(">II", 1, 2)] * 2
+    after = found.index(("4", during[-1])) + 1
+    assert found[0][0] != "4" and after < len(found)
+
+
+async def test_a_node_of_another_type_sends_no_pictures_whatever_it_shows(server: Online):
+    async with joined(server) as (socket, sid):
+        submit(server, {"1": n("Claim", colours="red")}, "claims", client=sid)
+        frames = await story(socket, "claims")
+    assert not any(isinstance(frame, bytes) for frame in frames)
+    assert of(frames, "executed")[0]["output"]["websocket"] == [True]
+
+
 async def test_pictures_come_with_metadata_to_a_client_that_reads_it(server: Online):
     async with joined(server) as (socket, sid):
         await socket.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}}))
         await told(socket)
-        submit(server, {"1": n("Send", colours="blue")}, "with-metadata", client=sid)
+        submit(server, {"1": n("SaveImageWebsocket", colours="blue")}, "with-metadata", client=sid)
         (frame,) = [each for each in await story(socket, "with-metadata") if isinstance(each, bytes)]
     kind, length = struct.unpack(">II", frame[:8])
     about = json.loads(frame[8 : 8 + length])
