@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import struct
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +20,24 @@ PICTURE, PICTURE_WITH_METADATA = 1, 4
 JPEG, PNG = 1, 2
 CHECK_SECONDS = 0.25
 
+WAITING_BYTES = 600
+"""What a picture takes of memory that waits to be read from its file: a path, and what goes beside it."""
+
+READ_BYTES = 64 * 2**10
+"""What a client has to take for it to be given as long again for the rest."""
+
 log = logging.getLogger("loomis.comfy")
 
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """A PNG that is to be sent, and what goes beside it. It is read when its turn comes, so it takes no memory."""
+    """A PNG that is to be sent, and what goes beside it. It is read when its turn comes, so it takes little memory."""
 
     path: Path
     about: Mapping[str, Any]
 
     def __len__(self) -> int:
-        return 0
+        return WAITING_BYTES
 
 
 class Client:
@@ -39,12 +46,13 @@ class Client:
     ``reads_pictures`` is whether it said what it can do: some clients that don't end at the first binary frame.
     """
 
-    def __init__(self, sid: str) -> None:
+    def __init__(self, sid: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.sid = sid
         self.reads_pictures = False
         self._flags: Mapping[str, Any] = {}
         self._heard = False
-        self._outbox = Outbox[Frame | PictureFile]()
+        self._outbox = Outbox[Frame | PictureFile](clock=clock)
+        self._sent = 0
         self._filled = asyncio.Event()
 
     def put(self, frame: Frame | PictureFile) -> None:
@@ -94,26 +102,32 @@ class Client:
         while True:
             await self._filled.wait()
             self._filled.clear()
-            while (frame := self._outbox.take()) is not None:
-                if isinstance(frame, PictureFile):
-                    await self._send_file(frame, send)
-                else:
+            while (waiting := self._outbox.take()) is not None:
+                frame = await self._read(waiting) if isinstance(waiting, PictureFile) else waiting
+                if frame is not None:
                     await send(frame)
+                    self._sent += len(frame)
 
-    async def _send_file(self, file: PictureFile, send: Callable[[Frame], Awaitable[None]]) -> None:
-        """Send a picture without the texts in its file, and give the client as long again for what is behind it."""
+    async def _read(self, file: PictureFile) -> bytes | None:
+        """Return the frame for a picture without the texts in its file; None where it is gone."""
         try:
             content = await asyncio.to_thread(file.path.read_bytes)
         except OSError as error:
             log.warning("a picture for a client is gone: %s", error, extra={"job": file.about["prompt_id"]})
-            return
-        await send(self.picture(without_png_text(content), file.about))
-        self._outbox.renew()
+            return None
+        return self.picture(without_png_text(content), file.about)
 
-    async def watch(self) -> None:
-        """Return when the client reads too slowly."""
+    async def watch(self, unsent: Callable[[], int]) -> None:
+        """Return when the client reads too slowly. ``unsent`` gives the bytes of what was sent that are still here.
+
+        One that reads something large is not too slow: it is given as long again with each `READ_BYTES` that leave.
+        """
+        read = 0
         while not self._outbox.too_slow():
             await asyncio.sleep(CHECK_SECONDS)
+            if (left := self._sent - unsent()) - read >= READ_BYTES:
+                self._outbox.renew()
+                read = left
 
 
 def text(kind: str, data: Mapping[str, Any]) -> str:

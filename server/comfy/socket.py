@@ -1,6 +1,7 @@
 """``/ws``: ComfyUI's WebSocket."""
 
 import asyncio
+from collections.abc import Callable
 from uuid import uuid4
 
 from starlette.routing import BaseRoute, WebSocketRoute
@@ -27,7 +28,7 @@ async def socket(websocket: WebSocket) -> None:
         async with asyncio.TaskGroup() as group:
             await hub.join(client)
             group.create_task(client.empty(send))
-            group.create_task(_watch(client))
+            group.create_task(_watch(client, websocket.scope["state"]["unsent"]))
             await _read(websocket, client)
             raise WebSocketDisconnect
     except* WebSocketDisconnect:
@@ -49,8 +50,8 @@ async def _read(websocket: WebSocket, client: Client) -> None:
         await asyncio.sleep(pace.delay())
 
 
-async def _watch(client: Client) -> None:
-    await client.watch()
+async def _watch(client: Client, unsent: Callable[[], int]) -> None:
+    await client.watch(unsent)
     raise TooSlow
 
 

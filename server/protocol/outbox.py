@@ -67,7 +67,7 @@ class Outbox(Generic[F]):
         return frame
 
     def renew(self) -> None:
-        """Count how long what waits has waited from now on: the reader was busy with something large, and read it."""
+        """Count how long what waits has waited from now on: the reader is busy with something large, and reads it."""
         self._renewed = self._clock()
 
     def too_slow(self) -> bool:
