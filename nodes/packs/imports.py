@@ -16,7 +16,7 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from nodes.packs.find import Pack
@@ -157,6 +157,10 @@ class PackLoader(SourceFileLoader):
     def __init__(self, name: str, path: str, imports: Imports) -> None:
         super().__init__(name, path)
         self._imports = imports
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the file as it is: bytecode is kept by size and second alone, a pack's version is its content."""
+        return self.source_to_code(self.get_data(self.path), self.path)
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the file.

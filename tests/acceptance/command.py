@@ -46,6 +46,8 @@ class Told:
 
 def loomis(home: Path, *args: str | Path, python: tuple[str, ...] = ("-X", "importtime"), **env: str | Path) -> Told:
     """Run a command with the folders below ``home``; ``env`` overrides ``OUT``, ``DATA``, ``MODELS``, ..."""
+    for name in ("models", "input"):
+        (home / name).mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LOOMIS_")}
     folders = {"OUT": home / "output", "DATA": home / "data", "MODELS": home / "models", "INPUT": home / "input"}
     ours = {f"LOOMIS_{name}": str(value) for name, value in ({"DEVICE": "cpu"} | folders | env).items()}
