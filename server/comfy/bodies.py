@@ -57,6 +57,8 @@ class InterruptBody(Body):
 
 
 B = TypeVar("B", bound=Body)
+NO_OBJECT = frozenset({"model_type", "dict_type"})
+"""What pydantic calls a value that should be a JSON object."""
 
 
 async def read_json(request: Request) -> Any:
@@ -109,8 +111,9 @@ def checked(given: Any, kind: type[B]) -> B:
     except ValidationError as error:
         issue = error.errors(include_url=False, include_context=False)[0]
         name = ".".join(map(str, issue["loc"]))
+        wrong = "it is no JSON object" if issue["type"] in NO_OBJECT else issue["msg"]
         raise InputError(
-            f"{name or 'The body'} can't be used: {issue['msg']}.",
+            f"{name or 'The body'} can't be used: {wrong}.",
             input=name or None,
             got=shortened(issue.get("input")),
             hint="See the description of the route.",

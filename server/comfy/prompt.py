@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from engine import Engine
 from engine.errors import InputError, JobConflict, WorkflowError
+from engine.formats.detect import is_api
 from server.app.answers import answer
 from server.app.services import services
 from server.comfy.bodies import PromptBody, checked, read_prompt
@@ -32,7 +33,8 @@ async def submit(request: Request) -> Response:
     try:
         given = await read_prompt(request)
         if isinstance(given, dict) and "prompt" not in given:
-            return _refuse("no_prompt", 'There is no prompt in the body: send {"prompt": ...}.')
+            what = "The body is a workflow itself" if is_api(given) else "There is no prompt in the body"
+            return _refuse("no_prompt", f'{what}: send {{"prompt": {{...}}}}.')
         body = await handled(found, given, checked(given, PromptBody))
         if source := request.headers.get("comfy-usage-source"):
             body.extra_data.setdefault("comfy_usage_source", source)

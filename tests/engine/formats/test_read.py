@@ -216,6 +216,9 @@ def test_too_large(monkeypatch):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(FileError, match="can't be opened"):
         read(tmp_path / "none.json")
+    with pytest.raises(FileError, match="can't be opened") as caught:
+        read(tmp_path)
+    assert "loomis check" in (caught.value.hint or "")
 
 
 def test_a_picture_runs_as_it_ran_and_keeps_its_document():

@@ -104,6 +104,21 @@ VALID = json.dumps(shown(1))
 
 
 @pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (VALID, 'The body is a workflow itself: send {"prompt": {...}}.'),
+        ('{"client_id": "a"}', 'There is no prompt in the body: send {"prompt": {...}}.'),
+        ("[]", "The body can't be used: it is no JSON object."),
+        ('{"prompt": "workflow.json"}', "prompt can't be used: it is no JSON object."),
+    ],
+)
+async def test_what_is_no_request_is_told_in_words_of_the_format(tmp_path: Path, body: str, says: str):
+    async with client(tmp_path) as (http, _):
+        answered = await http.post("/prompt", content=body)
+        assert (answered.status_code, answered.json()["error"]["message"]) == (400, says)
+
+
+@pytest.mark.parametrize(
     ("body", "type"),
     [
         ("", "invalid_request"),

@@ -131,12 +131,12 @@ async def test_a_node_that_computes_with_pythons_lock_for_too_long_fails(tmp_pat
 async def test_a_worker_that_works_is_left_alone(tmp_path: Path) -> None:
     """Each node works for longer than a frozen worker has: it waits, computes in torch, computes with the lock."""
     graph = {
-        "1": n("Stuck", value=1, seconds=1.5),
-        "2": n("Multiply", size=("1", 0), seconds=1.5),
-        "3": n("Hold", value=("2", 0), seconds=1.5, work=True),
+        "1": n("Stuck", value=1, seconds=2.3),
+        "2": n("Multiply", size=("1", 0), seconds=2.3),
+        "3": n("Hold", value=("2", 0), seconds=2.3, work=True),
         "4": n("Show", value=("3", 0)),
     }
-    async with served(tmp_path, process=True, **FROZEN) as services:
+    async with served(tmp_path, process=True, frozen_seconds=2.0, silent_seconds=60.0) as services:
         job = await ran(services.jobs, graph)
         assert (job.state, job.attempts) == ("succeeded", 1)
         assert services.dispatcher.workers[0].starts == 1
