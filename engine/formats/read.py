@@ -60,7 +60,8 @@ def read(source: Source) -> Found:
         stream = path.open("rb")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        hint = "Name a file in it, or look at all of them: loomis check." if path.is_dir() else "Check the path."
+        folder = isinstance(error, IsADirectoryError)
+        hint = "Name a file in it, or look at all of them: loomis check." if folder else "Check the path."
         raise FileError(
             f"{path} can't be opened: {why}.", got=str(path), expected="a workflow file", hint=hint
         ) from None
