@@ -101,17 +101,24 @@ def test_edit_plan_run_and_look_at_values(tmp_path: Path) -> None:
 
 
 def test_a_value_that_is_not_worth_a_file_is_there_after_a_run_to_its_node(tmp_path: Path) -> None:
-    graph = after(Repeat={"text": "x", "count": 100_000})
+    """Of some values one at least is made as quickly as it should be: one that the machine was slow at is kept."""
 
     async def main() -> None:
         async with online(tmp_path, process=True) as server, server.client() as client:
-            on = {"session": (await client.result("session.open", workflow=graph))["session"]}
-            await client.ended((await client.result("session.run", **on))["job"])
-            await client.all_remembered()
-            assert (await client.ask("value.get", **on, node="1"))["error"]["code"] == "not_remembered"
+            answer: dict[str, Any] = {}
+            for letter in "abcdefgh":
+                graph = after(Repeat={"text": letter, "count": 100_000})
+                on = {"session": (await client.result("session.open", workflow=graph))["session"]}
+                await client.ended((await client.result("session.run", **on))["job"])
+                await client.all_remembered()
+                answer = await client.ask("value.get", **on, node="1")
+                if "error" in answer:
+                    break
+                await client.result("session.close", **on)
+            assert answer["error"]["code"] == "not_remembered"
             run = await client.result("session.run", **on, targets=["1"])
             assert (await client.ended(run["job"]))["kind"] == "succeeded"
-            assert (await client.result("value.get", **on, node="1"))["value"] == "x" * 100_000
+            assert (await client.result("value.get", **on, node="1"))["value"] == letter * 100_000
 
     asyncio.run(main())
 
