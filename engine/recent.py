@@ -50,7 +50,7 @@ class Recent:
         self._on_disk = on_disk
         self._lock = threading.Lock()
         self._here: dict[str, deque[float]] = {}
-        self._version: int | None = 0
+        self._version = 0
         self._windows: dict[str, Window] = {}
         self._rows: dict[tuple[str, int], list[Row]] = {}
 

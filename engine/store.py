@@ -124,6 +124,7 @@ class Store:
         with self._lock:
             found = self._rows.get(key)
             if found is not None:
+                self._rows.move_to_end(key)
                 return self._used(key, *found)
         return self._writer.rows.get(key)
 
@@ -157,7 +158,6 @@ class Store:
         now = self._clock()
         if now - used > TOUCH_SECONDS and len(self._touched) < MOST_TOUCHED:
             self._rows[key] = (row, now)
-            self._rows.move_to_end(key)
             self._touched[key] = now
             self._touched.update((digest, now) for slot in row.outputs for digest in slot)
         return row

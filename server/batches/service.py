@@ -194,6 +194,7 @@ class Batches:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         for tending in self._tending.values():
             await tending.close()
+        self._composer.shutdown(wait=False, cancel_futures=True)
 
     async def _composed(self, submission: BatchSubmission, id: str) -> tuple[Request, Batch]:
         """Make a batch of a submission, in a thread that does nothing else: many rows take long."""

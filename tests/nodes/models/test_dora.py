@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from engine.errors import ModelError
-from nodes.models.families import detect
 from nodes.models.families.checkpoint import Network
 from nodes.models.lora import Patch, check, fit
 from nodes.models.weights import Weights, open_weights
@@ -18,18 +17,6 @@ from tests.nodes.models.test_lycoris import CASES, content
 LINEAR = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
 CONVOLUTION = "mid_block.resnets.0.conv1"
 NAMES = {module: "lora_unet_" + module.replace(".", "_") for module in (LINEAR, CONVOLUTION)}
-
-
-@pytest.fixture
-def base(models: Path) -> Weights:
-    return open_weights(models / "checkpoints" / "tiny")
-
-
-@pytest.fixture
-def unet(base: Weights) -> Network:
-    network = detect(base).unet
-    assert network
-    return network
 
 
 def opened(folder: Path, content: Mapping[str, Tensor]) -> Weights:

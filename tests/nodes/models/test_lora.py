@@ -20,18 +20,6 @@ TEXT_KEY = "encoder.layers.1.mlp.fc1"
 
 
 @pytest.fixture
-def base(models: Path) -> Weights:
-    return open_weights(models / "checkpoints" / "tiny")
-
-
-@pytest.fixture
-def unet(base: Weights) -> Network:
-    network = detect(base).unet
-    assert network
-    return network
-
-
-@pytest.fixture
 def text(base: Weights) -> Network:
     return detect(base).text[0].network
 
