@@ -110,9 +110,8 @@ class Registry:
         device, precision and torch version. ``lazy`` gets the inputs known so far and names those it still needs;
         ``fingerprint`` gets the literals and returns what they don't show; ``validate`` maps an input to a function
         that returns what is wrong with its value, or None, or raises LoomisError: a literal is seen before anything
-        runs, a linked value when the node is called. ``foreign`` names the pack of a node that is not ours, whose
-        version is a hash of its sources: when it changes an input in place, its pack gets copies from then on.
-        ``flags`` are for editors (``deprecated=True``).
+        runs, a linked value when the node is called. ``foreign`` names the pack of a node that is not ours: it gets
+        copies of its inputs. ``flags`` are for editors (``deprecated=True``).
         """
 
         def declare(function: F) -> F:
