@@ -19,8 +19,7 @@ class Task:
 
     ``sources`` are the ids of the nodes it needs; ``asked`` the lazy inputs it needs, to be changed by ``ask`` only;
     ``pending`` counts the users that are not done; ``forced`` means that it must run though its row is there;
-    ``shows`` that it expanded into a graph with output nodes; ``linked`` that it is among the users of its sources;
-    ``planned`` that its calls were looked up a moment ago.
+    ``shows`` that it expanded into a graph with output nodes; ``linked`` that it is among the users of its sources.
     """
 
     node: BoundNode
@@ -40,7 +39,6 @@ class Task:
     forced: bool = False
     shows: bool = False
     linked: bool = False
-    planned: bool = False
 
     def __post_init__(self) -> None:
         self._find_sources()

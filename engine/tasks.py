@@ -41,7 +41,6 @@ class Tasks:
                 yield step, self._nodes[id], None
             else:
                 task = self._make(id)
-                task.planned = step.state == "runs"
                 self._link(task)
                 yield step, task.node, task
 
@@ -134,9 +133,6 @@ class Tasks:
 
     def find_calls(self, task: Task) -> bool:
         """Work out a node's calls and what the memo has of them. False when an input is not known yet."""
-        if task.planned:
-            task.planned = False
-            return True
         node = task.node
         known = self.known(task)
         if known is None:
