@@ -10,6 +10,7 @@ export interface AddNode {
   node?: string | null;
   inputs?: Record<string, unknown>;
   title?: string | null;
+  pos?: number[] | null;
 }
 
 /**
@@ -126,6 +127,18 @@ export interface Connect {
 }
 
 /**
+ * Say how a node is called and where it is in the editor; what is left out stays, an empty title takes it away.
+ *
+ * The graph keeps it in `_meta`. It means nothing to a run: no state changes, and a run stays current.
+ */
+export interface DescribeNode {
+  op: "describe";
+  node: string;
+  title?: string | null;
+  pos?: number[] | null;
+}
+
+/**
  * One remark about a workflow file.
  */
 export interface DiagnosticData {
@@ -157,12 +170,18 @@ export interface Done {
 
 /**
  * What an edit changed: states that are other than before, nodes that are gone, ids that new nodes got.
+ *
+ * `graph` has the nodes that are written otherwise than before, as they are now. `undo` and `redo` are how many
+ * steps there are.
  */
 export interface Edited {
   revision: number;
   nodes: Record<string, NodeData>;
+  graph: Record<string, unknown>;
   removed: string[];
   added: string[];
+  undo: number;
+  redo: number;
 }
 
 /**
@@ -362,7 +381,8 @@ export interface LoadGraph {
  * `remembered`: its result is there; `outputs` are the digests of the values on each output. `runs`: it would
  * run, and `why`. `depends`: something above it runs, and an equal value would still be remembered. `invalid`:
  * it has `faults`, or needs the invalid nodes in `blocked_by`. `seconds` is how long it is expected to take,
- * lowest and highest.
+ * lowest and highest. `error` is why it failed in a run of this session, as long as nothing that it needs is
+ * changed.
  */
 export interface NodeData {
   state: "remembered" | "runs" | "depends" | "invalid";
@@ -371,6 +391,7 @@ export interface NodeData {
   faults: FaultData[];
   blocked_by: string[];
   outputs: string[][];
+  error: ErrorData | null;
 }
 
 /**
@@ -573,12 +594,16 @@ export interface SessionClose {
 
 /**
  * A session as it stands. `graph` is in the API format, `nodes` has the state of each node.
+ *
+ * `undo` and `redo` are how many steps there are.
  */
 export interface SessionData {
   session: string;
   revision: number;
   graph: Record<string, unknown>;
   nodes: Record<string, NodeData>;
+  undo: number;
+  redo: number;
   diagnostics: DiagnosticData[];
   live: boolean;
   runs: RunData[];
@@ -588,13 +613,15 @@ export interface SessionData {
  * Change the graph: all of the edits, or none when one makes no sense.
  *
  * `base` is the revision that they were made for. When the graph has another by now, the error is `conflict`.
+ * Edits that follow each other with the same `step` are undone together, as those of one pull at a slider.
  */
 export interface SessionEdit {
   id: number | string;
   command: "session.edit";
   session: string;
-  edits: (SetInput | UnsetInput | Connect | Disconnect | AddNode | RemoveNode | ReplaceNode | LoadGraph)[];
+  edits: (SetInput | UnsetInput | Connect | Disconnect | AddNode | RemoveNode | ReplaceNode | DescribeNode | LoadGraph)[];
   base?: number | null;
+  step?: string | null;
 }
 
 /**
@@ -620,6 +647,18 @@ export interface SessionLive {
 }
 
 /**
+ * Put the workflow of a file in the place of the graph: as `session.open` reads it, as one step of undo.
+ */
+export interface SessionLoad {
+  id: number | string;
+  command: "session.load";
+  session: string;
+  workflow?: Record<string, unknown> | null;
+  data?: Uint8Array | null;
+  seed?: number;
+}
+
+/**
  * Open a session on a workflow, or on an empty graph.
  *
  * `workflow` is JSON in the API format or as the editor saves it; `data` the bytes of a file of any kind that
@@ -642,6 +681,15 @@ export interface SessionPlan {
   session: string;
   targets?: string[] | null;
   partial?: boolean;
+}
+
+/**
+ * Do again what was undone last. The error is `no_step` when there is nothing.
+ */
+export interface SessionRedo {
+  id: number | string;
+  command: "session.redo";
+  session: string;
 }
 
 /**
@@ -677,6 +725,23 @@ export interface SessionStarted {
   session: string;
   revision: number;
   job: string;
+}
+
+/**
+ * Another connection took the session: this one hears no more of it, and may not change it.
+ */
+export interface SessionTaken {
+  event: "session.taken";
+  session: string;
+}
+
+/**
+ * Take the last step back. The error is `no_step` when there is none.
+ */
+export interface SessionUndo {
+  id: number | string;
+  command: "session.undo";
+  session: string;
 }
 
 /**
@@ -775,6 +840,9 @@ export type Command =
   | SessionOpen
   | SessionGet
   | SessionEdit
+  | SessionLoad
+  | SessionUndo
+  | SessionRedo
   | SessionPlan
   | SessionRun
   | SessionCancel
@@ -807,6 +875,7 @@ export type Message =
   | Progress
   | Preview
   | SessionChanged
+  | SessionTaken
   | SessionStarted
   | SessionRefused
   | Pruned;
@@ -817,6 +886,9 @@ export interface Results {
   "session.open": SessionData;
   "session.get": SessionData;
   "session.edit": Edited;
+  "session.load": SessionData;
+  "session.undo": Edited;
+  "session.redo": Edited;
   "session.plan": PlanData;
   "session.run": RunData;
   "session.cancel": Done;

@@ -90,6 +90,12 @@ class PageQuery(Body):
     offset: Annotated[int, Field(ge=0, le=2**62)] = 0
 
 
+class NodesQuery(Body):
+    """What node types are looked for by: words in their types, titles, sockets, categories and descriptions."""
+
+    search: Annotated[str, Field(max_length=200)] = ""
+
+
 class BatchesQuery(PageQuery):
     """Which batches a listing has. ``start`` is what their ids begin with."""
 

@@ -10,18 +10,23 @@ from starlette.routing import Route
 from engine.choices import nearest
 from engine.errors import InputError
 from server.app.answers import answer
+from server.app.bodies import NodesQuery, read_query
 from server.app.services import services
 from server.refresh import refresh_packs
 from server.schema import node_data
+from server.search import search, spelled_alike
 
 
 async def all_nodes(request: Request) -> Response:
-    """Every node type, files as they are now."""
+    """Every node type, files as they are now; with ``search`` those that have the words, else those spelled alike."""
     engine = services(request).engine
+    word = read_query(request, NodesQuery).search.strip()
 
     def listed() -> list[dict[str, Any]]:
         refresh_packs()
-        return [node_data(spec, engine.folders) for spec in engine.registry.specs.values()]
+        specs = list(engine.registry.specs.values())
+        found = (search(word, specs) or spelled_alike(word, specs)) if word else specs
+        return [node_data(spec, engine.folders) for spec in found]
 
     return answer(await asyncio.to_thread(listed))
 

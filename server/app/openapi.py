@@ -56,7 +56,7 @@ SHAPES: dict[Any, Shape] = {
     batches.batch_rows: Shape(RowsData, query=bodies.PageQuery, fails=(404, 422)),
     batches.cancel_batch: Shape(results.BatchAnswer, fails=(404,)),
     parameters.parameters: Shape(results.ParametersAnswer, body=bodies.WorkflowBody, takes_file=True, fails=(413, 422)),
-    nodes.all_nodes: Shape(results.NodeTypesAnswer),
+    nodes.all_nodes: Shape(results.NodeTypesAnswer, query=bodies.NodesQuery, fails=(422,)),
     nodes.one_node: Shape(results.NodeTypeAnswer, fails=(404,)),
     files.list_files: Shape(results.FilesAnswer, query=files.FilesQuery, fails=(404, 422)),
     files.read: Shape(query=files.FileQuery, also=(206, 304), fails=(400, 404, 413, 416, 422)),

@@ -11,20 +11,43 @@ Ask = Callable[..., tuple[Part, bytes | None]]
 
 
 class Session:
-    """A graph on the server. ``nodes`` is the state of each node as of ``revision``, kept true by what replies say."""
+    """A graph on the server.
+
+    ``graph`` is what it is in the API format and ``nodes`` the state of each node, both as of ``revision``, kept true
+    by what replies say.
+    """
 
     def __init__(self, ask: Ask, opened: results.SessionData) -> None:
         self.id = opened.session
         self.opened = opened
         self.revision = opened.revision
+        self.graph = dict(opened.graph)
         self.nodes = dict(opened.nodes)
         self._ask = ask
 
-    def edit(self, *edits: Edit, base: int | None = None) -> results.Edited:
-        """Change the graph: all of the edits, or none."""
-        found = self._ask(commands.SessionEdit, session=self.id, edits=list(edits), base=base)[0]
-        edited = cast(results.Edited, found)
+    def edit(self, *edits: Edit, base: int | None = None, step: str | None = None) -> results.Edited:
+        """Change the graph: all of the edits, or none. What follows with the same ``step`` is undone together."""
+        return self._take(commands.SessionEdit, edits=list(edits), base=base, step=step)
+
+    def undo(self) -> results.Edited:
+        """Take the last step back."""
+        return self._take(commands.SessionUndo)
+
+    def redo(self) -> results.Edited:
+        """Do again what was undone last."""
+        return self._take(commands.SessionRedo)
+
+    def load(self, workflow: Mapping[str, Any] | bytes) -> results.SessionData:
+        """Put a workflow, or that in the bytes of a file, in the place of the graph."""
+        given: dict[str, Any] = {"data": workflow} if isinstance(workflow, bytes) else {"workflow": workflow}
+        loaded = cast(results.SessionData, self._ask(commands.SessionLoad, session=self.id, **given)[0])
+        self.revision, self.graph, self.nodes = loaded.revision, dict(loaded.graph), dict(loaded.nodes)
+        return loaded
+
+    def _take(self, command: type[commands.Command], **fields: Any) -> results.Edited:
+        edited = cast(results.Edited, self._ask(command, session=self.id, **fields)[0])
         self.revision = edited.revision
+        self.graph = {id: node for id, node in self.graph.items() if id not in edited.removed} | edited.graph
         self.nodes = {id: node for id, node in self.nodes.items() if id not in edited.removed} | edited.nodes
         return edited
 

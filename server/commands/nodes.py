@@ -1,7 +1,7 @@
 """``loomis nodes``."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -15,6 +15,7 @@ from server.command import command
 from server.commands.arguments import Json
 from server.opening import vocabulary
 from server.schema import allowed, node_data
+from server.search import search
 from server.settings import Options
 from server.text import show_table
 
@@ -57,24 +58,6 @@ def nodes(
         typer.echo(json.dumps(node_data(registry[name], folders)))
     else:
         show_one(registry[name], folders)
-
-
-def search(word: str, specs: Iterable[NodeSpec]) -> list[NodeSpec]:
-    """Return the node types that have all parts of ``word``: first those that have them in their names."""
-    parts = word.lower().split()
-    ranked = [(rank, spec) for spec in specs for rank in [_rank(parts, spec)] if rank is not None]
-    return [spec for _, spec in sorted(ranked, key=lambda each: (each[0], each[1].category, each[1].type))]
-
-
-def _rank(parts: Sequence[str], spec: NodeSpec) -> int | None:
-    """Return 0 where the parts stand in the names of a type, 1 in its sockets, 2 in what it says; None: nowhere."""
-    inputs = [f"{port.name} {port.type}" for port in spec.inputs]
-    sockets = " ".join([*inputs, *(f"{slot.name} {slot.type}" for slot in spec.outputs)])
-    texts = (f"{spec.type} {spec.display_name}", sockets, f"{spec.category} {spec.description}")
-    for rank in range(len(texts)):
-        if all(part in " ".join(texts[: rank + 1]).lower() for part in parts):
-            return rank
-    return None
 
 
 def show_all(specs: Iterable[NodeSpec], folders: Folders, as_json: bool) -> None:

@@ -62,6 +62,7 @@ class SessionEdit(Command):
     """Change the graph: all of the edits, or none when one makes no sense.
 
     ``base`` is the revision that they were made for. When the graph has another by now, the error is ``conflict``.
+    Edits that follow each other with the same ``step`` are undone together, as those of one pull at a slider.
     """
 
     result = results.Edited
@@ -69,6 +70,34 @@ class SessionEdit(Command):
     session: Name
     edits: Annotated[list[Edit], Field(min_length=1, max_length=MOST_EDITS)]
     base: int | None = None
+    step: Name | None = None
+
+
+class SessionLoad(Command):
+    """Put the workflow of a file in the place of the graph: as ``session.open`` reads it, as one step of undo."""
+
+    result = results.SessionData
+    command: Literal["session.load"]
+    session: Name
+    workflow: Json | None = None
+    data: bytes | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+
+
+class SessionUndo(Command):
+    """Take the last step back. The error is ``no_step`` when there is none."""
+
+    result = results.Edited
+    command: Literal["session.undo"]
+    session: Name
+
+
+class SessionRedo(Command):
+    """Do again what was undone last. The error is ``no_step`` when there is nothing."""
+
+    result = results.Edited
+    command: Literal["session.redo"]
+    session: Name
 
 
 class SessionPlan(Command):
@@ -332,17 +361,17 @@ class Unsubscribe(Command):
 
 
 COMMANDS: tuple[type[Command], ...] = (
-    Ping, SessionOpen, SessionGet, SessionEdit, SessionPlan, SessionRun, SessionCancel, SessionLive, SessionClose,
-    ValueGet, JobSubmit, JobGet, JobList, JobCancel, JobMove, BatchSubmit, BatchGet, BatchList, BatchRows, BatchCancel,
-    QueueGet, QueueReorder, QueuePause, QueueResume,
-    Subscribe, Unsubscribe,
+    Ping, SessionOpen, SessionGet, SessionEdit, SessionLoad, SessionUndo, SessionRedo, SessionPlan, SessionRun,
+    SessionCancel, SessionLive, SessionClose, ValueGet, JobSubmit, JobGet, JobList, JobCancel, JobMove, BatchSubmit,
+    BatchGet, BatchList, BatchRows, BatchCancel, QueueGet, QueueReorder, QueuePause, QueueResume, Subscribe,
+    Unsubscribe,
 )  # fmt: skip
 
 AnyCommand = Annotated[
-    Ping | SessionOpen | SessionGet | SessionEdit | SessionPlan | SessionRun | SessionCancel | SessionLive
-    | SessionClose | ValueGet | JobSubmit | JobGet | JobList | JobCancel | JobMove | BatchSubmit | BatchGet | BatchList
-    | BatchRows | BatchCancel | QueueGet | QueueReorder
-    | QueuePause | QueueResume | Subscribe | Unsubscribe,
+    Ping | SessionOpen | SessionGet | SessionEdit | SessionLoad | SessionUndo | SessionRedo | SessionPlan | SessionRun
+    | SessionCancel | SessionLive | SessionClose | ValueGet | JobSubmit | JobGet | JobList | JobCancel | JobMove
+    | BatchSubmit | BatchGet | BatchList | BatchRows | BatchCancel | QueueGet | QueueReorder | QueuePause | QueueResume
+    | Subscribe | Unsubscribe,
     Field(discriminator="command"),
 ]  # fmt: skip
 

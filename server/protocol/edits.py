@@ -42,6 +42,12 @@ class Disconnect(Asked):
     input: Name
 
 
+Place = Annotated[
+    list[Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]], Field(min_length=2, max_length=2)
+]
+"""Where the upper left corner of a node is in the editor, in pixels: to the right, and down."""
+
+
 class AddNode(Asked):
     """Add a node. Without an id it gets the next free number; the reply has it under ``added``."""
 
@@ -50,6 +56,7 @@ class AddNode(Asked):
     node: Name | None = None
     inputs: dict[Name, Any] = Field(default_factory=dict)
     title: Name | None = None
+    pos: Place | None = None
 
 
 class RemoveNode(Asked):
@@ -72,6 +79,18 @@ class ReplaceNode(Asked):
     title: Name | None = None
 
 
+class DescribeNode(Asked):
+    """Say how a node is called and where it is in the editor; what is left out stays, an empty title takes it away.
+
+    The graph keeps it in ``_meta``. It means nothing to a run: no state changes, and a run stays current.
+    """
+
+    op: Literal["describe"]
+    node: Name
+    title: Name | None = None
+    pos: Place | None = None
+
+
 class LoadGraph(Asked):
     """Put another graph (API format, or as the editor saves it) in the place of the whole one."""
 
@@ -80,6 +99,6 @@ class LoadGraph(Asked):
 
 
 Edit = Annotated[
-    SetInput | UnsetInput | Connect | Disconnect | AddNode | RemoveNode | ReplaceNode | LoadGraph,
+    SetInput | UnsetInput | Connect | Disconnect | AddNode | RemoveNode | ReplaceNode | DescribeNode | LoadGraph,
     Field(discriminator="op"),
 ]

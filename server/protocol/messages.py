@@ -110,6 +110,13 @@ class SessionChanged(Part):
     removed: tuple[str, ...] = ()
 
 
+class SessionTaken(Part):
+    """Another connection took the session: this one hears no more of it, and may not change it."""
+
+    event: Literal["session.taken"] = "session.taken"
+    session: str
+
+
 class SessionStarted(Part):
     """Live mode started a run of this revision. It comes before everything that is told of the job."""
 
@@ -137,8 +144,8 @@ class Pruned(Part):
 
 
 Message = (
-    Hello | Reply | Refused | Heartbeat | Fact | Progress | Preview | SessionChanged | SessionStarted | SessionRefused
-    | Pruned
+    Hello | Reply | Refused | Heartbeat | Fact | Progress | Preview | SessionChanged | SessionTaken | SessionStarted
+    | SessionRefused | Pruned
 )  # fmt: skip
 AnyMessage = Annotated[Message, Field(discriminator="event")]
 MESSAGES: tuple[type[Part], ...] = Message.__args__

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Literal
+from typing import Any, Literal
 
 from engine.errors import Fault, LoomisError, ValidationError
 from engine.formats import Diagnostic
@@ -85,7 +85,8 @@ class NodeData(Part):
     ``remembered``: its result is there; ``outputs`` are the digests of the values on each output. ``runs``: it would
     run, and ``why``. ``depends``: something above it runs, and an equal value would still be remembered. ``invalid``:
     it has ``faults``, or needs the invalid nodes in ``blocked_by``. ``seconds`` is how long it is expected to take,
-    lowest and highest.
+    lowest and highest. ``error`` is why it failed in a run of this session, as long as nothing that it needs is
+    changed.
     """
 
     state: Literal["remembered", "runs", "depends", "invalid"]
@@ -94,9 +95,10 @@ class NodeData(Part):
     faults: tuple[FaultData, ...] = ()
     blocked_by: tuple[str, ...] = ()
     outputs: tuple[tuple[str, ...], ...] = ()
+    error: ErrorData | None = None
 
     @classmethod
-    def of(cls, state: NodeState) -> "NodeData":
+    def of(cls, state: NodeState, error: Mapping[str, Any] | None = None) -> "NodeData":
         return cls.model_construct(
             state=state.state,
             why=state.why,
@@ -104,9 +106,10 @@ class NodeData(Part):
             faults=tuple(map(FaultData.of, state.faults)),
             blocked_by=state.blocked_by,
             outputs=tuple(tuple(digest.hex() for digest in wire) for wire in state.outputs),
+            error=error and ErrorData.model_validate(error),
         )
 
 
-def nodes_data(states: Mapping[str, NodeState]) -> dict[str, NodeData]:
-    """Return the states of nodes as they are sent."""
-    return {id: NodeData.of(state) for id, state in states.items()}
+def nodes_data(states: Mapping[str, NodeState], errors: Mapping[str, Mapping[str, Any]]) -> dict[str, NodeData]:
+    """Return the states of nodes as they are sent. ``errors`` are those of nodes that failed, by id."""
+    return {id: NodeData.of(state, errors.get(id)) for id, state in states.items()}

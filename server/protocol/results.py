@@ -26,24 +26,36 @@ class RunData(Part):
 
 
 class SessionData(Part):
-    """A session as it stands. ``graph`` is in the API format, ``nodes`` has the state of each node."""
+    """A session as it stands. ``graph`` is in the API format, ``nodes`` has the state of each node.
+
+    ``undo`` and ``redo`` are how many steps there are.
+    """
 
     session: str
     revision: int
     graph: Json
     nodes: dict[str, NodeData]
+    undo: int = 0
+    redo: int = 0
     diagnostics: tuple[DiagnosticData, ...] = ()
     live: bool = False
     runs: tuple[RunData, ...] = ()
 
 
 class Edited(Part):
-    """What an edit changed: states that are other than before, nodes that are gone, ids that new nodes got."""
+    """What an edit changed: states that are other than before, nodes that are gone, ids that new nodes got.
+
+    ``graph`` has the nodes that are written otherwise than before, as they are now. ``undo`` and ``redo`` are how many
+    steps there are.
+    """
 
     revision: int
     nodes: dict[str, NodeData]
+    graph: Json
     removed: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
+    undo: int = 0
+    redo: int = 0
 
 
 class StepData(Part):

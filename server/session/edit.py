@@ -1,6 +1,6 @@
 """Edits of a graph: a pure function from one workflow in the API format to the next."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
 from engine import Engine
@@ -11,6 +11,7 @@ from engine.schema import NodeSpec
 from server.protocol.edits import (
     AddNode,
     Connect,
+    DescribeNode,
     Disconnect,
     Edit,
     LoadGraph,
@@ -20,8 +21,8 @@ from server.protocol.edits import (
     UnsetInput,
 )
 from server.session.errors import BadEdit
+from server.session.history import Prompt
 
-Prompt = Mapping[str, Mapping[str, Any]]
 LONGEST_NUMBER = 15
 """Digits of an id up to which it counts as a number."""
 
@@ -60,6 +61,8 @@ class Editing:
                 self._remove(node)
             case ReplaceNode():
                 self._replace(edit)
+            case DescribeNode(node=node):
+                self.prompt[node] = _described(self._node(node), edit.title, edit.pos)
             case LoadGraph(workflow=workflow):
                 self.prompt = dict(self._engine.load(workflow).prompt)
             case _:
@@ -152,7 +155,7 @@ class Editing:
                 expected="an id that is free",
                 hint='Leave the id out, or use "replace".',
             )
-        self.prompt[id] = _new_node(edit.class_type, edit.inputs, edit.title)
+        self.prompt[id] = _described({"class_type": edit.class_type, "inputs": dict(edit.inputs)}, edit.title, edit.pos)
 
     def _free_id(self) -> str:
         numbers = (int(id) for id in self.prompt if len(id) <= LONGEST_NUMBER and id.isascii() and id.isdigit())
@@ -175,13 +178,22 @@ class Editing:
         if inputs is None:
             spec = self._engine.registry.specs.get(edit.class_type)
             inputs = {name: value for name, value in old["inputs"].items() if spec is None or name in spec.ports}
-        title = edit.title if edit.title is not None else old.get("_meta", {}).get("title")
-        self.prompt[edit.node] = _new_node(edit.class_type, inputs, title)
+        kept = {name: value for name, value in old.get("_meta", {}).items() if name in ("title", "pos")}
+        node = {"class_type": edit.class_type, "inputs": dict(inputs), **({"_meta": kept} if kept else {})}
+        self.prompt[edit.node] = _described(node, edit.title, None)
 
 
-def _new_node(class_type: str, inputs: Mapping[str, Any], title: str | None) -> dict[str, Any]:
-    node: dict[str, Any] = {"class_type": class_type, "inputs": dict(inputs)}
-    return node if title is None else {**node, "_meta": {"title": title}}
+def _described(node: Mapping[str, Any], title: str | None, pos: Sequence[float] | None) -> Mapping[str, Any]:
+    """Return a node with another title or place. An empty title takes the old one away."""
+    meta = dict(node.get("_meta", {}))
+    if pos is not None:
+        meta["pos"] = list(pos)
+    if title:
+        meta["title"] = title
+    elif title == "":
+        meta.pop("title", None)
+    bare = {name: value for name, value in node.items() if name != "_meta"}
+    return {**bare, "_meta": meta} if meta else bare
 
 
 def edited(prompt: Prompt, edits: Iterable[Edit], engine: Engine) -> Editing:

@@ -5,6 +5,7 @@ LoomisError
 ├── TooManySessions    the server has no room for another
 ├── BadEdit            an edit makes no sense for the graph; nothing was changed
 ├── Conflict           the graph was changed in the meantime
+├── NoStep             there is nothing to undo, or to redo
 └── NotRemembered      a value was asked for that is not computed, or is gone
 """
 
@@ -25,6 +26,10 @@ class BadEdit(LoomisError):
 
 class Conflict(LoomisError):
     code = "conflict"
+
+
+class NoStep(LoomisError):
+    code = "no_step"
 
 
 class NotRemembered(LoomisError):

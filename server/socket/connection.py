@@ -77,6 +77,10 @@ class Connection:
                 return await self._sessions.get(command)
             case commands.SessionEdit():
                 return await self._sessions.edit(command)
+            case commands.SessionLoad():
+                return await self._sessions.load(command)
+            case commands.SessionUndo() | commands.SessionRedo():
+                return await self._sessions.step(command)
             case commands.SessionPlan():
                 return await self._sessions.plan(command)
             case commands.SessionRun():

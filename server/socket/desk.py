@@ -3,19 +3,18 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import LoomisError
 from engine.plan import Plan
-from server.jobs.records import ENDED, Submission
+from server.jobs.records import ENDED, JobEvent, Submission
 from server.jobs.service import Jobs
-from server.protocol.edits import Edit
-from server.protocol.messages import SessionRefused, SessionStarted
+from server.protocol.messages import SessionRefused, SessionStarted, SessionTaken
 from server.protocol.parts import ErrorData
 from server.session.live import Live, Start, Stop
-from server.session.session import Aim, Change, Session
+from server.session.session import Aim, Change, Draft, Session
 
 MOST_KEPT = 100
 """Runs that have ended and are still known as this session's."""
@@ -23,7 +22,7 @@ MOST_KEPT = 100
 LIVE_PRIORITY = 50
 """Live runs go before others: somebody waits for each of them."""
 
-Said = SessionStarted | SessionRefused
+Said = SessionStarted | SessionRefused | SessionTaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +54,10 @@ class Desk:
         self._lock = asyncio.Lock()
         self._current: dict[str, tuple[int, bool]] = {}
 
-    async def edit(self, edits: Iterable[Edit], base: int | None) -> Change:
-        """Change the graph; in live mode, have it run."""
+    async def change(self, draft: Callable[[], Draft]) -> Change:
+        """Let what ``draft`` makes be the graph; in live mode, have it run."""
         async with self._lock:
-            change = self.session.take(await asyncio.to_thread(self.session.draft, edits, base))
+            change = self.session.take(await asyncio.to_thread(draft))
             if self.is_live:
                 await self._have_run()
             return change
@@ -140,7 +139,8 @@ class Desk:
         session = self.session
         self.runs[start.job] = Run(start.aim, start.revision)
         self.under_way.add(start.job)
-        workflow = {"workflow": session.saved} if session.saved is not None else {}
+        saved = session.version.saved
+        workflow = {"workflow": saved} if saved is not None else {}
         outputs = tuple(id for id in start.aim.targets if id in session.outputs())
         try:
             await self._jobs.submit(
@@ -169,6 +169,17 @@ class Desk:
             self._current[job] = self.session.revision, current
         return current
 
+    async def hear(self, fact: JobEvent) -> None:
+        """Hear what happened in a run."""
+        job = fact.job or ""
+        if fact.node is not None and fact.kind == "node_finished":
+            self.session.went_well(fact.node)
+        error = fact.data["error"] if fact.kind == "failed" else {}
+        if error.get("node") in self.session.prompt:
+            self.session.failed(error["node"], self.runs[job].aim, error)
+        if fact.kind in ENDED:
+            await self.ended(job)
+
     async def ended(self, job: str) -> None:
         """Hear that a run has ended; start the next one, if there is one to start."""
         async with self._lock:
@@ -180,6 +191,8 @@ class Desk:
 
     def watch(self, tell: Callable[[Said], None], among: dict[str, "Desk"]) -> None:
         """Be watched by one connection, and by no other: be ``among`` its sessions."""
+        if among is not self._among:
+            self._say(SessionTaken(session=self.session.id))
         self._among.pop(self.session.id, None)
         self.tell, self._among = tell, among
         among[self.session.id] = self

@@ -135,10 +135,8 @@ class Listening:
         desk = self._desks().get(event.job or "")
         if desk is None:
             return
-        over = event.kind in ENDED
-        self.look(desk.session.id, len(AGAIN_SECONDS) - 1 if over else 0)
-        if over:
-            await desk.ended(event.job or "")
+        self.look(desk.session.id, len(AGAIN_SECONDS) - 1 if event.kind in ENDED else 0)
+        await desk.hear(event)
 
     def look(self, session: str, again: int = len(AGAIN_SECONDS) - 1) -> None:
         """Have a session looked at, and ``again`` times more."""
@@ -167,7 +165,7 @@ class Listening:
                 SessionChanged(
                     session=desk.session.id,
                     revision=change.revision,
-                    nodes=nodes_data(change.states),
+                    nodes=nodes_data(change.states, desk.session.errors),
                     removed=change.removed,
                 )
             )

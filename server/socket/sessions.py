@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 from engine import Engine
 from engine.errors import WorkflowError
+from engine.formats import Loaded
 from engine.plan import Plan
 from server.protocol import commands, results
 from server.protocol.model import Part
 from server.protocol.parts import DiagnosticData, nodes_data
 from server.session.errors import NoSession
+from server.session.session import Draft
 from server.session.values import show
 from server.socket.desk import Desk, Said
 from server.socket.desks import Desks
@@ -36,6 +38,20 @@ class Sessions:
 
     async def open(self, command: commands.SessionOpen) -> Answer:
         """Open a session. Raises what ``Engine.load`` raises, or TooManySessions."""
+        desk = await self._desks.open(self._reading(command))
+        desk.watch(self._tell, self._watched)
+        return Answer(self._data(desk))
+
+    async def load(self, command: commands.SessionLoad) -> Answer:
+        """Put another workflow in the place of the graph. Raises what ``Engine.load`` raises."""
+        desk = self._desk(command.session)
+        read = self._reading(command)
+        await desk.change(lambda: desk.session.loaded(read()))
+        self._listening.drop_stale(desk)
+        return Answer(self._data(desk))
+
+    def _reading(self, command: commands.SessionOpen | commands.SessionLoad) -> Callable[[], Loaded | None]:
+        """Return what reads the workflow of a command."""
         if command.workflow is not None and command.data is not None:
             raise WorkflowError(
                 "There are two workflows in the command.",
@@ -43,9 +59,7 @@ class Sessions:
                 hint="Send JSON as workflow, a file as data, or neither for an empty graph.",
             )
         source = command.workflow if command.workflow is not None else command.data
-        desk = await self._desks.open(lambda: None if source is None else self._engine.load(source, seed=command.seed))
-        desk.watch(self._tell, self._watched)
-        return Answer(self._data(desk))
+        return lambda: None if source is None else self._engine.load(source, seed=command.seed)
 
     async def get(self, command: commands.SessionGet) -> Answer:
         """Take a session, wherever it was, and say how it stands. Raises NoSession."""
@@ -61,8 +75,10 @@ class Sessions:
             session=session.id,
             revision=session.revision,
             graph=dict(session.prompt),
-            nodes=nodes_data(session.states),
-            diagnostics=tuple(map(DiagnosticData.of, session.diagnostics)),
+            nodes=nodes_data(session.states, session.errors),
+            undo=len(session.history.past),
+            redo=len(session.history.future),
+            diagnostics=tuple(map(DiagnosticData.of, session.version.diagnostics)),
             live=desk.is_live,
             runs=tuple(results.RunData(job=job, revision=desk.runs[job].revision) for job in desk.under_way),
         )
@@ -77,11 +93,27 @@ class Sessions:
     async def edit(self, command: commands.SessionEdit) -> Answer:
         """Change the graph. Raises BadEdit, WorkflowError or Conflict, and nothing was changed then."""
         desk = self._desk(command.session)
-        change = await desk.edit(command.edits, command.base)
+        return await self._change(desk, lambda: desk.session.draft(command.edits, command.base, command.step))
+
+    async def step(self, command: commands.SessionUndo | commands.SessionRedo) -> Answer:
+        """Undo or redo. Raises NoStep."""
+        desk = self._desk(command.session)
+        undoes = isinstance(command, commands.SessionUndo)
+        return await self._change(desk, desk.session.undo if undoes else desk.session.redo)
+
+    async def _change(self, desk: Desk, draft: Callable[[], Draft]) -> Answer:
+        change = await desk.change(draft)
         self._listening.drop_stale(desk)
+        history = desk.session.history
         return Answer(
             results.Edited(
-                revision=change.revision, nodes=nodes_data(change.states), removed=change.removed, added=change.added
+                revision=change.revision,
+                nodes=nodes_data(change.states, desk.session.errors),
+                graph=dict(change.graph),
+                removed=change.removed,
+                added=change.added,
+                undo=len(history.past),
+                redo=len(history.future),
             )
         )
 

@@ -16,6 +16,19 @@ async def test_every_node_type_is_described(tmp_path: Path):
         assert [port["name"] for port in one["inputs"]] == ["a", "b"]
 
 
+async def test_node_types_are_looked_for(tmp_path: Path):
+    async with client(tmp_path) as (http, _):
+
+        async def found(word: str) -> list[str]:
+            return [each["type"] for each in (await http.get("/api/v1/nodes", params={"search": word})).json()]
+
+        assert (await found("sHow"))[0] == "Show"
+        assert await found("one colour") == ["Paint"]
+        assert (await found("Paimt"))[0] == "Paint"
+        assert await found("quetzalcoatl") == []
+        assert (await http.get("/api/v1/nodes", params={"serach": "a"})).status_code == 422
+
+
 async def test_an_unknown_type_gets_the_nearest(tmp_path: Path):
     async with client(tmp_path) as (http, _):
         answer = await http.get("/api/v1/nodes/Numbr")

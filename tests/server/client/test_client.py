@@ -84,10 +84,15 @@ def test_a_session(client: Client) -> None:
     assert session.plan().steps["1"].why == "value changed"
     with pytest.raises(BadEdit):
         session.edit(SetInput(op="set", node="9", input="value", value=6))
+    undone = session.undo()
+    assert (undone.redo, session.graph, session.revision) == (1, shown(4), 3)
+    assert session.redo().graph == {"1": session.graph["1"]} and session.graph["1"]["inputs"] == {"value": 6}
+    assert session.load(shown(9)).graph == session.graph == shown(9)
+    session.undo()
     session.live()
     while not (isinstance(event := client.event(20), Fact) and event.kind == "succeeded" and event.job != run.job):
         assert event is not None
-    assert event.revision == 2
+    assert event.revision == session.revision == 6
     session.cancel()
     session.close()
 

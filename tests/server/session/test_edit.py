@@ -123,6 +123,25 @@ def test_a_bad_edit_says_what_is_possible(runner: Engine, wrong: dict[str, Any],
     assert caught.value.hint
 
 
+def test_a_node_has_a_title_and_a_place(runner: Engine) -> None:
+    place = {"op": "describe", "node": "1", "pos": [4, 5.5]}
+
+    assert edit(runner, place)["1"] == {**GRAPH["1"], "_meta": {"pos": [4, 5.5]}}
+    assert edit(runner, place, {**place, "pos": None, "title": "Nine"})["1"]["_meta"] == {
+        "pos": [4, 5.5],
+        "title": "Nine",
+    }
+    assert edit(
+        runner, {"op": "describe", "node": "1", "title": "A"}, {"op": "describe", "node": "1", "title": ""}
+    ) == {
+        **GRAPH,
+        "1": n("Number", **GRAPH["1"]["inputs"]),
+    }
+    added = edit(runner, {"op": "add", "class_type": "Number", "title": "N", "pos": [1, 2]})["4"]
+    assert added["_meta"] == {"title": "N", "pos": [1, 2]}
+    assert edit(runner, place, {"op": "replace", "node": "1", "class_type": "Add"})["1"]["_meta"]["pos"] == [4, 5.5]
+
+
 def test_a_graph_that_is_none_can_not_be_loaded(runner: Engine) -> None:
     with pytest.raises(WorkflowError):
         edit(runner, {"op": "load", "workflow": {"a": 1}})

@@ -10,7 +10,15 @@ import pytest
 from engine import Engine
 from engine.errors import LoomisError
 from server.protocol.codec import FORMS, Unreadable, read_command
-from server.protocol.commands import Command, SessionEdit, SessionOpen, SessionPlan, SessionRun
+from server.protocol.commands import (
+    Command,
+    SessionEdit,
+    SessionOpen,
+    SessionPlan,
+    SessionRedo,
+    SessionRun,
+    SessionUndo,
+)
 from server.protocol.parts import ErrorData, nodes_data
 from server.session.session import Session
 from tests.engine.words import Vocabulary, engine
@@ -32,7 +40,7 @@ TYPES = (
     "Nope",
 )
 INPUTS = ("value", "a", "b", "text", "condition", "open", "count", "values", "name", "prefix", "", "__value__")
-OPS = ("set", "unset", "connect", "disconnect", "add", "remove", "replace", "load", "jump")
+OPS = ("set", "unset", "connect", "disconnect", "add", "remove", "replace", "describe", "load", "jump")
 MOST_NODES = 12
 
 
@@ -72,11 +80,12 @@ class Fuzz:
             "value": self.value(),
             "source": self.id(), "output": self.chance.choice([0, 0, 1, "quotient", -1, 2**40]),
             "class_type": self.chance.choice(TYPES), "workflow": self.graph(),
+            "title": self.chance.choice(["", "A", 3]), "pos": self.chance.choice([[0, 1.5], [1], None]),
         }  # fmt: skip
         fields = {
             "set": ("node", "input", "value"), "unset": ("node", "input"), "disconnect": ("node", "input"),
             "connect": ("node", "input", "source", "output"), "add": ("node", "class_type"), "remove": ("node",),
-            "replace": ("node", "class_type"), "load": ("workflow",),
+            "replace": ("node", "class_type"), "load": ("workflow",), "describe": ("node", "title", "pos"),
         }.get(edit["op"], tuple(edit))  # fmt: skip
         kept = {name: edit[name] for name in ("op", *fields)}
         if self.chance.random() < 0.05:
@@ -84,11 +93,15 @@ class Fuzz:
         return kept
 
     def command(self) -> Any:
-        kind = self.chance.choice(["session.edit"] * 6 + ["session.open", "session.plan", "session.run"])
+        others = ["session.open", "session.plan", "session.run", "session.undo", "session.redo"]
+        kind = self.chance.choice(["session.edit"] * 10 + others)
         message: dict[str, Any] = {"id": 1, "command": kind}
         match kind:
             case "session.edit":
-                message |= {"session": "s", "edits": [self.edit() for _ in range(self.chance.randint(1, 3))]}
+                edits = [self.edit() for _ in range(self.chance.randint(1, 3))]
+                message |= {"session": "s", "edits": edits, "step": self.chance.choice([None, "a", 3])}
+            case "session.undo" | "session.redo":
+                message |= {"session": "s"}
             case "session.open":
                 message |= {"workflow": self.graph()}
             case _:
@@ -101,8 +114,12 @@ def do(session: Session, engine: Engine, command: Command) -> Session:
     match command:
         case SessionOpen(workflow=workflow):
             session = Session("s", engine, None if workflow is None else engine.load(workflow))
-        case SessionEdit(edits=edits, base=base):
-            session.edit(edits, base)
+        case SessionEdit(edits=edits, base=base, step=step):
+            session.edit(edits, base, step)
+        case SessionUndo():
+            session.take(session.undo())
+        case SessionRedo():
+            session.take(session.redo())
         case SessionPlan(targets=targets):
             session.plan(targets)
         case SessionRun(targets=targets):
@@ -132,7 +149,7 @@ def fuzz(seed: int, count: int) -> list[int]:
                 assert ErrorData.of(error).message
                 assert (session.revision, session.prompt) == before
             assert session.states.keys() == session.prompt.keys()
-            nodes_data(session.states)
+            nodes_data(session.states, session.errors)
             if len(session.prompt) > MOST_NODES:
                 session = Session("s", runner)
             if number % (count // 10) == 0:

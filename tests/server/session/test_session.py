@@ -10,7 +10,7 @@ from engine import Engine
 from engine.errors import WorkflowError
 from engine.values import pack
 from server.protocol.edits import Edit
-from server.session.errors import BadEdit, Conflict, NotRemembered
+from server.session.errors import BadEdit, Conflict, NoStep, NotRemembered
 from server.session.session import Change, Session
 from tests.engine.words import Vocabulary, engine, n
 
@@ -139,3 +139,70 @@ def test_a_graph_may_be_too_large(runner: Engine, monkeypatch: pytest.MonkeyPatc
         edit(session, {"op": "add", "class_type": "Number"})
 
     assert session.revision == 1
+
+
+def test_a_step_is_undone_and_done_again(session: Session) -> None:
+    edit(session, SET)
+    edit(session, {"op": "remove", "node": "1"})
+
+    back = session.take(session.undo())
+    assert (back.revision, set(back.graph), back.removed) == (4, {"1", "2"}, ())
+    assert session.prompt["3"]["inputs"]["b"] == 2
+    assert states(back)["1"] == "runs"
+    back = session.take(session.undo())
+    assert session.prompt == GRAPH and set(back.graph) == {"3"}
+    with pytest.raises(NoStep):
+        session.undo()
+    session.take(session.redo())
+    assert session.prompt["3"]["inputs"]["b"] == 2
+    assert session.take(session.redo()).removed == ("1",)
+    with pytest.raises(NoStep):
+        session.redo()
+
+
+def test_edits_of_one_step_are_undone_together(session: Session) -> None:
+    for value in (3, 4, 5):
+        session.edit(EDITS.validate_python([SET | {"value": value}]), step="drag")
+    session.edit(EDITS.validate_python([SET | {"value": 6}]), step="another")
+
+    session.take(session.undo())
+    assert session.prompt["3"]["inputs"]["b"] == 5
+    session.take(session.undo())
+    assert session.prompt == GRAPH
+
+
+def test_undo_brings_back_what_was_opened(runner: Engine, session: Session) -> None:
+    session.take(session.loaded(runner.load({"1": n("Number", value=1)})))
+    assert set(session.prompt) == {"1"}
+    session.take(session.undo())
+    assert session.prompt == GRAPH
+
+
+def test_a_change_says_how_nodes_are_written_now(session: Session) -> None:
+    assert edit(session, {"op": "remove", "node": "2"}).graph == {"3": n("Add", b=1)}
+    assert edit(session, {"op": "add", "class_type": "Number"}).graph == {"4": n("Number")}
+
+
+def test_a_title_or_a_place_means_nothing_to_a_run(session: Session) -> None:
+    aim = session.aim(("o",))
+    change = edit(session, {"op": "describe", "node": "1", "title": "Nine", "pos": [3, 4]})
+
+    assert (states(change), set(change.graph)) == ({}, {"1"})
+    assert session.aim(("o",)) == aim
+
+
+def test_an_error_stays_with_its_node_until_it_is_mended(session: Session) -> None:
+    error = {"code": "node_failed", "message": "It broke.", "node": "3"}
+    session.failed("3", session.aim(("o",)), error)
+    assert (set(session.look().states), session.errors) == ({"3"}, {"3": error})
+    edit(session, {"op": "set", "node": "r", "input": "count", "value": 5})
+    edit(session, {"op": "describe", "node": "1", "title": "Nine"})
+    assert session.errors == {"3": error}
+
+    change = edit(session, {"op": "set", "node": "1", "input": "value", "value": 8})
+    assert ("3" in change.states, session.errors) == (True, {})
+    session.take(session.undo())
+    assert session.errors == {"3": error}
+    session.went_well("3")
+    session.look()
+    assert session.errors == {}

@@ -263,3 +263,55 @@ def test_live_mode_of_a_target_that_is_gone_says_so(tmp_path: Path) -> None:
             assert (refused["revision"], refused["error"]["code"]) == (2, "workflow")
 
     asyncio.run(main())
+
+
+def test_undo_and_opening_a_file_in_the_same_session(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            on = {"session": (await client.result("session.open", workflow=shown(4)))["session"]}
+            for value in (5, 6):
+                edited = await client.result("session.edit", **on, edits=put(value), step="slider")
+            assert (edited["graph"], edited["undo"], edited["redo"]) == ({"1": n("Number", value=6)}, 1, 0)
+            head = json.dumps({"id": 99, "command": "session.load", **on}).encode()
+            await client.connection.send(struct.pack(">I", len(head)) + head + png(shown(7)))
+            loaded = (await client.until(lambda message: message.get("id") == 99))["result"]
+            assert (loaded["session"], loaded["revision"], loaded["undo"]) == (on["session"], 4, 2)
+            assert loaded["graph"]["1"]["inputs"] == {"value": 7}
+            undone = await client.result("session.undo", **on)
+            assert (undone["graph"], undone["undo"], undone["redo"]) == ({"1": n("Number", value=6)}, 1, 1)
+            assert (await client.result("session.undo", **on))["graph"] == {"1": n("Number", value=4)}
+            assert (await client.ask("session.undo", **on))["error"]["code"] == "no_step"
+            assert (await client.result("session.redo", **on))["graph"] == {"1": n("Number", value=6)}
+            both = await client.ask("session.load", **on, workflow=shown(1), data="")
+            assert both["event"] == "error"
+
+    asyncio.run(main())
+
+
+def test_the_error_of_a_node_is_its_state_until_it_is_mended(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            graph = {"1": n("Number", value=4), "2": n("Fail", value=("1", 0)), "3": n("Show", value=("2", 0))}
+            on = {"session": (await client.result("session.open", workflow=graph))["session"]}
+            await client.ended((await client.result("session.run", **on))["job"])
+            told = await client.until(lambda message: message["event"] == "session.changed" and "2" in message["nodes"])
+            assert "no 4" in told["nodes"]["2"]["error"]["message"]
+            assert told["nodes"]["2"]["error"]["raised"]["inputs"] == {"value": ["4"]}
+            assert "no 4" in (await client.result("session.get", **on))["nodes"]["2"]["error"]["message"]
+            edited = await client.result("session.edit", **on, edits=put(5))
+            assert (edited["nodes"]["2"]["state"], edited["nodes"]["2"]["error"]) == ("depends", None)
+
+    asyncio.run(main())
+
+
+def test_who_loses_a_session_hears_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as first, server.client() as second:
+            session = (await first.result("session.open", workflow=shown(1)))["session"]
+            await first.result("session.get", session=session)
+            await second.result("session.get", session=session)
+            assert (await first.until(lambda message: message["event"] == "session.taken"))["session"] == session
+            await second.result("session.get", session=session)
+            assert (len(first.told("session.taken")), second.told("session.taken")) == (1, [])
+
+    asyncio.run(main())
