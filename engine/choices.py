@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from engine.errors import Fault, FileError, listed, shortened
 from engine.folders import Folders
 from engine.graph import Node
-from engine.schema import Choice, Files, InputFile, Mentions, Port
+from engine.schema import Choice, FileChoices, Files, InputFile, InputFolder, Mentions, Port
 
 
 class BadInput(Exception):
@@ -35,7 +35,7 @@ class Choices:
 
     def __init__(self, folders: Folders) -> None:
         self.folders = folders
-        self.listed: dict[str, list[str]] = {}
+        self.listed: dict[FileChoices, list[str]] = {}
 
     def check(self, value: str, port: Port) -> Choice:
         """Return ``value`` if it is a choice of ``port``, else raise BadInput with the nearest one."""
@@ -48,6 +48,7 @@ class Choices:
                     return option
             options: Sequence[str] = [str(option) for option in source]
         else:
+            assert source, "only ports with choices are checked"
             try:
                 if self._exists(value, source):
                     return value.replace("\\", "/")
@@ -84,31 +85,40 @@ class Choices:
                     self._advice(source, near),
                 )
 
-    def _exists(self, value: str, source: Files | InputFile | None) -> bool:
+    def _exists(self, value: str, source: FileChoices) -> bool:
         if isinstance(source, Files):
-            return self.folders.model(source.folder, value) is not None
+            return value in source.also or self.folders.model(source.folder, value) is not None
+        if isinstance(source, InputFolder):
+            return self.folders.input_folder(value) is not None
         return self.folders.input_file(value) is not None
 
-    def _advice(self, source: Files | InputFile | tuple[Choice, ...] | None, near: str | None) -> str:
+    def _advice(self, source: FileChoices | tuple[Choice, ...] | None, near: str | None) -> str:
         meant = f"Did you mean {near!r}?" if near else ""
         if isinstance(source, Files):
             roots = self.folders.roots(source.folder)
             where = f"put the file into {roots[0]}." if roots else "pass the folder that holds your models."
-        elif isinstance(source, InputFile):
-            where = f"put the file into {self.folders.input}, or name its folder with --input."
+        elif isinstance(source, InputFile | InputFolder):
+            what = "file" if isinstance(source, InputFile) else "folder"
+            where = f"put the {what} into {self.folders.input}, or name its folder with --input."
         else:
             return meant or "Use one of the choices."
         return f"{meant} If not, {where}" if meant else f"P{where[1:]}"
 
-    def names(self, source: Files | InputFile | None) -> list[str]:
+    def names(self, source: FileChoices) -> list[str]:
         """Return the names of the files that are there."""
-        key = source.folder if isinstance(source, Files) else "input"
-        if key not in self.listed:
-            if isinstance(source, Files):
-                self.listed[key] = self.folders.names(source.folder)
-            elif isinstance(source, InputFile):
-                self.listed[key] = self.folders.inputs(source.suffixes)
-        return self.listed[key]
+        if source not in self.listed:
+            self.listed[source] = offered(source, self.folders)
+        return self.listed[source]
+
+
+def offered(source: FileChoices, folders: Folders) -> list[str]:
+    """Return the choices of an input that names a file or folder, sorted, as they are in ``folders`` now."""
+    match source:
+        case Files(folder, also):
+            return [*also, *folders.names(folder)]
+        case InputFolder():
+            return folders.input_folders()
+    return folders.inputs(source.suffixes)
 
 
 def nearest(value: str, options: Iterable[str], cutoff: float = 0.5) -> str | None:

@@ -12,7 +12,7 @@ from engine.formats import Diagnostic, Loaded
 from engine.formats.models import ModelHint, model_hints
 from engine.graph import Graph, Node, is_link, read_graph
 from engine.node import Registry
-from engine.schema import Files, InputFile
+from engine.schema import Files, InputFile, InputFolder
 from engine.validate import validate
 
 State = Literal["runs", "in part", "refused"]
@@ -82,7 +82,7 @@ def _lack(fault: Fault, graph: Graph, registry: Registry, folders: Folders, hint
         value = str(graph.nodes[fault.node].inputs[fault.input])
         if isinstance(source, Files):
             return _model(value, source.folder, hints.get(_base(value)), fault.node, folders)
-        if isinstance(source, InputFile):
+        if isinstance(source, InputFile | InputFolder):
             return Lack("file", value, nodes, f"Put it into {folders.input}.")
     return Lack("value", fault.message, nodes, fault.hint)
 

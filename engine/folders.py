@@ -7,7 +7,7 @@ a workflow is a path below its folder with either slash.
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -82,16 +82,29 @@ class Folders:
 
     def inputs(self, suffixes: Iterable[str]) -> list[str]:
         """Return the names of the files in the input folder."""
-        return sorted(_files_below(self.input, frozenset(suffixes)))
+        return files_inside(self.input, suffixes)
 
     def input_file(self, name: str) -> Path | None:
         """Return the file that ``name``, ``name [input]``, ``name [output]`` or ``name [temp]`` means, or None."""
+        path = self._input(name)
+        return path if path.is_file() else None
+
+    def input_folders(self) -> list[str]:
+        """Return the names of the folders below the input folder."""
+        found = (below for below, _ in _walk(self.input) if not any(part.startswith(".") for part in below.parts))
+        return sorted(below.as_posix() for below in found if below.parts)
+
+    def input_folder(self, name: str) -> Path | None:
+        """Return the folder that ``name`` means, with the marks that ``input_file`` knows, or None."""
+        path = self._input(name)
+        return path if path.is_dir() else None
+
+    def _input(self, name: str) -> Path:
         root = self.input
         for mark in PLACES:
             if name.endswith(f" [{mark}]"):
                 name, root = name[: -len(mark) - 3], self.place(mark)
-        path = root / confined(name)
-        return path if path.is_file() else None
+        return root / confined(name)
 
     def place(self, name: Place) -> Path:
         """Return the folder that ``input``, ``output`` or ``temp`` stands for."""
@@ -169,11 +182,23 @@ def _not_allowed(part: str) -> FileError:
     )
 
 
+def files_inside(root: Path, suffixes: Iterable[str]) -> list[str]:
+    """Return the files below a folder with these suffixes, sorted, as paths with forward slashes."""
+    return sorted(_files_below(root, frozenset(suffixes)))
+
+
 def _files_below(root: Path, suffixes: frozenset[str]) -> list[str]:
-    found = []
+    return [
+        (below / file).as_posix()
+        for below, files in _walk(root)
+        for file in files
+        if Path(file).suffix.lower() in suffixes
+    ]
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield every folder below one, as a path from there, with the names of its files."""
     for folder, inside, files in os.walk(root, followlinks=True):
         here = Path(folder).resolve()
         inside[:] = [name for name in inside if not here.is_relative_to((here / name).resolve())]  # links in circles
-        below = Path(folder).relative_to(root)
-        found += [(below / file).as_posix() for file in files if Path(file).suffix.lower() in suffixes]
-    return found
+        yield Path(folder).relative_to(root), files

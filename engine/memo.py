@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from blake3 import blake3
+
 from engine.call import Outcome
 from engine.errors import LoomisError
 from engine.fingerprints import fingerprint
-from engine.folders import Folders, Place, files_below
+from engine.folders import Folders, Place, files_below, files_inside
 from engine.memory import Cached
 from engine.rows import Ran, Row
-from engine.schema import Files, FilesBelow, FileSource, Mentions, NodeSpec
+from engine.schema import Files, FilesBelow, FileSource, InputFolder, Mentions, NodeSpec
 from engine.shown_files import shown_files
 from engine.store import MISSING, Store
 from engine.values import Opaque, pack
@@ -151,8 +153,17 @@ class Memo:
             return " ".join(self.fingerprint(Files(source.folder), found) for found in named if found)
         if isinstance(source, FilesBelow):
             return " ".join(map(self._fingerprint, files_below(source.folders, name)))
+        if isinstance(source, InputFolder):
+            folder = self.folders.input_folder(name)
+            return self._folder_fingerprint(folder, source.suffixes) if folder else ""
         path = self.folders.model(source.folder, name) if isinstance(source, Files) else self.folders.input_file(name)
         return self._fingerprint(path) if path else ""
+
+    def _folder_fingerprint(self, folder: Path, suffixes: Sequence[str]) -> str:
+        hasher = blake3()
+        for file in files_inside(folder, suffixes):
+            hasher.update(os.fsencode(file) + b"\0" + self._fingerprint(folder / file).encode())
+        return hasher.hexdigest()
 
     def _fingerprint(self, path: Path) -> str:
         found = fingerprint(path, self.store.files)

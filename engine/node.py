@@ -26,6 +26,7 @@ from engine.schema import (
     Files,
     Hidden,
     InputFile,
+    InputFolder,
     Lazy,
     LinkTo,
     Mentions,
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_DEFAULT", "Annotated", "Artifact", "Block", "Effort", "Expanded", "Field", "Files", "Hidden", "InputFile",
-    "Lazy", "LinkTo", "Mentions", "NodeSpec", "OptionalInput", "Port", "Registry", "Shown", "Slot", "Widget", "node",
-    "registry",
+    "InputFolder", "Lazy", "LinkTo", "Mentions", "NodeSpec", "OptionalInput", "Port", "Registry", "Shown", "Slot",
+    "Widget", "node", "registry",
 ]  # fmt: skip
 
 Check: TypeAlias = "Callable[[Mapping[str, BoundNode], Folders], Iterable[Fault]]"

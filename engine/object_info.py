@@ -4,21 +4,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from engine.choices import offered
 from engine.folders import Folders
 from engine.formats.catalogue import ClassInfo, class_info
-from engine.schema import NO_DEFAULT, Choice, Files, InputFile, NodeSpec, Port
+from engine.schema import NO_DEFAULT, Choice, FileChoices, NodeSpec, Port
 
 SAVES = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
 """What output nodes get without asking: the workflow that goes into their files."""
 
 FLAGS = {"deprecated": False, "experimental": False, "api_node": False}
 
-Names = Callable[[Files | InputFile], list[str]]
+Names = Callable[[FileChoices], list[str]]
 
 
 def object_info(specs: Iterable[NodeSpec], folders: Folders | None = None) -> dict[str, dict[str, Any]]:
     """Return node types by name. Choices of files are listed as they are in ``folders`` now, or left open without."""
-    names = cache(lambda source: listed(source, folders)) if folders else None
+    names = cache(lambda source: offered(source, folders)) if folders else None
     return {spec.type: _entry(spec, names) for spec in specs}
 
 
@@ -46,18 +47,13 @@ class SpecClasses(Mapping[str, ClassInfo]):
         return len(self._specs)
 
 
-def listed(source: Files | InputFile, folders: Folders) -> list[str]:
-    """Return the names of the files that are there, sorted."""
-    return folders.names(source.folder) if isinstance(source, Files) else folders.inputs(source.suffixes)
-
-
 def port_choices(port: Port, folders: Folders) -> Sequence[Choice] | None:
     """Return the values that an input may have, files as they are now; None where it has no list."""
     match port.choices:
         case None | tuple():
             return port.choices
         case source:
-            return listed(source, folders)
+            return offered(source, folders)
 
 
 def _entry(spec: NodeSpec, names: Names | None) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.binding import BoundNode
 from engine.fingerprints import KnownFiles, whole_digest
-from engine.folders import Folders, files_below
+from engine.folders import Folders, files_below, files_inside
 from engine.formats import Diagnostic, Loaded
 from engine.formats.detect import is_api
-from engine.schema import Files, FilesBelow, FileSource, InputFile, Mentions
+from engine.schema import Files, FilesBelow, FileSource, InputFile, InputFolder, Mentions
 from engine.settings import Settings
 
 PICKS = frozenset({"dynamic_prompt", "random_seed"})
@@ -119,6 +119,9 @@ def _named(source: FileSource | None, value: Any, folders: Folders) -> Iterator[
             path = folders.input_file(value)
             if path:
                 yield "input", value, path
+        case InputFolder(suffixes):
+            if below := folders.input_folder(value):
+                yield from (("input", f"{value}/{file}", below / file) for file in files_inside(below, suffixes))
         case FilesBelow(roots):
             for path in files_below(roots, value):
                 yield path.parent.name, str(value), path

@@ -20,9 +20,13 @@ NO_DEFAULT: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The input names a file in a models folder (``checkpoints``, ``loras``, ...). Its content is in the key."""
+    """The input names a file in a models folder (``checkpoints``, ``loras``, ...). Its content is in the key.
+
+    ``also`` are choices beside the files, which mean none of them.
+    """
 
     folder: str
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,13 @@ class InputFile:
     """The input names a file in the input folder; `` [output]`` or `` [temp]`` behind it names another folder."""
 
     suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+
+
+@dataclass(frozen=True, slots=True)
+class InputFolder:
+    """The input names a folder below the input folder. The files below it with these suffixes are in the key."""
+
+    suffixes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,10 @@ class Effort:
     """Says of a number that the node takes longer in proportion to it: steps of a sampler, say."""
 
 
-FileSource = Files | InputFile | Mentions | FilesBelow
+FileChoices = Files | InputFile | InputFolder
+"""What the choices of an input are: files, or folders of them."""
+
+FileSource = FileChoices | Mentions | FilesBelow
 
 
 # What a function may return besides its outputs.
@@ -165,7 +179,7 @@ class Port:
     required: bool = True
     minimum: float | None = None
     maximum: float | None = None
-    choices: tuple[Choice, ...] | Files | InputFile | None = None
+    choices: tuple[Choice, ...] | FileChoices | None = None
     lazy: bool = False
     mentions: Mentions | FilesBelow | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -178,7 +192,7 @@ class Port:
     @property
     def files(self) -> "FileSource | None":
         """Where the files come from that its value names, if it names any."""
-        return self.choices if isinstance(self.choices, Files | InputFile) else self.mentions
+        return self.choices if isinstance(self.choices, FileChoices) else self.mentions
 
     @property
     def literal(self) -> bool:

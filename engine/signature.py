@@ -18,9 +18,8 @@ from engine.schema import (
     Block,
     Effort,
     Expanded,
-    Files,
+    FileChoices,
     Hidden,
-    InputFile,
     Lazy,
     Mentions,
     NodeSpec,
@@ -242,7 +241,7 @@ def _kind(where: str, name: str, base: Any, marks: tuple[Any, ...]) -> tuple[str
     for mark in marks:
         if isinstance(mark, Socket):
             return mark.name, None
-        if isinstance(mark, Files | InputFile):
+        if isinstance(mark, FileChoices):
             return "COMBO", mark
     if get_origin(base) is Literal:
         if not all(isinstance(choice, str) for choice in get_args(base)):

@@ -48,6 +48,7 @@ MODULES = (
     "image_compose",
     "image_filter",
     "image_animation",
+    "image_sets",
     "mask",
     "mask_files",
     "upscale",

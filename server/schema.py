@@ -1,10 +1,18 @@
 """A node type as plain data."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from engine.folders import Folders
-from engine.node import NO_DEFAULT, Files, InputFile, NodeSpec, Port
+from engine.node import NO_DEFAULT, Files, InputFile, InputFolder, NodeSpec, Port
 from engine.object_info import port_choices
+
+WHERE: Mapping[type, str] = {
+    Files: "files in the models folders",
+    InputFile: "files in the input folder",
+    InputFolder: "folders in the input folder",
+}
+"""What the choices of an input are."""
 
 MOST_CHOICES = 12
 """Of a longer list, the rest is left out for a person."""
@@ -43,7 +51,7 @@ def allowed(port: Port, folders: Folders) -> str:
     """Say what an input takes: choices, or bounds."""
     choices = port_choices(port, folders)
     if choices is not None:
-        where = {Files: "files in the models folders", InputFile: "files in the input folder"}.get(type(port.choices))
+        where = WHERE.get(type(port.choices))
         shown = ", ".join(map(str, choices[:MOST_CHOICES])) + (", ..." if len(choices) > MOST_CHOICES else "")
         return f"{where}: {shown or 'none there'}" if where else shown
     if port.minimum is None and port.maximum is None:

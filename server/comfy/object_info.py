@@ -12,15 +12,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from engine import Engine
-from engine.object_info import listed, object_info
-from engine.schema import Files, InputFile, NodeSpec
+from engine.choices import offered
+from engine.object_info import object_info
+from engine.schema import FileChoices, NodeSpec
 from server.app.answers import answer
 from server.app.services import services
 from server.comfy.twice import twice
 from server.files.conditional import is_fresh
 from server.refresh import refresh_packs
 
-Listing = Mapping[Files | InputFile, Sequence[str]]
+Listing = Mapping[FileChoices, Sequence[str]]
 
 
 class Catalogue:
@@ -47,8 +48,8 @@ class Catalogue:
     def _list(self) -> Listing:
         """Return the names of all files that an input could be."""
         ports = [port for spec in self._engine.registry.specs.values() for port in spec.inputs]
-        sources = {port.choices for port in ports if isinstance(port.choices, Files | InputFile)}
-        return {source: listed(source, self._engine.folders) for source in sources}
+        sources = {port.choices for port in ports if isinstance(port.choices, FileChoices)}
+        return {source: offered(source, self._engine.folders) for source in sources}
 
 
 async def every_type(request: Request) -> Response:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from engine import Folders
-from engine.choices import nearest
+from engine.choices import BadInput, Choices, nearest, offered
 from engine.errors import Fault
+from engine.schema import Files, InputFolder, Port
 from tests.engine.checking import fault_of, faults
 from tests.engine.words import n
 
@@ -28,6 +31,29 @@ def test_a_file_that_is_not_there(tmp_path: Path):
     for name in ("../a.safetensors", "/etc/passwd", "", "C:/a.png", "a\0.png", "a" * 5000 + ".png"):
         for kind, input in (("Load", "name"), ("LoadImage", "image")):
             assert fault_of(kind, **{input: name}).code == "value_not_in_list"
+
+
+def test_a_choice_beside_the_files(tmp_path: Path):
+    folders = Folders(models=(tmp_path,))
+    source = Files("loras", ("[None]",))
+    assert offered(source, folders) == ["[None]"]
+    port = Port("lora", "COMBO", choices=source)
+    assert Choices(folders).check("[None]", port) == "[None]"
+    with pytest.raises(BadInput, match="not there") as caught:
+        Choices(folders).check("[none]", port)
+    assert caught.value.expected == "[None]"
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path):
+    folders = Folders(input=tmp_path)
+    (tmp_path / "cats" / "grey").mkdir(parents=True)
+    port = Port("folder", "COMBO", choices=InputFolder((".png",)))
+    assert Choices(folders).check("cats\\grey", port) == "cats/grey"
+    with pytest.raises(BadInput, match="not there") as caught:
+        Choices(folders).check("cat", port)
+    assert caught.value.expected == "cats" and f"put the folder into {tmp_path}" in str(caught.value.hint)
+    with pytest.raises(BadInput, match="leaves its folder"):
+        Choices(folders).check("../cats", port)
 
 
 def test_a_file_that_a_text_names_is_not_there(tmp_path: Path):

@@ -84,13 +84,24 @@ def test_input_files(tmp_path: Path):
     assert folders.place("temp") == tmp_path / "temp" and folders.place("output") == tmp_path / "out"
 
 
+def test_input_folders(tmp_path: Path):
+    folders = Folders(input=tmp_path / "in", output=tmp_path / "out")
+    make(tmp_path / "in" / "set" / "10_cat" / "a.png", tmp_path / "in" / ".hidden" / "b.png", tmp_path / "in" / "c.png")
+    make(tmp_path / "out" / "made" / "a.png")
+    assert folders.input_folders() == ["set", "set/10_cat"]
+    assert folders.input_folder("set\\10_cat") == tmp_path / "in" / "set" / "10_cat"
+    assert folders.input_folder("made [output]") == tmp_path / "out" / "made"
+    assert folders.input_folder("c.png") is None and folders.input_folder("gone") is None
+    assert Folders(input=tmp_path / "nowhere").input_folders() == []
+
+
 OUTSIDE = ["", ".", "..", "/etc/passwd", "../a", "a/../../b", "a/..", "..\\a", "\\a", "C:\\a", "c:a", "a\0b", "//a"]
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_no_way_out(name: str, tmp_path: Path):
     folders = Folders((tmp_path,), input=tmp_path)
-    for use in (confined, folders.input_file, lambda name: folders.model("vae", name)):
+    for use in (confined, folders.input_file, folders.input_folder, lambda name: folders.model("vae", name)):
         with pytest.raises(FileError) as caught:
             use(name)
         assert caught.value.hint

@@ -10,7 +10,7 @@ from engine.folders import Folders
 from engine.memo import TRACES, Lost, Memo
 from engine.memory import Cached
 from engine.names import Stamp
-from engine.node import Artifact, Files, InputFile, Mentions
+from engine.node import Artifact, Files, InputFile, InputFolder, Mentions
 from engine.rows import Row
 from engine.store import Store
 from engine.values import Opaque, pack
@@ -155,6 +155,25 @@ def test_input_files(memo: Memo, tmp_path: Path):
     (tmp_path / "output").mkdir()
     (tmp_path / "output" / "a.png").write_bytes(b"x")
     assert memo.fingerprint(InputFile(), "a.png") == "" != memo.fingerprint(InputFile(), "a.png [output]")
+
+
+def test_the_fingerprint_of_a_folder_is_that_of_its_files_and_their_names(memo: Memo, tmp_path: Path):
+    folder = tmp_path / "input" / "set"
+    folder.mkdir(parents=True)
+    source = InputFolder((".png", ".txt"))
+    seen = [memo.fingerprint(source, "set")]
+    (folder / "a.png").write_bytes(b"x")
+    seen.append(memo.fingerprint(source, "set"))
+    (folder / "a.txt").write_bytes(b"x")
+    seen.append(memo.fingerprint(source, "set"))
+    (folder / "a.txt").rename(folder / "b.txt")
+    seen.append(memo.fingerprint(source, "set"))
+    (folder / "b.txt").write_bytes(b"other")
+    seen.append(memo.fingerprint(source, "set"))
+    assert len(set(seen)) == len(seen) and "" not in seen
+    (folder / "c.json").write_bytes(b"x")
+    assert memo.fingerprint(source, "set") == seen[-1]
+    assert memo.fingerprint(source, "gone") == ""
 
 
 def test_leases_are_between_engines_on_one_folder(tmp_path: Path):
