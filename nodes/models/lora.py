@@ -1,7 +1,7 @@
 """LoRA (Hu et al. 2021): which tensors of a file change which weights, and by how much.
 
 W + strength * alpha / rank * (up @ down), summed in float32 over all LoRAs, then cast once. Files may hold the changes
-of ``lycoris`` instead, or whole differences, and magnitudes of ``dora`` beside them.
+of ``lycoris`` or ``orthogonal`` instead, or whole differences, and magnitudes of ``dora`` beside them.
 """
 
 import re
@@ -11,7 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from engine.errors import ModelError
-from nodes.models import lycoris
+from nodes.models import lycoris, orthogonal
 from nodes.models.change import Change, Read
 from nodes.models.dora import Decomposed
 from nodes.models.families.checkpoint import Network
@@ -19,6 +19,8 @@ from nodes.models.weights import Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+ALGORITHMS = {**lycoris.HADAMARD, **lycoris.KRONECKER, **orthogonal.ROTATION}
 
 ENDINGS: tuple[tuple[str, str], ...] = (
     (r"\.lora_up\.weight", "up"),
@@ -33,7 +35,7 @@ ENDINGS: tuple[tuple[str, str], ...] = (
     (r"\.lora_A(?:\.\w+)?\.weight", "down"),
     (r"(?:\.lora|\.lora_linear_layer|_lora)\.up\.weight", "up"),
     (r"(?:\.lora|\.lora_linear_layer|_lora)\.down\.weight", "down"),
-    *((rf"\.{ending}", role) for ending, role in {**lycoris.HADAMARD, **lycoris.KRONECKER}.items()),
+    *((rf"\.{ending}", role) for ending, role in ALGORITHMS.items()),
 )
 """How the names of kohya's, diffusers' and LyCORIS' files end, and the role of the tensor."""
 
@@ -142,6 +144,8 @@ def _change(roles: Mapping[str, str]) -> Change | None:
     change: Change | None
     if "up" in roles and "down" in roles:
         change = Pair(roles["up"], roles["down"], roles.get("alpha"), roles.get("mid"))
+    elif "blocks" in roles:
+        change = orthogonal.change(roles)
     elif "difference" in roles:
         change = Difference(roles["difference"])
     else:
