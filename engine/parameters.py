@@ -5,7 +5,7 @@ an input that only one node has.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -169,14 +169,15 @@ def find_places(graph: Graph, name: str, registry: Registry, declarations: Decla
         WorkflowError: the name fits no input, or several.
     """
     inputs = declarations[name].input if name in declarations else (name,)
-    return [find_input(graph, each, registry) for each in inputs]
+    return [find_input(graph, each, registry, declarations) for each in inputs]
 
 
-def find_input(graph: Graph, name: str, registry: Registry) -> tuple[str, str]:
+def find_input(graph: Graph, name: str, registry: Registry, declared: Iterable[str] = ()) -> tuple[str, str]:
     """Return the node and the input that ``NODE.INPUT`` means, or INPUT where only one node has it.
 
     Raises:
-        WorkflowError: there is none, or more than one.
+        WorkflowError: there is none, or more than one. It tells the nearest, also among parameters that are
+            ``declared``.
     """
     node, _, input = name.rpartition(".")
     if node and input:
@@ -194,12 +195,19 @@ def find_input(graph: Graph, name: str, registry: Registry) -> tuple[str, str]:
             expected=", ".join(each.name for each in found),
             hint="Name the node too.",
         )
+    spelled = {each.name.rpartition(".")[0]: each.name for each in reversed(free)}
+    spelled |= {each: each for each in (*(each.input for each in free), *declared)}
+    near = spelled.get(nearest(name, spelled) or "")
     raise WorkflowError(
         f"{name!r} names no input.",
         got=name,
-        expected=nearest(name, {each.input for each in free}) or "NODE.INPUT",
-        hint="For example KSampler.seed. `loomis params` lists what there is.",
+        expected=near or "a declared parameter, NODE.INPUT, or an INPUT that one node has",
+        hint=_meant(near, "`loomis params` lists what there is."),
     )
+
+
+def _meant(near: str | None, otherwise: str) -> str:
+    return f"Did you mean {near!r}? If not, {otherwise}" if near else otherwise
 
 
 def _port(node: Node, input: str, registry: Registry) -> Port | None:
@@ -211,13 +219,14 @@ def _check_input(node: Node, field: str, registry: Registry) -> None:
     spec = registry.specs.get(node.class_type)
     known = {*node.inputs, *(spec.ports if spec else ())}
     if field not in known:
+        near = nearest(field, known)
         raise WorkflowError(
             f"Node {node.id} ({node.class_type}) has no input {field!r}.",
             node=node.id,
             input=field,
             got=field,
-            expected=nearest(field, known) or sorted(known),
-            hint=f"See `loomis nodes {node.class_type}`.",
+            expected=near or sorted(known),
+            hint=_meant(near, f"`loomis nodes {node.class_type}` shows all."),
         )
 
 
@@ -240,10 +249,12 @@ def find_node(graph: Graph, name: str) -> str:
                 expected=", ".join(f"{node.id} ({node.title or node.class_type})" for node in found),
                 hint="Use the node's id.",
             )
-    choices = {*graph.nodes, *(node.class_type for node in graph.nodes.values())}
+    titles = {node.title for node in graph.nodes.values() if node.title}
+    choices = {*graph.nodes, *titles, *(node.class_type for node in graph.nodes.values())}
+    near = nearest(name, choices)
     raise WorkflowError(
         f"No node is called {name!r}.",
         got=name,
-        expected=nearest(name, choices) or sorted(choices)[:20],
-        hint="Name a node by its id, its title or its type.",
+        expected=near or sorted(choices)[:20],
+        hint=_meant(near, "name a node by its id, its title or its type."),
     )

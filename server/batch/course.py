@@ -35,35 +35,45 @@ AHEAD_SECONDS = 10.0
 """How long rows are looked at before the first runs: some thousands of them."""
 
 RECENT = 20
-"""Rows from which the time that is left is told."""
+"""Units from which the time that is left is told, at most."""
+
+PACED = 2
+"""Units from which it is told, at least."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a batch is. ``skipped`` rows were done before; ``left`` is in seconds, None while nothing is known."""
+    """How far a batch is. ``skipped`` rows were done before.
+
+    ``at_once`` is how many units run at once at most. So many end first and tell nothing of the pace: they load models.
+    """
 
     total: int
+    at_once: int = 1
     done: int = 0
     failed: int = 0
     skipped: int = 0
-    _times: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT + 1))
+    _ended: int = 0
+    _ends: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RECENT + 1))
 
-    def begin(self) -> None:
-        """Note that the first row runs now. What fails before says nothing of how long rows take."""
-        self._times.append(time.monotonic())
+    def end(self, rows: int) -> None:
+        """Note that a unit with so many rows ran and has ended now."""
+        self._ended += 1
+        if self._ended >= self.at_once:
+            self._ends.append((time.monotonic(), rows))
 
-    def count(self, state: str, rows: int = 1) -> None:
-        """Note that so many rows came to ``done``, ``failed`` or ``skipped``."""
-        setattr(self, state, getattr(self, state) + rows)
-        if state != "skipped" and self._times:
-            self._times.extend([time.monotonic()] * rows)
+    def count(self, state: str) -> None:
+        """Note that a row came to ``done``, ``failed`` or ``skipped``."""
+        setattr(self, state, getattr(self, state) + 1)
 
     @property
     def left(self) -> float | None:
-        """Seconds until the end, at the pace of the last rows."""
-        rows = len(self._times) - 1
+        """Seconds until the end, at the pace of the last units. None while that is not known."""
+        if len(self._ends) <= PACED:
+            return None
+        rows = sum(rows for _, rows in self._ends) - self._ends[0][1]
         open_rows = self.total - self.done - self.failed - self.skipped
-        return (self._times[-1] - self._times[0]) / rows * open_rows if rows > 0 else None
+        return (self._ends[-1][0] - self._ends[0][0]) / rows * open_rows
 
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -110,8 +120,11 @@ class Course:
         on_row: OnRow,
         stop: threading.Event,
         targets: Collection[str] | None = None,
+        at_once: int = 1,
     ) -> "Course":
         """Return the course of a batch that begins, or goes on with the time at which it began.
+
+        At most ``at_once`` of its units will run at once.
 
         Raises:
             FileError: a new batch would take the place of a file, or of the files of another.
@@ -123,7 +136,7 @@ class Course:
             named = frozenset(json.loads((batch.names.root / STAGING / NAMING).read_bytes()))
         except (OSError, ValueError):
             named = frozenset()
-        return cls(batch, manifest, on_row, Progress(len(batch.rows)), named, stop, targets)
+        return cls(batch, manifest, on_row, Progress(len(batch.rows), at_once), named, stop, targets)
 
     @property
     def staging(self) -> Path:
@@ -149,7 +162,6 @@ class Course:
             if job and self.manifest.done(number, job.key, self.batch.names.root):
                 self.progress.count("skipped")
                 settled.add(number)
-        self.progress.begin()
         return settled
 
     def units(self) -> Iterator[Unit]:
@@ -211,6 +223,7 @@ class Course:
             file_names(job.stem, [file.suffix for file in each]) for job, each in zip(unit.jobs, found, strict=True)
         ]
         self._claim(dict(zip(chain(*named), chain(*found), strict=True)))
+        self.progress.end(count)
         for job, made, names in zip(unit.jobs, found, named, strict=True):
             self._move(made, names)
             places |= {str(path): str(self.batch.names.root / name) for path, name in zip(made, names, strict=True)}
@@ -228,6 +241,7 @@ class Course:
         """
         if len(unit.jobs) > 1:
             return [self._alone(job) for job in unit.jobs]
+        self.progress.end(1)
         self._failed(unit.jobs[0].number, unit.jobs[0].key, error)
         return []
 
@@ -236,7 +250,7 @@ class Course:
         for name, file in files.items():
             target = self.batch.names.root / name
             if file.exists() and target.exists() and name not in self.manifest.names and name not in self.named:
-                raise _taken(target)
+                raise _taken(target, self.batch)
         self.staging.mkdir(parents=True, exist_ok=True)
         (self.staging / NAMING).write_text(json.dumps(list(files)))
 
@@ -273,7 +287,7 @@ def _check_free(batch: Batch, manifest: Manifest) -> None:
     taken = (batch.names.root / f"{stem}.png" for stem in batch.stems)
     there = None if manifest.rows else next((path for path in taken if path.exists()), None)
     if there:
-        raise _taken(there)
+        raise _taken(there, batch)
 
 
 def _check_same(batch: Batch, manifest: Manifest) -> None:
@@ -294,7 +308,7 @@ def _check_same(batch: Batch, manifest: Manifest) -> None:
                 f"{batch.names.root / named[0]} is of a batch with other rows: {_spelled(line['values'])}.",
                 got=_spelled(batch.rows[line["row"] - 1].values),
                 expected="rows of that batch, and others after them",
-                hint="Choose another --out, so that the files of the other batch stay.",
+                hint=batch.names.advice(),
             )
 
 
@@ -302,10 +316,10 @@ def _spelled(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
-def _taken(path: Path) -> FileError:
+def _taken(path: Path, batch: Batch) -> FileError:
     return FileError(
         f"{path} is there already, and this batch did not make it.",
         got=str(path),
         expected="free names",
-        hint="Choose another --out, or move it away.",
+        hint=batch.names.advice(),
     )

@@ -27,6 +27,9 @@ from server.batch.rows import Row
 ALMOST_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:-|:|to|\.{3}|…)\s*(-?\d+(?:\.\d+)?)")
 """A range of numbers as others write it."""
 
+PART_OF_RANGE = re.compile(r".*(?:\.\.|…).*|\s*-?\d+(?:\.\d+)?\s*[-:].*")
+"""What is meant as a range and lacks something, or stands in a list."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -210,12 +213,16 @@ def _check_range(axis: Axis, port: Port | None) -> None:
     if port is None or port.type not in ("INT", "FLOAT") or isinstance(axis.values, range):
         return
     for value in axis.values:
-        if isinstance(value, str) and (found := ALMOST_RANGE.fullmatch(value.strip())):
+        if not isinstance(value, str):
+            continue
+        almost = ALMOST_RANGE.fullmatch(value.strip())
+        if almost or PART_OF_RANGE.fullmatch(value):
+            right = f"the range as {axis.name}={almost[1]}..{almost[2]}" if almost else f"a range as {axis.name}=1..3"
             raise SettingError(
                 f"{value!r} is no number for {axis.name}.",
                 got=value,
-                expected="numbers, or a range such as 1..3",
-                hint=f"Write the range as {axis.name}={found[1]}..{found[2]}.",
+                expected="numbers, or a range: FIRST..LAST or FIRST..LAST..STEP",
+                hint=f"Write {right}.",
             )
 
 

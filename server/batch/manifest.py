@@ -26,10 +26,10 @@ class Manifest:
     """The manifest of one batch, open for this process alone.
 
     ``head`` is the first line; ``rows`` maps row numbers to the last line about each. ``names`` are those of all files
-    that rows ever had: only these may be replaced.
+    that rows ever had: only these may be replaced. ``advice`` says what to do where another manifest is.
     """
 
-    def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, head: Mapping[str, Any], advice: str = "Choose another file.") -> None:
         """Open a manifest, or begin it with ``head``.
 
         Raises:
@@ -37,6 +37,7 @@ class Manifest:
             FileError: it can't be written, is something else, or that of another workflow.
         """
         self.path = path
+        self.advice = advice
         self.rows: dict[int, dict[str, Any]] = {}
         self.names: set[str] = set()
         try:
@@ -79,7 +80,7 @@ class Manifest:
                 f"{self.path} is no manifest of a batch.",
                 got=data[:60].decode("utf-8", "replace"),
                 expected="a manifest, or no file",
-                hint="Choose another --out or --manifest.",
+                hint=self.advice,
             )
         if whole < len(data):
             os.truncate(self.path, whole)
@@ -96,7 +97,7 @@ class Manifest:
                 f"{self.path} is that of another workflow.",
                 got=asked,
                 expected=began,
-                hint="Choose another --out, so that the files of the other batch stay.",
+                hint=self.advice,
             )
 
     def _opened(self) -> BinaryIO:

@@ -1,8 +1,10 @@
 """Where the files of a row go: a pattern such as ``dir/{row}-{seed}.png``."""
 
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -16,14 +18,20 @@ LONGEST_VALUE = 80
 """Characters of a value in a name, and the largest width that a format may give it."""
 
 NUMBER = "row"
+WHOLE = "{row}"
+"""The pattern of a folder that is named without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """A folder, and a pattern of names below it. Fields are ``row`` and the names of values."""
+    """A folder, and a pattern of names below it. Fields are ``row`` and the names of values.
+
+    ``base`` is the folder at which paths start that are told: that of the output where a server runs the batch.
+    """
 
     root: Path
     pattern: str
+    base: Path = Path()
 
     @classmethod
     def parse(cls, text: str) -> "Names":
@@ -33,16 +41,24 @@ class Names:
             SettingError: a brace is not closed, or a field is more than a name and a format of a usual width.
         """
         whole = Path(text)
-        count = next((place for place, part in enumerate(whole.parts) if "{" in part), None)
-        if count is None:
-            return cls(whole, "{row}")
-        names = cls(Path(*whole.parts[:count]), Path(*whole.parts[count:]).as_posix())
+        first = next((place for place, part in enumerate(whole.parts) if "{" in part), None)
+        if first is None:
+            return cls(whole, WHOLE)
+        names = cls(Path(*whole.parts[:first]), Path(*whole.parts[first:]).as_posix())
         if ".." in names.pattern.split("/"):
             raise SettingError(
                 "--out leaves its folder after a field.", got=text, expected="a path without ..", hint="Take it out."
             )
         names.fields()
         return names
+
+    def advice(self) -> str:
+        """Say what ``--out`` may be for a batch that can't have this one: the same below a folder that is not there."""
+        folder = self.root.relative_to(self.base) if self.root.is_relative_to(self.base) else self.root
+        beside = (folder.parent / f"{folder.name or 'batch'}-{number}" for number in count(2))
+        free = next(each for each in beside if not (self.base / each).exists())
+        out = (free if self.pattern == WHOLE else free / self.pattern).as_posix()
+        return f"For a new batch choose a folder that is free, such as --out {shlex.quote(out)}"
 
     def fields(self) -> list[str]:
         """Return the names in the pattern."""

@@ -65,7 +65,7 @@ def _names(output: Path, out: str) -> Names:
         raise SettingError(
             "The files of a batch need a folder of their own.", got=out, expected="FOLDER/{row}", hint="Name a folder."
         )
-    return Names(inside(output, names.root.as_posix(), new=True), names.pattern)
+    return Names(inside(output, names.root.as_posix(), new=True), names.pattern, output)
 
 
 def _axes(given: Mapping[str, Values]) -> list[Axis]:

@@ -30,9 +30,6 @@ from server.report import error_data
 
 log = logging.getLogger("loomis.batches")
 
-AT_ONCE = 2
-"""Jobs of one batch in the queue: so many, and so many more for each worker. Others wait behind no more than these."""
-
 COMPOSED_AT_ONCE = 2
 MOST_SUBMITTED = 16
 """Submissions that are made into batches or wait for that. One of many rows takes minutes."""
@@ -47,7 +44,7 @@ class Batches:
     def __init__(self, jobs: Jobs, workers: int) -> None:
         self.store = BatchStore(jobs.store)
         self._jobs = jobs
-        self._window = AT_ONCE * (1 + workers)
+        self._workers = workers
         self._tending: dict[str, Tending] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._submitting: dict[str, asyncio.Future[None]] = {}
@@ -65,7 +62,7 @@ class Batches:
             await asyncio.to_thread(shutil.rmtree, staging, True)
             await self._end(record, "cancelled")
         for record, submission, jobs in left:
-            tending = Tending(replace(record, state="running", error=None), submission, self._jobs, self._window)
+            tending = Tending(replace(record, state="running", error=None), submission, self._jobs, self._workers)
             try:
                 request, batch = await self._composed(submission, record.id)
                 await tending.open(batch)
@@ -113,7 +110,7 @@ class Batches:
         folder = batch.names.root.relative_to(self._jobs.engine.folders.output).as_posix()
         now, labels = time.time(), tuple(submission.labels)
         record = BatchRecord(id, "running", now, folder, len(batch.rows), labels=labels, owner=submission.owner)
-        tending = Tending(record, submission, self._jobs, self._window)
+        tending = Tending(record, submission, self._jobs, self._workers)
         await tending.open(batch)
         try:
             await self.store.add(record, submission)

@@ -29,18 +29,21 @@ from server.report import error_data
 
 T = TypeVar("T")
 
+AT_ONCE = 2
+"""Jobs of one batch in the queue: so many, and so many more for each worker. Others wait behind no more than these."""
+
 
 class Tending:
-    """Has the rows of a batch run that are left, at most ``window`` at a time, so that other jobs get their turn.
+    """Has the rows of a batch run that are left, a few at a time, so that other jobs get their turn.
 
     The course of the batch works in a thread of its own: reading rows and moving files must not hold up others.
     """
 
-    def __init__(self, record: BatchRecord, submission: BatchSubmission, jobs: Jobs, window: int) -> None:
+    def __init__(self, record: BatchRecord, submission: BatchSubmission, jobs: Jobs, workers: int) -> None:
         self._record = record
         self.submission = submission
         self._jobs = jobs
-        self._window = window
+        self._workers = workers
         self._progress = Progress(record.total)
         self._thread = ThreadPoolExecutor(1, f"batch {record.id}")
         self._waiting: dict[str, Unit] = {}
@@ -75,7 +78,7 @@ class Tending:
     def _opened(self, batch: Batch, path: Path, workflow: str) -> Course:
         """Return the course of a batch over its manifest. In the thread of the batch."""
         try:
-            opened = Manifest(path, batch.head(workflow))
+            opened = Manifest(path, batch.head(workflow), batch.names.advice())
         except StoreError as error:
             raise JobConflict(
                 "Another batch is at work in the folder.", got=error.got, hint="Wait for it, or choose another `out`."
@@ -86,7 +89,7 @@ class Tending:
                 raise FileError(
                     f"The sheet would take the place of {SHEET}.", got=str(drawn), hint="Choose another `out`."
                 )
-            return Course.of(batch, opened, self._tell_row, self._stop, self.submission.targets)
+            return Course.of(batch, opened, self._tell_row, self._stop, self.submission.targets, self._workers)
         except BaseException:
             opened.close()
             raise
@@ -107,7 +110,7 @@ class Tending:
         units = self._course.units()
         with self._jobs.subscribe(wants=lambda job: job in self._waiting) as feed:
             while True:
-                while not self.cancelled and len(self._waiting) < self._window:
+                while not self.cancelled and len(self._waiting) < AT_ONCE * (1 + self._workers):
                     unit = self._again.popleft() if self._again else await self._in_thread(next, units, None)
                     if unit is None:
                         break

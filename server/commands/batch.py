@@ -184,7 +184,8 @@ def _run_here(options: Options, asked: Asked, as_json: bool, quiet: bool) -> boo
             names, rows, zipped, grid, asked.values, asked.count, asked.seed, asked.together, asked.models
         )
         made = compose(engine, loaded, request, Pictures(engine.folders, base))
-        with Manifest(asked.manifest or names.root / "manifest.jsonl", made.head(asked.file)) as noted:
+        place = asked.manifest or names.root / "manifest.jsonl"
+        with Manifest(place, made.head(asked.file), names.advice()) as noted:
             with RowTeller(lambda name: path_text((names.root / name).absolute()), as_json, quiet) as teller:
                 progress = run_batch(made, noted, on_row=teller, cancel=cancel, targets=asked.targets)
             if asked.sheet:

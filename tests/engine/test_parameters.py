@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.declarations import Declaration
 from engine.errors import WorkflowError
 from engine.graph import read_graph
 from engine.parameters import find_input, find_node, list_parameters, set_parameters
@@ -83,3 +84,26 @@ def test_an_input_of_several_nodes_lists_them():
     with pytest.raises(WorkflowError, match="2 inputs are called 'value'") as caught:
         find_input(GRAPH, "value", REGISTRY)
     assert caught.value.expected == "First.value, 2.value"
+
+
+@pytest.mark.parametrize(
+    ("address", "near"),
+    [
+        ("promt", "prompt"),
+        ("strenth", "strength"),
+        ("Forein", "Foreign.strength"),
+        ("Frist.value", "First"),
+        ("Forein.strength", "Foreign"),
+        ("Foreign.strenth", "strength"),
+    ],
+)
+def test_what_names_no_input_hears_the_nearest_parameter_title_type_or_input(address, near):
+    with pytest.raises(WorkflowError) as caught:
+        set_parameters(GRAPH, {address: 1}, REGISTRY, {"prompt": Declaration(input=("4.text",))})
+    assert caught.value.expected == near and caught.value.hint.startswith(f"Did you mean {near!r}?")
+
+
+def test_what_is_like_nothing_hears_which_forms_there_are():
+    with pytest.raises(WorkflowError) as caught:
+        set_parameters(GRAPH, {"zzz": 1}, REGISTRY)
+    assert "NODE.INPUT" in caught.value.expected and caught.value.hint == "`loomis params` lists what there is."

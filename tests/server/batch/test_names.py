@@ -22,6 +22,28 @@ def test_the_folders_before_the_first_field_are_the_root(text, root, pattern):
     assert Names.parse(text) == Names(Path(root), pattern)
 
 
+@pytest.mark.parametrize(
+    ("out", "free"),
+    [
+        ("d", "d-2"),
+        ("a/d/{row}", "a/d-2"),
+        ("d/{seed} {cfg}.png", "'d-2/{seed} {cfg}.png'"),
+        ("{seed}.png", "'batch-2/{seed}.png'"),
+        ("/d/{row}", "/d-2"),
+        ("taken", "taken-3"),
+    ],
+)
+def test_who_can_not_have_a_folder_hears_of_one_that_is_free(tmp_path, monkeypatch, out, free):
+    (tmp_path / "taken-2").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert Names.parse(out).advice().endswith(f" --out {free}")
+
+
+def test_a_free_folder_of_a_server_is_told_below_its_output(tmp_path):
+    (tmp_path / "d-2").mkdir()
+    assert Names(tmp_path / "d", "{row}", tmp_path).advice().endswith(" --out d-3")
+
+
 def test_each_row_has_its_name():
     rows = [{"seed": seed, "p": "a/b: c"} for seed in range(9, 12)]
     assert Names.parse("d/{row}-{seed:03}-{p}.png").stems(rows) == ["1-009-a_b_ c", "2-010-a_b_ c", "3-011-a_b_ c"]

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -54,6 +55,19 @@ def test_the_default_folder_has_the_name_of_the_workflow(loomis, picture):
     ]
 
 
+def test_another_grid_in_the_default_folder_hears_which_folder_is_free(loomis, picture):
+    assert loomis("batch", picture, "--grid", "color=7,8").code == 0
+    (Path("output") / "picture-batch-2").mkdir()
+    refused = loomis("batch", picture, "--grid", "color=9,10")
+    assert refused.code == 3 and "such as --out output/picture-batch-3\n" in refused.err
+    assert loomis("batch", picture, "--grid", "color=9,10", "--out", "output/picture-batch-3").code == 0
+
+
+def test_a_range_may_count_down(loomis, picture):
+    ran = loomis("batch", picture, "--grid", "color=3..1", "--out", "d/{row}-{color}.png", "-q")
+    assert ran.out.splitlines() == ["d/1-3.png", "d/2-2.png", "d/3-1.png"]
+
+
 @pytest.mark.parametrize(
     ("args", "why"),
     [
@@ -62,6 +76,12 @@ def test_the_default_folder_has_the_name_of_the_workflow(loomis, picture):
         (("--grid", "color=1", "--set", "color=2"), "has values twice"),
         (("--grid", "color=1-3"), "Write the range as color=1..3."),
         (("--zip", "color=1:3"), "Write the range as color=1..3."),
+        (("--grid", "color=7.."), "'7..' is no number for color."),
+        (("--grid", "color=..7"), "'..7' is no number for color."),
+        (("--grid", "color=7..9.."), "'7..9..' is no number for color."),
+        (("--grid", "color=7-"), "'7-' is no number for color."),
+        (("--grid", "color=7..9,20"), "'7..9' is no number for color."),
+        (("--grid", "color=7..b"), "'7..b' is no number for color."),
         (("--rows", "none.csv"), "can't be read"),
         (("--grid", "color=1", "--out", "d/{colr}.png"), "names {colr}"),
         (("--grid", "color=1,2", "--out", "d/{width}.png"), "names {width}"),
