@@ -5,11 +5,12 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from engine.casts import cast
-from engine.choices import BadInput, Choices, nearest
+from engine.choices import BadInput, Choices
 from engine.errors import Fault, LoomisError, shortened
 from engine.graph import SEQUENCE, Link, Node, is_link
 from engine.node import Registry
 from engine.schema import Mentions, NodeSpec, Port
+from engine.spelling import nearest
 
 COMPARED = 100
 """Nodes among which the one that a wrong link may mean is looked for: all of them would take long in a large graph."""

@@ -1,13 +1,13 @@
-"""The choices of an input: what is there, what a wrong one is told, and which is nearest."""
+"""The choices of an input: what is there, and what a wrong one is told."""
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from engine.errors import Fault, FileError, listed, shortened
 from engine.folders import Folders
 from engine.graph import Node
 from engine.schema import Choice, FileChoices, Files, InputFile, InputFolder, Mentions, Port
+from engine.spelling import nearest
 
 
 class BadInput(Exception):
@@ -119,10 +119,3 @@ def offered(source: FileChoices, folders: Folders) -> list[str]:
         case InputFolder():
             return folders.input_folders()
     return folders.inputs(source.suffixes)
-
-
-def nearest(value: str, options: Iterable[str], cutoff: float = 0.5) -> str | None:
-    """Return the option that is spelled most alike, or None when none is."""
-    lowered = {option.lower(): option for option in options}
-    found = difflib.get_close_matches(value[:200].lower(), lowered, n=1, cutoff=cutoff)
-    return lowered[found[0]] if found else None

@@ -63,7 +63,7 @@ def examine(loaded: Loaded, registry: Registry, folders: Folders) -> Examined:
     strange = sorted((node for node in graph.nodes.values() if node.class_type not in registry), key=_packless)
     unknown = [unknown_type(node, registry) for node in strange]
     others = [fault for fault in faults if fault.code != "missing_node_type"]
-    lacks += [_lack(fault, graph, registry, folders, hints) for fault in (*loaded.faults, *unknown, *others)]
+    lacks += [_lack(fault, graph, registry, hints) for fault in (*loaded.faults, *unknown, *others)]
     lacks += _unseen_models(graph, registry, folders, hints)
     return Examined(state if lacks else "runs", tuple(_merged(lacks)), loaded.diagnostics)
 
@@ -73,7 +73,7 @@ def _packless(node: Node) -> bool:
     return node.pack is None
 
 
-def _lack(fault: Fault, graph: Graph, registry: Registry, folders: Folders, hints: dict[str, ModelHint]) -> Lack:
+def _lack(fault: Fault, graph: Graph, registry: Registry, hints: dict[str, ModelHint]) -> Lack:
     nodes = (fault.node,) if fault.node else ()
     if fault.code == "missing_node_type":
         return Lack("type", fault.class_type or "", nodes, fault.hint)
@@ -81,18 +81,15 @@ def _lack(fault: Fault, graph: Graph, registry: Registry, folders: Folders, hint
         source = registry[fault.class_type].ports[fault.input].choices
         value = str(graph.nodes[fault.node].inputs[fault.input])
         if isinstance(source, Files):
-            return _model(value, source.folder, hints.get(_base(value)), fault.node, folders)
+            return _model(value, source.folder, hints.get(_base(value)), fault.node, fault.hint or "")
         if isinstance(source, InputFile | InputFolder):
-            return Lack("file", value, nodes, f"Put it into {folders.input}.")
+            return Lack("file", value, nodes, fault.hint)
     return Lack("value", fault.message, nodes, fault.hint)
 
 
-def _model(name: str, folder: str, hint: ModelHint | None, node: str, folders: Folders) -> Lack:
+def _model(name: str, folder: str, hint: ModelHint | None, node: str, do: str) -> Lack:
     url = hint.url if hint else None
-    where = f"Put it into {next(iter(folders.roots(folder)), folder)}."
-    return Lack(
-        "model", f"{folder}/{name}".replace("\\", "/"), (node,), where + (f" It is at {url}" if url else ""), url
-    )
+    return Lack("model", f"{folder}/{name}".replace("\\", "/"), (node,), do + (f" It is at {url}" if url else ""), url)
 
 
 def _unseen_models(graph: Graph, registry: Registry, folders: Folders, hints: dict[str, ModelHint]) -> Iterator[Lack]:
@@ -103,7 +100,8 @@ def _unseen_models(graph: Graph, registry: Registry, folders: Folders, hints: di
         for value in node.inputs.values():
             hint = hints.get(_base(value)) if isinstance(value, str) and not is_link(value) else None
             if hint and folders.model(hint.folder, hint.name) is None:
-                yield _model(hint.name, hint.folder, hint, node.id, folders)
+                where = next(iter(folders.roots(hint.folder)), hint.folder)
+                yield _model(hint.name, hint.folder, hint, node.id, f"Put the file into {where}.")
 
 
 def _base(value: str) -> str:

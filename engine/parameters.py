@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engine.choices import BadInput, nearest
+from engine.choices import BadInput
 from engine.errors import Fault, ValidationError, WorkflowError
 from engine.graph import Graph, Node, is_link
 from engine.node import NO_DEFAULT, Port, Registry
+from engine.spelling import nearest
 
 if TYPE_CHECKING:
     from engine.declarations import Declaration

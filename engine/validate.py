@@ -8,13 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from engine.binding import BoundNode, bind, shaped, unknown_type
-from engine.choices import Choices, nearest
+from engine.choices import Choices
 from engine.cycles import cycle_faults
 from engine.errors import Fault, ValidationError, WorkflowError
 from engine.folders import Folders
 from engine.garbage import collected_later
 from engine.graph import Graph, Node, is_link
 from engine.node import Registry
+from engine.spelling import nearest
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 from engine.errors import SettingError
 from engine.folders import SAME
+from engine.spelling import meant
 
 NAME = "extra_model_paths.yaml"
 FORM = "sections that map a kind of model (checkpoints, loras, ...) to a path or a block of paths"
@@ -64,7 +65,7 @@ def _sections(file: Path) -> list[Mapping[str, Any]]:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise SettingError(
-            f"{file} can't be read: {error.strerror}.", got=str(file), expected=NAME, hint="Check the path."
+            f"{file} can't be read: {error.strerror}.", got=str(file), expected=NAME, hint=meant(file)
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingError(f"{file} is not YAML: {error}.", got=str(file), expected=FORM, hint="Correct it.") from None

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from engine.choices import nearest
 from engine.errors import SettingError
 from engine.folders import Folders
 from engine.settings import Settings
+from engine.spelling import meant, nearest
 from nodes.machine import detect_device, has_bf16, runtime, torch_version
 from server.model_paths import find_files, read_model_paths
 
@@ -190,7 +190,7 @@ def _check_there(folders: Path | tuple[Path, ...], option: str) -> None:
                 f"{option}: there is no folder {folder}.",
                 got=str(folder),
                 expected="a folder that is there",
-                hint="Check the path, or make the folder.",
+                hint=meant(folder, "Check the path, or make the folder."),
             )
 
 
@@ -230,7 +230,7 @@ def _toml(path: Path) -> dict[str, Any]:
             f"The settings file {path} can't be read: {error.strerror}.",
             got=str(path),
             expected="a TOML file",
-            hint="Check the path.",
+            hint=meant(path),
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from engine.errors import FileError, SettingError
 from engine.model_map import ModelMap
+from engine.spelling import meant
 
 SUFFIXES = frozenset({".json", ".png", ".webp", ".jpg", ".jpeg", ".mp4", ".m4v", ".mov", ".webm", ".mkv"})
 """Files that may be workflows or carry one."""
@@ -135,7 +136,7 @@ def _model_names(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise FileError(
             f"{path} can't be opened: {error.strerror}.", got=str(path), expected="OLD=NEW or a JSON file",
-            hint="Write it like --model-map v1-5.safetensors=mine.safetensors.",
+            hint=meant(path, "Write it like --model-map v1-5.safetensors=mine.safetensors."),
         ) from None  # fmt: skip
     except ValueError as error:
         raise SettingError(f"{path} is no JSON: {error}.", got=str(path), hint="Correct it.") from None

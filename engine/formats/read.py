@@ -16,6 +16,7 @@ from engine.formats.jsontext import MAX_JSON_BYTES, parse_json
 from engine.formats.mp4 import mp4_texts
 from engine.formats.png import png_texts
 from engine.formats.webm import webm_texts
+from engine.spelling import meant
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Mapping[str, Any]
 
@@ -61,7 +62,7 @@ def read(source: Source) -> Found:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         folder = isinstance(error, IsADirectoryError)
-        hint = "Name a file in it, or look at all of them: loomis check." if folder else "Check the path."
+        hint = "Name a file in it, or look at all of them: loomis check." if folder else meant(path)
         raise FileError(
             f"{path} can't be opened: {why}.", got=str(path), expected="a workflow file", hint=hint
         ) from None

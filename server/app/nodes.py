@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from engine.choices import nearest
 from engine.errors import InputError
+from engine.spelling import nearest
 from server.app.answers import answer
 from server.app.bodies import NodesQuery, read_query
 from server.app.services import services

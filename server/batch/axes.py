@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import FileError, SettingError
+from engine.spelling import meant
 from server.batch.rows import Row
 from server.workflow import parse_value
 
@@ -95,7 +96,7 @@ def _lines(path: Path) -> list[str]:
             f"The values in {path} can't be read: {getattr(error, 'strerror', None) or error}.",
             got=str(path),
             expected="a UTF-8 text file with a value a line",
-            hint="Check the path.",
+            hint=meant(path),
         ) from None
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from engine.choices import nearest
 from engine.errors import SettingError
 from engine.folders import LONGEST_NAME
+from engine.spelling import nearest
 
 UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 LONGEST_VALUE = 80

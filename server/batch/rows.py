@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import FileError, InputError, LoomisError
+from engine.spelling import meant
 from server.batch.pictures import PICTURES
 from server.workflow import parse_value
 
@@ -55,7 +56,7 @@ def _text(path: Path) -> io.StringIO:
             f"The rows in {path} can't be read: {getattr(error, 'strerror', None) or error}.",
             got=str(path),
             expected="a CSV file, JSON lines, or a folder of pictures",
-            hint="Check the path.",
+            hint=meant(path),
         ) from None
 
 

@@ -1,21 +1,24 @@
 """``loomis check``."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import typer
 
 import nodes
-from engine.errors import LoomisError, WorkflowError
+from engine.errors import FileError, LoomisError, WorkflowError, shortened
 from engine.examine import Examined, Lack, examine
 from engine.folders import Folders
 from engine.formats import Catalogue, Loaded, load
 from engine.model_map import ModelMap
 from engine.node import Registry
 from engine.object_info import SpecClasses
+from engine.spelling import meant
 from server.command import command
 from server.commands.arguments import Files, Json, ModelMapping, NearestModels
 from server.opening import vocabulary
@@ -69,6 +72,7 @@ def check(
     registry = vocabulary(options)
     folders = options.folders(nodes.EMBEDDED)
     models = parse_model_map(model_map, nearest_models)
+    _check_there(files)
     search = find_workflows(files)
     if search.note:
         typer.echo(printable(search.note), err=True)
@@ -80,6 +84,22 @@ def check(
         _show(checked, runs)
     if runs < len(checked):
         raise typer.Exit(2)
+
+
+def _check_there(names: Sequence[str]) -> None:
+    """See that there is something under every name, before any is looked at.
+
+    Raises:
+        FileError: there isn't.
+    """
+    absent = next((name for name in names if name != "-" and not os.path.exists(name)), None)  # noqa: PTH110
+    if absent is not None:
+        raise FileError(
+            f"There is no file or folder {shortened(absent)}.",
+            got=absent,
+            expected="workflows in any format, pictures or videos that carry one, or folders of them",
+            hint=meant(Path(absent)),
+        )
 
 
 def check_all(found: Sequence[Named], registry: Registry, folders: Folders, models: ModelMap) -> Iterator[Checked]:

@@ -12,6 +12,7 @@ from engine.errors import FileError, LoomisError, SettingError
 from engine.formats import Catalogue, Loaded, catalogue_from_object_info, load
 from engine.formats.jsontext import parse_json
 from engine.object_info import SpecClasses
+from engine.spelling import meant
 from server.command import command
 from server.commands.arguments import Files
 from server.opening import vocabulary
@@ -85,7 +86,7 @@ def _catalogue(object_info: Path | None, options: Options) -> Catalogue:
             f"{object_info} can't be opened: {error.strerror}.",
             got=str(object_info),
             expected="the JSON that a server answers at /object_info",
-            hint="Check the path.",
+            hint=meant(object_info),
         ) from None
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from engine.choices import nearest
 from engine.errors import SettingError
 from engine.folders import KINDS, SAME, Folders
+from engine.spelling import nearest
 from nodes import EMBEDDED
 from server.command import command
 from server.commands.arguments import Json

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from engine.choices import nearest
 from engine.errors import SettingError
 from engine.folders import Folders
 from engine.node import NO_DEFAULT, NodeSpec, Port
+from engine.spelling import nearest
 from nodes import EMBEDDED
 from server.command import command
 from server.commands.arguments import Json

@@ -15,8 +15,8 @@ import msgpack
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from engine.choices import nearest
 from engine.errors import shortened
+from engine.spelling import nearest
 from server.protocol.commands import COMMANDS, AnyCommand, Command, command_name
 from server.protocol.errors import MessageError, TooLarge, UnknownCommand
 from server.protocol.messages import AnyMessage, Message

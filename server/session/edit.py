@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
 from engine import Engine
-from engine.choices import nearest
 from engine.errors import shortened
 from engine.graph import is_link
 from engine.schema import NodeSpec
+from engine.spelling import nearest
 from server.protocol.edits import (
     AddNode,
     Connect,

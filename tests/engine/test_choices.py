@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine import Folders
-from engine.choices import BadInput, Choices, nearest, offered
+from engine.choices import BadInput, Choices, offered
 from engine.errors import Fault
 from engine.schema import Files, InputFolder, Port
 from tests.engine.checking import fault_of, faults
@@ -70,8 +70,3 @@ def test_a_file_that_a_text_names_is_not_there(tmp_path: Path):
     assert fault.input == "text" and "Did you mean 'style'?" in str(fault.hint)
     (fault,) = found("e:../../x")
     assert fault.code == "value_not_in_list"
-
-
-def test_the_nearest_name():
-    assert nearest("ksampler", ["KSampler", "VAEDecode"]) == "KSampler"
-    assert nearest("x", []) is None and nearest("zzzz", ["KSampler"]) is None

@@ -60,7 +60,7 @@ def test_a_workflow_that_lacks_everything(examined, tmp_path):
     ]
     assert [lack.do for lack in found.lacks] == [
         "It is in the pack far-pack, version 1.2. Name the folder of the pack with --custom-nodes.",
-        f"Put it into {tmp_path / 'models/checkpoints'}.",
+        f"Put the file into {tmp_path / 'models/checkpoints'}.",
         "Use 1 or more.",
     ]
 

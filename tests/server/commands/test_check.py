@@ -41,7 +41,7 @@ def test_what_one_lacks_and_what_to_do(loomis, here):
     rows = ran.out.split("\n\n")[1].splitlines()
     assert [row.split("  ")[0] for row in rows[1:-1]] == ["node type", "model", "value"]
     assert rows[1].endswith("node 5     It is in the pack far-pack. Name the folder of the pack with --custom-nodes.")
-    assert rows[2].endswith(f"node 1     Put it into {here}/models/vae.")
+    assert rows[2].endswith(f"node 1     Put the file into {here}/models/vae.")
     assert rows[3].endswith("node 3     Use 16 or more.")
     assert rows[-1] == "0 of 1 workflows run here"
 
@@ -72,6 +72,23 @@ def test_a_folder(loomis, here):
     }
     assert found["workflows"][2]["error"]["code"] == "workflow"
     assert "node type         Far" in loomis("check", "all").out
+
+
+def test_a_name_that_is_nothing_is_one_error_and_no_table(loomis, workflow):
+    for name in ("wrkflow.json", "nope", "x" * 5000):
+        ran = loomis("check", workflow, name)
+        assert (ran.code, ran.out) == (3, "") and ran.err.startswith("error: There is no file or folder")
+    assert "do        Did you mean workflow.json?" in loomis("check", "wrkflow.json").err
+
+
+def test_a_picture_that_is_missing_can_be_in_another_folder(loomis, here):
+    graph = {"1": {"class_type": "LoadImage", "inputs": {"image": "fox.png"}}}
+    graph["2"] = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}}
+    (here / "w.json").write_text(json.dumps(graph))
+    assert f"Put the file into {here}/input, or name its folder with --input." in loomis("check", "w.json").out
+    (here / "input").mkdir()
+    (here / "input" / "fax.png").touch()
+    assert "Did you mean 'fax.png'? If not, put the file into" in loomis("check", "w.json").out
 
 
 def test_a_picture_that_is_named_and_carries_none(loomis, here):
