@@ -30,7 +30,12 @@ def _at_home(path: Path) -> Path:
         raise ValueError(str(error)) from None
 
 
+def _with_scheme(address: str) -> str:
+    return address if "://" in address else f"http://{address}"
+
+
 Folder = Annotated[Path, AfterValidator(_at_home)]
+Address = Annotated[str, Field(pattern=r"^(https?://[^/\s]+|[^/\s]+:\d+)/?$"), AfterValidator(_with_scheme)]
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], Field(max_length=100)]
 Patience = Annotated[float, Field(ge=1, le=86400, allow_inf_nan=False)]
@@ -64,7 +69,7 @@ class Options(BaseModel):
     disk_gb: Size = 20
     ram_gb: Size = 0
     vram_gb: Size = 0
-    server: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")] = "http://127.0.0.1:8188"
+    server: Address = "http://127.0.0.1:8188"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8188
     workers: Annotated[str, Field(pattern=r"^(auto|[1-9]\d?|(cpu|mps|cuda(:\d+)?)(,(cpu|mps|cuda(:\d+)?))*)$")] = "auto"
@@ -126,7 +131,7 @@ EXPECTED = {
     "compile": "true or false",
     "models": "a list of folders",
     "custom_nodes": "a list of folders",
-    "server": "an address such as http://127.0.0.1:8188",
+    "server": "an address such as http://127.0.0.1:8188 or localhost:8188",
     "host": "an address of this machine",
     "port": "a number from 0 to 65535",
     "workers": "auto, a number, or devices such as cuda:0,cuda:1",
@@ -162,8 +167,15 @@ def read_options(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envir
             sources.setdefault(name, (value, f"LOOMIS_{name.upper()}"))
     for name, found in _file(given.get("settings") or environ.get("LOOMIS_SETTINGS")).items():
         sources.setdefault(name, found)
+    options = _checked(sources)
+    for name in FOLDERS & flags.keys() & sources.keys():
+        _check_there(getattr(options, name), sources[name][1])
+    return options
+
+
+def _checked(sources: Mapping[str, tuple[Any, str]]) -> Options:
     try:
-        options = Options(**{name: value for name, (value, _) in sources.items()})
+        return Options(**{name: value for name, (value, _) in sources.items()})
     except ValidationError as error:
         issue = error.errors(include_url=False)[0]
         name = str(issue["loc"][0])
@@ -173,9 +185,15 @@ def read_options(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envir
             expected=EXPECTED.get(name, "a path"),
             hint="Correct it, or leave it out to use the default.",
         ) from None
-    for name in FOLDERS & flags.keys() & sources.keys():
-        _check_there(getattr(options, name), sources[name][1])
-    return options
+
+
+def server_address(text: str) -> str:
+    """Return what ``--server`` means where a command has it beside the settings.
+
+    Raises:
+        SettingError: it is no address.
+    """
+    return _checked({"server": (text, "--server")}).server
 
 
 def _check_there(folders: Path | tuple[Path, ...], option: str) -> None:

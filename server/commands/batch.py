@@ -13,7 +13,7 @@ from server.command import command
 from server.commands.arguments import File, ModelMapping, NearestModels, Only
 from server.opening import open_engine
 from server.report import show_remarks
-from server.settings import Options
+from server.settings import Options, server_address
 from server.signals import cancelled_by_ctrl_c
 from server.text import path_text
 from server.workflow import parse_model_map, parse_values, workflow_source
@@ -156,7 +156,7 @@ def batch(
         from server.client.batching import send_batch  # other commands don't load what a batch needs
 
         _check_for_server(asked)
-        done = send_batch(options.model_copy(update={"server": server}), asked, as_json, quiet)
+        done = send_batch(options.model_copy(update={"server": server_address(server)}), asked, as_json, quiet)
     else:
         done = _run_here(options, asked, as_json, quiet)
     if not done:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import SettingError
-from server.settings import Options, read_options
+from server.settings import Options, read_options, server_address
 
 
 def write_settings(here: Path, text: str) -> Path:
@@ -113,6 +113,27 @@ def test_a_folder_to_read_from_that_is_named_has_to_be_there(here, flags, enviro
     (here / "here").mkdir()
     with pytest.raises(SettingError, match=said):
         read_options(flags, environ)
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("localhost:8188", "http://localhost:8188"),
+        ("127.0.0.1:80/", "http://127.0.0.1:80/"),
+        ("[::1]:8188", "http://[::1]:8188"),
+        ("https://example.org", "https://example.org"),
+    ],
+)
+def test_an_address_without_a_scheme_is_http(here, given, address):
+    assert read_options({"server": given}).server == read_options({}, {"LOOMIS_SERVER": given}).server == address
+    assert server_address(given) == address
+
+
+@pytest.mark.parametrize("given", ["localhost", "ftp://a:1", "a:b", "a:1/x", ":1 2"])
+def test_what_is_no_address(here, given):
+    for ask in (lambda: read_options({"server": given}), lambda: server_address(given)):
+        with pytest.raises(SettingError, match="--server can't be"):
+            ask()
 
 
 def test_where_no_folder_is_read_none_has_to_be_there(here):

@@ -54,6 +54,12 @@ def test_texts_and_the_default_folder(loomis: Command, here: Path, server: Onlin
     assert server.do(server.services.batches.page())[0][0].folder == "job-batch"
 
 
+def test_the_address_needs_no_scheme(loomis: Command, here: Path, server: Online) -> None:
+    asked = ("batch", write(here, shown(1)), "--grid", "value=4", "--out", "plain", "-q", "--server")
+    assert loomis(*asked, server.url.removeprefix("http://")).code == 0
+    assert "--server can't be 'nowhere'" in loomis(*asked, "nowhere").err
+
+
 def test_a_batch_is_watched_again_by_its_id(loomis: Command, here: Path, server: Online) -> None:
     with Client(server.url) as client:
         id = client.submit_batch(SAVE, rows=[{"value": 3}, {"value": "x"}], out="again/{row}").id
