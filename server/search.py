@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from engine.choices import nearest
 from engine.node import NodeSpec
+from engine.spelling import nearest
 
 MOST_ALIKE = 5
 

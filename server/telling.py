@@ -54,7 +54,8 @@ class Story:
             case events.NodeFinished(node=node, seconds=seconds):
                 reason = f" ({self.whys[node]})" if self.whys.get(node) else ""
                 return self._of_node(node, f"ran {seconds_text(seconds)}{reason}")
-            case events.Remembered(node=node):
+            case events.Remembered(node=node, class_type=type):
+                self.types[node] = type
                 return self._of_node(node, "remembered")
             case events.Warned(message=message):
                 return printable(f"warning: {message}")

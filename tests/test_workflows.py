@@ -90,6 +90,14 @@ def test_what_a_workflow_declares_is_what_it_takes(engine: Engine) -> None:
     assert (bound.nodes["2"].literals["text"], bound.nodes["5"].literals["cfg"]) == ("portrait of a cat", 4.0)
 
 
+def test_there_is_a_command_for_every_workflow_that_names_the_pictures_which_it_loads() -> None:
+    commands = {line.strip() for line in TABLE.splitlines() if line.startswith("loomis run")}
+    for path in WORKFLOWS:
+        loads = " --input workflows/input" if '"LoadImage' in path.read_text() else ""
+        command = f"loomis run workflows/{path.name}{loads}"
+        assert command in commands or (path.stem == "portraits" and f"loomis batch workflows/{path.name}" in TABLE)
+
+
 def test_the_table_lists_every_workflow_with_its_picture() -> None:
     rows = re.findall(r"^\| \[(.+?)\]\((.+?)\) \|.*\| (.+?) \|$", TABLE, re.MULTILINE)
     assert sorted(link for _, link, _ in rows) == [f"../workflows/{path.name}" for path in WORKFLOWS]

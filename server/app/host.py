@@ -103,13 +103,18 @@ async def serve(
         SettingError: the address can't be had.
         StoreError: another server has the data folder, or it can't be written.
     """
-    listening = bind(options.host, options.port)
+    folder = options.data.absolute()
+    try:
+        listening = bind(options.host, options.port)
+    except SettingError:
+        FolderLock(folder, "nowhere").close()  # a server of this folder has the address most often: that is told first
+        raise
     address = "http://{}:{}".format(*listening.getsockname()[:2])
     ahead = AHEAD if vocabulary == VOCABULARY else ()
     carriers: list[Carrier] = [ProcessCarrier(options, device, vocabulary, ahead) for device in devices(options)]
     small = options.model_copy(update={"memory_gb": CONTROL_GB})
     with ExitStack() as stack:
-        stack.enter_context(FolderLock(options.data.absolute(), address))
+        stack.enter_context(FolderLock(folder, address))
         asked = AskedOfWorkers()
         registry, packs = server_packs(options, find_vocabulary(vocabulary), asked)
         engine = stack.enter_context(open_engine(small, registry))

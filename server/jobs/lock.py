@@ -54,7 +54,7 @@ class FolderLock:
             f"Another server works in {folder}: process {pid} on {host}, at {address}.",
             got=str(folder),
             expected="a folder of its own for each server",
-            hint="Use that server, end it, or choose another folder with --data.",
+            hint=f"Give your work to {address}, or end that server. Another needs a --data and a --port of its own.",
         )
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """The real command in a process of its own, with the real vocabulary."""
 
+import asyncio
 import json
 import os
 import signal
@@ -15,8 +16,10 @@ from typing import Any
 
 import pytest
 
-from engine.errors import SettingError
-from server.app.host import bind, devices
+from engine.errors import SettingError, StoreError
+from server.app.host import bind, devices, serve
+from server.jobs.lock import FolderLock
+from server.security.access import Access
 from tests.server.words import options
 
 GRAPH = {
@@ -106,7 +109,7 @@ def test_the_token_is_needed_and_is_nowhere(tmp_path: Path):
         assert process.wait(20) == 0
         assert process.stderr
         told = process.stderr.read()
-    refused = [json.loads(line) for line in told.splitlines() if "401" in line]
+    refused = [json.loads(line) for line in told.splitlines() if '"status": 401' in line]
     assert [entry["path"] for entry in refused] == ["/api/v1/jobs"] * 2
     assert token not in told and "their-secret" not in told
     kept = b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
@@ -135,6 +138,20 @@ def test_an_address_that_is_taken_is_an_error():
         taken.listen()
         with pytest.raises(SettingError, match=r"can't have 127\.0\.0\.1"):
             bind("127.0.0.1", taken.getsockname()[1])
+
+
+def test_a_second_server_hears_of_the_first_also_where_that_has_its_address(tmp_path: Path):
+    taken = bind("127.0.0.1", 0)
+    taken.listen()
+    second = options(tmp_path).model_copy(update={"port": taken.getsockname()[1]})
+    with FolderLock(second.data, "http://127.0.0.1:8188"), pytest.raises(StoreError) as refused:
+        asyncio.run(serve(second, Access()))
+    assert refused.value.hint == (
+        "Give your work to http://127.0.0.1:8188, or end that server. Another needs a --data and a --port of its own."
+    )
+    with pytest.raises(SettingError, match="can't have"):
+        asyncio.run(serve(second, Access()))
+    taken.close()
 
 
 def test_each_device_gets_a_worker_unless_they_are_named(tmp_path: Path):

@@ -21,6 +21,14 @@ def test_a_job_is_told_from_its_beginning(talking: Command, here: Path) -> None:
     assert "done in" in again.err
 
 
+def test_a_remembered_node_has_its_type(talking: Command, here: Path) -> None:
+    for _ in range(2):
+        job = submitted(talking, here, shown(46))
+    told = [line.split() for line in talking("watch", job).err.splitlines()]
+
+    assert told[:3] == [["2", "remembered"], ["1", "Number", "remembered"], ["2", "Show", "remembered"]]
+
+
 def test_several_jobs_are_told_apart(talking: Command, here: Path) -> None:
     jobs = [submitted(talking, here, shown(value)) for value in (42, 43)]
     ran = talking("watch", *jobs)
