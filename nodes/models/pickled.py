@@ -6,7 +6,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import Any
 
@@ -17,8 +17,8 @@ from torch.serialization import safe_globals
 from engine.errors import FileError, ModelError
 from nodes.models.weights import AGAIN, DTYPES, EXPECTED, TensorInfo, Weights
 
-WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict")
-"""Keys that people's files hide the tensors under."""
+WRAPPERS = ("state_dict", "params_ema", "params-ema", "params", "model_state_dict", "model", "net")
+"""Keys that people's files hide the tensors under, beside others; of two that are there the earlier one counts."""
 
 
 class Ignored:
@@ -31,15 +31,26 @@ class Ignored:
         pass
 
 
-BESIDE: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+class Parameters(dict[str, Tensor]):
+    """Stands for a ParameterDict, in which the first textual inversions are kept."""
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.update(state["_parameters"])
+
+
+ALLOWED: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     (Ignored, "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"),
     (Ignored, "lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint"),
     (Ignored, "numpy.core.multiarray.scalar"),
     (Ignored, "numpy._core.multiarray.scalar"),
     (Ignored, "numpy.dtype"),
     (Ignored, "numpy.dtypes.Float64DType"),
+    (Parameters, "torch.nn.modules.container.ParameterDict"),
 ]
-"""What the original checkpoints of Stable Diffusion name: a callback with the best loss. None of it is called."""
+"""What people's files name besides tensors, such as a callback with the best loss, and what stands for it. None of
+their own code is called."""
+
+CONVERT = "convert it to safetensors with a tool you trust, or look for the safetensors file of the same model"
 
 OPENING = Lock()
 """What torch may find in a pickle is told to all of its threads, so one file is opened at a time."""
@@ -69,14 +80,14 @@ def _load(path: Path) -> Any:
                 expected=EXPECTED,
                 hint=AGAIN,
             )
-    if is_zip and not _is_torch_zip(path):
-        raise FileError(f"{path.name} is not a weights file", got="a zip archive", expected=EXPECTED, hint=AGAIN)
+    if is_zip:
+        _check_zip(path)
     by_name = is_zip and path.suffix != ".safetensors"  # by that name torch opens it as safetensors, whatever it holds
     try:
         with (
             path.open("rb") as file,
             OPENING,
-            safe_globals(BESIDE),
+            safe_globals(ALLOWED),
             warnings.catch_warnings(action="ignore"),
         ):
             return torch.load(path if by_name else file, map_location="cpu", weights_only=True, mmap=by_name)
@@ -88,9 +99,15 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-def _is_torch_zip(path: Path) -> bool:
+def _check_zip(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("data.pkl") for name in archive.namelist())
+        names = {PurePosixPath(name).name for name in archive.namelist()}
+    if "data.pkl" not in names:
+        raise FileError(f"{path.name} is not a weights file", got="a zip archive", expected=EXPECTED, hint=AGAIN)
+    if "constants.pkl" in names:
+        raise ModelError(
+            f"{path.name} is a program, and only weights are read", got="TorchScript", expected=EXPECTED, hint=CONVERT
+        )
 
 
 def _refused(path: Path, error: pickle.UnpicklingError) -> ModelError | FileError:
@@ -101,7 +118,7 @@ def _refused(path: Path, error: pickle.UnpicklingError) -> ModelError | FileErro
         f"{path.name} wants to run code when it is opened, so it was not opened",
         got=f"a pickle that calls {named[1]}" if named else "a pickle with more than tensors",
         expected=EXPECTED,
-        hint="convert it to safetensors with a tool you trust, or look for the safetensors file of the same model",
+        hint=CONVERT,
     )
 
 
@@ -135,4 +152,5 @@ def _facts(value: Any) -> dict[str, str]:
 
 
 def _wrapped(value: Mapping[Any, Any]) -> Mapping[Any, Any] | None:
-    return next((value[key] for key in WRAPPERS if isinstance(value.get(key), Mapping)), None)
+    keys = [*value] if len(value) == 1 else WRAPPERS
+    return next((value[key] for key in keys if isinstance(value.get(key), Mapping)), None)

@@ -83,12 +83,13 @@ def open_weights(path: Path) -> Weights:
             head = file.read(512)
     except OSError as error:
         raise FileError(f"can't read {path.name}: {error.strerror}", got=str(path), expected=EXPECTED) from error
-    if head.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+    is_pickled = head.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
+    if head[8:9] == b"{" and not (is_pickled and _length(head) > HEADER_LIMIT):
+        return _open_safetensors(path, size)
+    if is_pickled:
         from nodes.models.pickled import open_pickled
 
         return open_pickled(path)
-    if len(head) > 8 and head[8:9] == b"{":
-        return _open_safetensors(path, size)
     raise FileError(f"{path.name} is not a weights file", got=describe(head), expected=EXPECTED, hint=AGAIN)
 
 
@@ -149,10 +150,16 @@ def _span(offsets: Sequence[int], start: int) -> tuple[int, int]:
     return start + first, start + last
 
 
+def _length(head: bytes) -> int:
+    """Return how long the header of a safetensors file is. The length of a short one can begin as a pickle does."""
+    (length,) = struct.unpack("<Q", head[:8])
+    return int(length)
+
+
 def _header(path: Path, size: int) -> tuple[dict[str, Any], int]:
     """Return the header of a safetensors file and the offset of its data."""
     with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
+        length = _length(file.read(8))
         if length > HEADER_LIMIT:
             raise FileError(
                 f"{path.name} is not a weights file",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from engine.errors import FileError, ModelError
 from nodes.models.weights import open_weights
@@ -41,6 +42,28 @@ def test_a_file_is_known_by_its_bytes_and_not_by_its_name(tmp_path: Path, save: 
     save(Code(), tmp_path / "y.safetensors")
     with pytest.raises(ModelError, match="wants to run code"):
         open_weights(tmp_path / "y.safetensors")
+
+
+@pytest.mark.parametrize("wrapper", ["params_ema", "params-ema", "params", "model", "net", "generator"])
+def test_every_wrapper_is_taken_off(tmp_path: Path, wrapper: str) -> None:
+    torch.save({wrapper: {"a": torch.ones(2)}}, tmp_path / "x.pth")
+    assert list(open_weights(tmp_path / "x.pth").infos) == ["a"]
+
+
+def test_parameters_of_the_first_textual_inversions_are_read(tmp_path: Path) -> None:
+    rows = torch.ones(2, 4)
+    value = {"string_to_token": {"*": 265}, "string_to_param": nn.ParameterDict({"*": nn.Parameter(rows)})}
+    torch.save(value, tmp_path / "x.pt")
+    weights = open_weights(tmp_path / "x.pt")
+    assert list(weights.infos) == ["string_to_param.*"] and torch.equal(weights.tensor("string_to_param.*"), rows)
+
+
+def test_a_program_is_not_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
+        for name in ("data.pkl", "constants.pkl", "code/__torch__.py"):
+            archive.writestr(f"x/{name}", b"")
+    with pytest.raises(ModelError, match=r"x\.pt is a program"):
+        open_weights(tmp_path / "x.pt")
 
 
 def test_tensors_one_level_down_carry_both_names(tmp_path: Path) -> None:

@@ -90,6 +90,13 @@ def test_what_is_not_a_weights_file_is_named(tmp_path: Path, content: bytes, got
     assert raised.value.got == got
 
 
+@pytest.mark.parametrize("length", [0x280, 0x380, 0x480, 0x580])
+def test_a_header_as_long_as_a_pickle_begins_is_still_one(tmp_path: Path, length: int) -> None:
+    raw = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode().ljust(length)
+    (tmp_path / "x").write_bytes(struct.pack("<Q", length) + raw + struct.pack("<f", 2.5))
+    assert open_weights(tmp_path / "x").tensor("a").item() == 2.5
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="can't read gone"):
         open_weights(tmp_path / "gone")

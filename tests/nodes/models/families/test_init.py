@@ -7,7 +7,7 @@ from torch import Tensor
 
 from engine.errors import ModelError
 from nodes.models.assemble import assemble
-from nodes.models.families import detect, looks_like
+from nodes.models.families import detect
 from nodes.models.weights import open_weights
 from tests.nodes.models import tiny
 
@@ -36,10 +36,6 @@ def test_what_no_family_knows_is_named(tmp_path: Path, name: str, kind: str) -> 
     with pytest.raises(ModelError, match="not of a family that is known") as raised:
         detect(open_weights(tmp_path / "x"))
     assert raised.value.got == f"looks like {kind}"
-
-
-def test_a_file_of_unknown_tensors_shows_the_first() -> None:
-    assert looks_like(["a", "b", "c", "d"]) == "4 tensors, the first are a, b, c"
 
 
 @pytest.mark.parametrize("lost", ["middle_block.1", "input_blocks.1.0.in_layers.2", "out.2", "input_blocks.0"])
