@@ -21,7 +21,7 @@ Prompt = Annotated[str, Mentions("embeddings", EMBEDDING), Widget(multiline=True
 
 @node(
     "CLIPTextEncode",
-    version=3,
+    version=4,
     category="conditioning",
     display_name="CLIP Text Encode (Prompt)",
     resource="gpu",

@@ -15,7 +15,7 @@ NAMES: dict[Part, str] = {"unet": "diffusion network", "text": "text encoder", "
 
 HARMLESS = re.compile(
     r"position_ids$|logit_scale$|^v_pred$|^ztsnr$|^model_ema\.|^loss\.|^scheduler\.|^(sqrt_|log_)?(one_minus_)?alphas_cumprod"
-    r"|^betas$|^sqrt_recip|^posterior_|^(cond_stage_model|conditioner\.embedders)\..*(text_projection|ln_final|attn_mask)"
+    r"|^(betas|logvar|lvlb_weights|scale_factor)$|^sqrt_recip|^posterior_|^(cond_stage_model|conditioner\.embedders)\..*(text_projection|ln_final|attn_mask)"
     r"|(^|\.)text_projection(\.weight)?$|^denoiser\.sigmas$|^noise_augmentor\.|^embedder\.model\.|^cond_stage_model\.model\.transformer\.resblocks\.23\."
 )
 """Tensors that files carry and no picture needs: tables that follow from a schedule, averages and losses."""

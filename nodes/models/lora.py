@@ -15,6 +15,7 @@ from nodes.models import lycoris, orthogonal
 from nodes.models.change import Change, Read
 from nodes.models.dora import Decomposed
 from nodes.models.families.checkpoint import Network
+from nodes.models.families.kinds import looks_like
 from nodes.models.weights import Weights
 
 if TYPE_CHECKING:
@@ -157,7 +158,15 @@ def _change(roles: Mapping[str, str]) -> Change | None:
 
 
 def _module(written: str) -> str:
-    """Return the module that a name means; early diffusers files name the processor of an attention instead."""
+    """Return the module that a name means.
+
+    PEFT's own files put its wrapper before it. Early diffusers files name the processor of an attention instead, and
+    the layers of a text encoder as those of a UNet.
+    """
+    written = written.replace("base_model.model.", "")
+    if ".self_attn.to_" in written:
+        module, _, part = written.rpartition(".to_")
+        return f"{module}.{part}_proj"
     if ".processor." not in written:
         return written
     module = written.replace(".processor.", ".")
@@ -192,7 +201,8 @@ def fit(lora: Weights, base: Weights, network: Network) -> dict[str, Change]:
     for parameter, change in fitted.items():
         weight = network.shape(base, parameter)
         if not change.fits(lora, weight):
-            shapes = ", ".join(f"{name.rpartition('.')[2]} {lora.shape(name)}" for name in change.names)
+            leaves = [name.removesuffix(".weight").rpartition(".")[2] for name in change.names]
+            shapes = ", ".join(f"{leaf} {lora.shape(name)}" for leaf, name in zip(leaves, change.names, strict=True))
             raise ModelError(
                 f"{lora.path.name} does not fit {base.path.name}: it is made for another model",
                 got=f"{shapes} for {parameter}",
@@ -201,17 +211,32 @@ def fit(lora: Weights, base: Weights, network: Network) -> dict[str, Change]:
     return fitted
 
 
+TEXT = re.compile(r"lora_te\d?_|text_encoder|text_model")
+"""What names of changes of text encoders begin with."""
+
+
 def check(lora: Weights, parts: Iterable[tuple[Weights, Network]]) -> tuple[str, ...]:
     """Return the tensors of a LoRA that belong to none of the networks, each given with its file. Reads headers only.
 
-    Raises ModelError where the file is no LoRA or nothing in it belongs.
+    Raises ModelError where the file is no LoRA or nothing in it belongs, or of changes of a diffusion network none:
+    several families have one text encoder in common.
     """
-    used = {name for base, network in parts for change in fit(lora, base, network).values() for name in change.names}
-    if not used:
-        found = changes(lora.infos)
+    parts, found = [*parts], changes(lora.infos)
+    if not found:
         raise ModelError(
-            f"{lora.path.name} changes nothing in this model" if found else f"{lora.path.name} is not a LoRA",
-            got=f"{len(found)} changes, the first for {next(iter(found))}" if found else f"{len(lora.infos)} tensors",
-            expected="a LoRA for this family of models, in kohya's, diffusers' or LyCORIS' layout",
+            f"{lora.path.name} is not a LoRA that is known",
+            got=looks_like(lora),
+            expected="a LoRA in kohya's, diffusers' or LyCORIS' layout",
+            hint="choose another file, or the node that loads this kind",
+        )
+    used = {name for base, network in parts for change in fit(lora, base, network).values() for name in change.names}
+    main = [weight for weight in found if not TEXT.match(weight)] or [*found]
+    if used.isdisjoint(name for weight in main for name in found[weight].names):
+        raise ModelError(
+            f"{lora.path.name} does not fit {' and '.join({base.path.name: base for base, _ in parts})}: "
+            "it is made for another family of models",
+            got=f"{len(main)} changes, the first for {main[0]} ({looks_like(lora)})",
+            expected="changes of weights that are there",
+            hint="choose a LoRA that was made for the family of the model",
         )
     return tuple(name for name in lora.infos if name not in used)

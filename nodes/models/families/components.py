@@ -22,10 +22,12 @@ VAE_PREFIXES = ("first_stage_model.", "")
 VAE_PROBES = ("decoder.conv_in.weight", "encoder.conv_in.weight", "quant_conv.weight")
 TEXT_PROBES = (clip_text.TOKENS, clip_text.POSITIONS, "encoder.layers.0.mlp.fc1.weight")
 
-UNET_ADAPTERS = ("lora_unet_", "unet.", "diffusion_model.", "")
+UNET_ADAPTERS = ("lora_unet_", "lycoris_", "unet.", "diffusion_model.", "model.diffusion_model.", "")
 """What LoRA files put before the name of a module of the UNet."""
 
-TEXT_ADAPTERS = ("lora_te_text_model_", "lora_te1_text_model_", "text_encoder.text_model.", "text_encoder.")
+TEXT_ADAPTERS = (
+    "lora_te_text_model_", "lora_te1_text_model_", "text_encoder.text_model.", "text_encoder.", "text_model.",
+)  # fmt: skip
 """What LoRA files put before the name of a module of the only, or the first, text encoder."""
 
 

@@ -49,6 +49,13 @@ UNET_NAMES = [
         "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.lora_B.weight",
         "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.lora_A.weight",
     ),
+    of_one(
+        "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.lora_B.weight",
+        "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.lora_A.weight",
+    ),
+    of_one(f"base_model.model.{KEY}.lora_B.weight", f"base_model.model.{KEY}.lora_A.weight"),
+    of_one(f"unet.base_model.model.{KEY}.lora_B.weight", f"unet.base_model.model.{KEY}.lora_A.weight"),
+    of_one(f"lycoris_{KEY.replace('.', '_')}.lora_up.weight", f"lycoris_{KEY.replace('.', '_')}.lora_down.weight"),
 ]
 
 
@@ -64,6 +71,7 @@ def test_names_of_the_unet(tmp_path: Path, base: Weights, unet: Network, content
         f"lora_te_text_model_{TEXT_KEY.replace('.', '_')}.lora_{{}}.weight",
         f"text_encoder.text_model.{TEXT_KEY}.lora.{{}}.weight",
         f"text_encoder.text_model.{TEXT_KEY}.lora_linear_layer.{{}}.weight",
+        f"base_model.model.text_model.{TEXT_KEY}.lora.{{}}.weight",
     ],
 )
 def test_names_of_the_text_encoder(tmp_path: Path, base: Weights, text: Network, name: str) -> None:
@@ -77,6 +85,13 @@ def test_early_diffusers_files_number_no_output_layer() -> None:
     assert list(changes([f"{name}.up.weight", f"{name}.down.weight"])) == [
         "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0.weight"
     ]
+
+
+@pytest.mark.parametrize(("part", "module"), [("to_q", "q_proj"), ("to_out", "out_proj")])
+def test_early_diffusers_files_name_the_layers_of_a_text_encoder_as_those_of_a_unet(part: str, module: str) -> None:
+    attention = "text_encoder.text_model.encoder.layers.0.self_attn"
+    names = [f"{attention}.{part}_lora.{end}.weight" for end in ("up", "down")]
+    assert list(changes(names)) == [f"{attention}.{module}.weight"]
 
 
 def test_half_a_pair_is_none() -> None:
@@ -94,20 +109,39 @@ def test_unused_tensors_are_reported(tmp_path: Path, base: Weights, unet: Networ
 def test_a_lora_of_another_family_is_an_error(tmp_path: Path, base: Weights, unet: Network) -> None:
     with pytest.raises(ModelError, match="made for another model") as raised:
         fit(opened(tmp_path, tiny.lora(context=48)), base, unet)
-    assert "(2, 48)" in str(raised.value.got)
+    assert str(raised.value.got) == f"lora_up (16, 2), lora_down (2, 48), alpha () for {KEY}.weight"
     assert "(16, 32)" in str(raised.value.expected)
 
 
-def test_a_lora_that_changes_nothing_is_an_error(tmp_path: Path, base: Weights, unet: Network) -> None:
-    other = {"lora_unet_double_blocks_0.lora_up.weight": torch.ones(1, 1)}
-    other["lora_unet_double_blocks_0.lora_down.weight"] = torch.ones(1, 1)
-    with pytest.raises(ModelError, match="changes nothing in this model"):
-        check(opened(tmp_path, other), [(base, unet)])
+FLUX = of_one(
+    "lora_unet_double_blocks_0_img_mlp_0.lora_up.weight", "lora_unet_double_blocks_0_img_mlp_0.lora_down.weight"
+)
+TEXT_ONE = f"lora_te1_text_model_{TEXT_KEY.replace('.', '_')}"
+
+
+@pytest.mark.parametrize("beside", [
+    {},
+    {f"{TEXT_ONE}.lora_up.weight": torch.ones(64, 2), f"{TEXT_ONE}.lora_down.weight": torch.ones(2, 32)},
+])  # fmt: skip
+def test_a_lora_of_which_only_the_text_encoder_is_there_is_an_error(
+    tmp_path: Path, base: Weights, unet: Network, text: Network, beside: dict[str, Tensor]
+) -> None:
+    with pytest.raises(ModelError, match=r"lora does not fit tiny: it is made for another family") as raised:
+        check(opened(tmp_path, {**beside, **FLUX}), [(base, unet), (base, text)])
+    assert str(raised.value.got) == (
+        "1 changes, the first for lora_unet_double_blocks_0_img_mlp_0.weight (looks like a LoRA for Flux)"
+    )
+
+
+def test_a_lora_of_the_text_encoder_alone_is_one(tmp_path: Path, base: Weights, unet: Network, text: Network) -> None:
+    content = {f"{TEXT_ONE}.lora_up.weight": torch.ones(64, 2), f"{TEXT_ONE}.lora_down.weight": torch.ones(2, 32)}
+    assert check(opened(tmp_path, content), [(base, unet), (base, text)]) == ()
 
 
 def test_a_file_without_pairs_is_not_a_lora(base: Weights, unet: Network) -> None:
-    with pytest.raises(ModelError, match="is not a LoRA"):
+    with pytest.raises(ModelError, match="is not a LoRA that is known") as raised:
         check(base, [(base, unet)])
+    assert raised.value.got == "looks like a Stable Diffusion 1 checkpoint"
 
 
 def test_a_change_is_strength_times_alpha_over_rank(models: Path) -> None:
