@@ -41,6 +41,7 @@ def input_data(port: Port, folders: Folders) -> dict[str, Any]:
         "choices": port_choices(port, folders),
         "folder": port.choices.folder if isinstance(port.choices, Files) else None,
         "options": dict(port.options) or None,
+        "any_link": port.any_link or None,
     }
     data = {"name": port.name, "type": port.type, "required": port.required, "lazy": port.lazy}
     default = {} if port.default is NO_DEFAULT else {"default": port.default}

@@ -91,9 +91,14 @@ class PageQuery(Body):
 
 
 class NodesQuery(Body):
-    """What node types are looked for by: words in their types, titles, sockets, categories and descriptions."""
+    """What node types are looked for by.
+
+    ``search`` are words in types, titles, sockets, categories and descriptions. ``like`` is a type or title as somebody
+    spelled it: the few that are nearest.
+    """
 
     search: Annotated[str, Field(max_length=200)] = ""
+    like: Annotated[str, Field(max_length=200)] = ""
 
 
 class BatchesQuery(PageQuery):

@@ -18,14 +18,17 @@ from server.search import search, spelled_alike
 
 
 async def all_nodes(request: Request) -> Response:
-    """Every node type, files as they are now; with ``search`` those that have the words, else those spelled alike."""
+    """Every node type, files as they are now; or those that have the words in ``search``, or are spelled ``like``."""
     engine = services(request).engine
-    word = read_query(request, NodesQuery).search.strip()
+    query = read_query(request, NodesQuery)
 
     def listed() -> list[dict[str, Any]]:
         refresh_packs()
-        specs = list(engine.registry.specs.values())
-        found = (search(word, specs) or spelled_alike(word, specs)) if word else specs
+        found = list(engine.registry.specs.values())
+        if query.search:
+            found = search(query.search, found)
+        if query.like:
+            found = spelled_alike(query.like, found)
         return [node_data(spec, engine.folders) for spec in found]
 
     return answer(await asyncio.to_thread(listed))

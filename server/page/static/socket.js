@@ -19,8 +19,11 @@ export class Socket extends EventTarget {
     this.#connect();
   }
 
-  /** Send a command; the promise holds its result, or fails with the error that the server tells. */
-  ask(command, fields = {}) {
+  /**
+   * Send a command, with the bytes that belong under its ``data``. The promise holds its result, with the bytes of a
+   * value under ``data``, or fails with the error that the server tells.
+   */
+  ask(command, fields = {}, data = null) {
     return new Promise((resolve, reject) => {
       if (this.#socket?.readyState !== WebSocket.OPEN) {
         reject(new Error("not connected"));
@@ -28,7 +31,8 @@ export class Socket extends EventTarget {
       }
       this.#number += 1;
       this.#waiting.set(this.#number, { resolve, reject });
-      this.#socket.send(JSON.stringify({ command, id: this.#number, ...fields }));
+      const text = JSON.stringify({ command, id: this.#number, ...fields });
+      this.#socket.send(data ? writeBinary(text, data) : text);
     });
   }
 
@@ -51,7 +55,7 @@ export class Socket extends EventTarget {
 
   #hear(data) {
     this.#heard = performance.now();
-    const message = typeof data === "string" ? JSON.parse(data) : readBinary(data);
+    const message = typeof data === "string" ? readJson(data) : readBinary(data);
     if (message.event === "hello") {
       this.#pause = 250;
       this.#heartbeat = message.heartbeat;
@@ -59,7 +63,7 @@ export class Socket extends EventTarget {
     } else if (this.#waiting.has(message.id)) {
       const { resolve, reject } = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
-      if (message.event === "reply") resolve(message.result);
+      if (message.event === "reply") resolve(message.data ? { ...message.result, data: message.data } : message.result);
       else reject(Object.assign(new Error(message.error.message), { told: message.error }));
     } else {
       this.dispatchEvent(new CustomEvent("message", { detail: message }));
@@ -80,6 +84,26 @@ export class Socket extends EventTarget {
 /** Read a frame of four bytes of length, so many bytes of JSON, and the bytes that belong under ``data``. */
 function readBinary(buffer) {
   const end = 4 + new DataView(buffer).getUint32(0);
-  const message = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, end - 4)));
+  const message = readJson(new TextDecoder().decode(new Uint8Array(buffer, 4, end - 4)));
   return { ...message, data: buffer.slice(end) };
+}
+
+function writeBinary(text, data) {
+  const head = new TextEncoder().encode(text);
+  const frame = new Uint8Array(4 + head.length + data.byteLength);
+  new DataView(frame.buffer).setUint32(0, head.length);
+  frame.set(head, 4);
+  frame.set(new Uint8Array(data), 4 + head.length);
+  return frame;
+}
+
+/** Read JSON, and keep the digits of whole numbers beyond 2^53, such as seeds, where the browser can. */
+const readJson = (text) => JSON.parse(text, (key, value, { source } = {}) => (isLong(value) && source ? JSON.rawJSON(source) : value));
+
+const isLong = (value) => Number.isInteger(value) && !Number.isSafeInteger(value);
+
+/** Return the number that a person typed, as it is sent. */
+export function typedNumber(text) {
+  const value = Number(text);
+  return isLong(value) && /^-?\d+$/.test(text) && JSON.rawJSON ? JSON.rawJSON(String(BigInt(text))) : value;
 }

@@ -19,13 +19,14 @@ async def test_every_node_type_is_described(tmp_path: Path):
 async def test_node_types_are_looked_for(tmp_path: Path):
     async with client(tmp_path) as (http, _):
 
-        async def found(word: str) -> list[str]:
-            return [each["type"] for each in (await http.get("/api/v1/nodes", params={"search": word})).json()]
+        async def found(**query: str) -> list[str]:
+            return [each["type"] for each in (await http.get("/api/v1/nodes", params=query)).json()]
 
-        assert (await found("sHow"))[0] == "Show"
-        assert await found("one colour") == ["Paint"]
-        assert (await found("Paimt"))[0] == "Paint"
-        assert await found("quetzalcoatl") == []
+        assert (await found(search="sHow"))[0] == "Show"
+        assert await found(search="one colour") == ["Paint"]
+        assert await found(search="Paimt") == []
+        assert (await found(like="Paimt"))[0] == "Paint"
+        assert await found(like="quetzalcoatl") == []
         assert (await http.get("/api/v1/nodes", params={"serach": "a"})).status_code == 422
 
 

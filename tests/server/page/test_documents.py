@@ -7,7 +7,7 @@ import pytest
 from server.page.documents import STATIC, policy
 
 
-@pytest.mark.parametrize("name", ["index.html", "login.html"])
+@pytest.mark.parametrize("name", ["index.html", "login.html", "editor.html"])
 def test_a_page_loads_nothing_from_elsewhere(name: str):
     text = (STATIC / name).read_text()
     assert re.findall(r"(?:src|href)=\"(?:https?:)?//", text) == []
@@ -15,7 +15,7 @@ def test_a_page_loads_nothing_from_elsewhere(name: str):
 
 
 def test_the_scripts_load_nothing_from_elsewhere():
-    for file in [*STATIC.glob("*.js"), *STATIC.glob("*.css")]:
+    for file in [*STATIC.rglob("*.js"), *STATIC.rglob("*.css")]:
         assert re.findall(r"https?://|@import|url\(", file.read_text()) == [], file.name
 
 

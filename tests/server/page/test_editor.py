@@ -1,7 +1,10 @@
-"""The example editor in a real browser: edit, see states at once, and a live picture that is never stale unseen."""
+"""The example editor in a real browser: what it asks of the server, and what a person sees of the answers."""
 
 import json
 import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from server.jobs.store import Wanted
 from tests.server.online import Online
 from tests.server.page.chromium import CHROMIUM
+from tests.server.socket.test_sessions import png
 from tests.server.words import n
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -24,97 +28,358 @@ PIXEL = """image => image.decode().then(() => {
     canvas.drawImage(image, 0, 0);
     return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
 })"""
+PULL = """(slider, values) => {
+    for (const value of values) {
+        slider.value = value;
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    slider.dispatchEvent(new Event("change", { bubbles: true }));
+}"""
+DROP = """([name, text]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([text], name));
+    document.getElementById("canvas").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
+}"""
 
 
-def loaded(server: Online, page: Any, graph: Any = GRAPH) -> None:
-    page.goto(f"{server.url}/editor")
-    playwright.expect(page.locator("#connection")).to_have_text("connected")
-    file = {"name": "graph.json", "mimeType": "application/json", "buffer": json.dumps(graph).encode()}
-    page.get_by_label("Open a workflow").set_input_files(file)
+class Editor:
+    """The page with a graph in it. ``sent`` are the commands that it sent."""
+
+    def __init__(self, server: Online, page: Any) -> None:
+        self.server, self.page = server, page
+        self.sent: list[dict[str, Any]] = []
+        page.on("websocket", lambda socket: socket.on("framesent", self._hear))
+
+    def _hear(self, frame: str | bytes) -> None:
+        if isinstance(frame, bytes):
+            frame = frame[4 : 4 + int.from_bytes(frame[:4], "big")].decode()
+        self.sent.append(json.loads(frame))
+
+    def open(self, graph: Any = GRAPH) -> "Editor":
+        self.page.goto(f"{self.server.url}/editor")
+        playwright.expect(self.page.locator("#connection")).to_have_text("connected")
+        playwright.expect(self.node("7")).to_be_visible()
+        return self.load(json.dumps(graph).encode(), len(graph))
+
+    def load(self, data: bytes, count: int) -> "Editor":
+        self.page.locator("#file").set_input_files({"name": "graph", "mimeType": "", "buffer": data})
+        playwright.expect(self.page.locator(".node")).to_have_count(count)
+        return self
+
+    def node(self, id: str) -> Any:
+        return self.page.locator(f"#node-{id}")
+
+    def is_state(self, id: str, text: str | re.Pattern[str]) -> None:
+        playwright.expect(self.node(id).locator(".state")).to_have_text(text)
+
+    def field(self, input: str, id: str) -> Any:
+        return self.page.get_by_label(f"{input} of {id}", exact=True)
+
+    def button(self, name: str) -> Any:
+        return self.page.locator(".tools").get_by_role("button", name=name, exact=True)
+
+    def live(self) -> None:
+        self.page.get_by_role("switch", name="Live").click()
+
+    def commands(self, name: str) -> list[dict[str, Any]]:
+        return [each for each in self.sent if each["command"] == name]
+
+    def edits(self) -> list[dict[str, Any]]:
+        return [edit for each in self.commands("session.edit") for edit in each["edits"]]
+
+    def has_colour(self, id: str, red: int, green: int) -> None:
+        """Wait until a node shows its picture as current, and look at it. WEBP is lossy."""
+        figure = self.node(id).locator("figure")
+        playwright.expect(figure.locator("figcaption")).to_have_text("")
+        found = figure.locator("img").evaluate(PIXEL)
+        assert abs(found[0] - red) < 12 and abs(found[1] - green) < 12 and found[2] < 12
+
+    def dot(self, id: str, input: str = "", output: int = 0) -> Any:
+        which = f"[data-input={input}]" if input else f"[data-output='{output}']"
+        return self.node(id).locator(f".dot{which}")
+
+    def drag(self, source: Any, target: Any) -> None:
+        source.hover()
+        self.page.mouse.down()
+        target.hover()
+        self.page.mouse.up()
+
+    def exported(self) -> str:
+        with self.page.expect_download() as download:
+            self.button("Export").click()
+        return Path(download.value.path()).read_text()
 
 
-def opened(server: Online, page: Any) -> None:
-    """Open the graph in live mode, and wait for its picture."""
-    loaded(server, page)
-    page.get_by_role("button", name="Live").click()
-    playwright.expect(page.locator("#freshness")).to_have_text(re.compile("current"))
+@pytest.fixture
+def editor(server: Online, page: Any) -> Iterator[Editor]:
+    yield Editor(server, page)
+    page.evaluate("sessionStorage.clear()")
 
 
-def node(page: Any, id: str) -> Any:
-    return page.locator(f"#node-{id}")
+def jobs(server: Online) -> int:
+    return server.services.jobs.store.page(Wanted()).total
 
 
-def colour(page: Any) -> list[int]:
-    return list(page.locator("#picture").evaluate(PIXEL))
+def test_nothing_runs_before_it_is_asked_for(editor: Editor):
+    count = jobs(editor.server)
+    editor.open({"1": n("Paint", red=7, green=130, wait=0.0)})
+    editor.is_state("1", "● would run: never run")
+    playwright.expect(editor.node("1").locator("figcaption")).to_have_text("nothing yet")
+    editor.field("red", "1").fill("9")
+    editor.is_state("1", re.compile("would run"))
+    assert jobs(editor.server) == count
+    editor.button("Run").click()
+    editor.has_colour("1", 9, 130)
+    editor.is_state("1", "✓ remembered")
+    assert jobs(editor.server) == count + 1
 
 
-def near(found: list[int], red: int, green: int) -> bool:
-    """WEBP is lossy."""
-    return abs(found[0] - red) < 12 and abs(found[1] - green) < 12 and found[2] < 12
+def test_the_graph_is_kept_over_a_reload(editor: Editor):
+    editor.open()
+    editor.field("b", "3").fill("7")
+    editor.node("2").press("ArrowDown")
+    playwright.expect(editor.button("Undo")).to_be_enabled()
+    playwright.expect(editor.field("b", "3")).to_have_value("7")
+    place = editor.node("2").evaluate("node => node.style.top")
+    count = jobs(editor.server)
+    editor.page.reload()
+    playwright.expect(editor.field("b", "3")).to_have_value("7")
+    assert editor.node("2").evaluate("node => node.style.top") == place
+    assert len(editor.commands("session.open")) == 1 and len(editor.commands("session.get")) == 1
+    editor.button("Undo").click()
+    editor.button("Undo").click()
+    playwright.expect(editor.field("b", "3")).to_have_value("1")
+    assert jobs(editor.server) == count
 
 
-def test_nothing_runs_before_it_is_asked_for(server: Online, page: Any):
-    loaded(server, page, {"1": n("Paint", red=7, green=130, wait=0.0)})
-    playwright.expect(node(page, "1").locator(".why")).to_have_text("runs: never run")
-    playwright.expect(page.locator("#freshness")).to_have_text("not run: press Run, or Live")
-    page.get_by_label("red of 1", exact=True).fill("9")
-    playwright.expect(node(page, "1").locator(".why")).to_contain_text("runs")
-    count = server.services.jobs.store.page(Wanted()).total
-    page.get_by_role("button", name="Run").click()
-    playwright.expect(page.locator("#freshness")).to_have_text(re.compile("current"))
-    assert near(colour(page), 9, 130)
-    assert server.services.jobs.store.page(Wanted()).total == count + 1
+def test_live_mode_follows_what_is_set_and_is_one_step_of_undo(editor: Editor):
+    editor.open()
+    editor.live()
+    editor.has_colour("1", 200, 50)
+    editor.page.get_by_label("red of 1, slider").evaluate(PULL, ["20", "90", "160"])
+    editor.has_colour("1", 160, 50)
+    editor.is_state("1", "✓ remembered")
+    editor.button("Undo").click()
+    playwright.expect(editor.field("red", "1")).to_have_value("200")
+    editor.has_colour("1", 200, 50)
+    assert editor.commands("session.run") == []
+    editor.live()
+    playwright.expect(editor.page.get_by_role("switch", name="Live")).to_have_attribute("aria-checked", "false")
+    assert [each["on"] for each in editor.commands("session.live")] == [True, False]
 
 
-def test_the_picture_follows_the_sliders(server: Online, page: Any):
-    opened(server, page)
-    assert near(colour(page), 200, 50)
-    for red in (20, 90, 160):
-        page.get_by_label("red of 1", exact=True).fill(str(red))
-    playwright.expect(page.locator("#freshness")).to_have_text(re.compile("current"))
-    playwright.expect(node(page, "1").locator(".why")).to_have_text("remembered")
-    assert near(colour(page), 160, 50)
+def test_live_mode_saves_nothing(editor: Editor):
+    editor.open({"1": n("Number", value=61), "2": n("Save", value=("1", 0))})
+    editor.live()
+    editor.is_state("1", "✓ remembered")
+    assert [each["targets"] for each in editor.commands("session.live")] == [["1"]]
+    editor.button("Run").click()
+    playwright.expect(editor.node("2").get_by_role("link")).to_have_text(re.compile("text_"))
+    assert editor.commands("session.run")[0]["targets"] == ["2"]
 
 
-def test_a_picture_that_is_stale_is_shown_as_stale(server: Online, page: Any):
-    opened(server, page)
-    page.get_by_label("number of wait of 1").fill("0.5")
-    playwright.expect(page.locator("#freshness")).to_have_text("out of date")
-    playwright.expect(page.locator("#picture")).to_have_class("stale")
-    assert near(colour(page), 200, 50)
-    playwright.expect(page.locator("#freshness")).to_have_text(re.compile("current"))
-    playwright.expect(page.locator("#picture")).not_to_have_class("stale")
+def test_a_picture_that_is_stale_is_shown_as_stale(editor: Editor):
+    editor.open()
+    editor.live()
+    editor.has_colour("1", 200, 50)
+    editor.field("wait", "1").fill("0.4")
+    figure = editor.node("1").locator("figure")
+    playwright.expect(figure).to_have_class(re.compile("stale"))
+    playwright.expect(figure.locator("figcaption")).to_have_text("out of date")
+    editor.is_state("1", "▶ running")
+    editor.has_colour("1", 200, 50)
+    playwright.expect(figure).not_to_have_class(re.compile("stale"))
 
 
-def test_nodes_are_added_connected_and_removed(server: Online, page: Any):
-    opened(server, page)
-    expect = playwright.expect
-    page.get_by_label("Type of a new node").fill("Add")
-    page.get_by_role("button", name="Add").click()
-    expect(node(page, "4")).to_have_class("node invalid")
-    expect(node(page, "4").locator(".why")).to_contain_text("input a: it is missing")
-    page.get_by_label("number of b of 4").fill("5")
-    node(page, "3").locator(".dot.out").hover()
-    page.mouse.down()
-    node(page, "4").locator(".row").first.locator("label").hover()
-    page.mouse.up()
-    expect(node(page, "4").locator(".dot.linked")).to_have_count(1)
-    expect(node(page, "4")).to_have_class(re.compile("runs|depends"))
-    node(page, "4").get_by_title("Look at its value").click()
-    expect(page.locator("#value")).to_have_text("10")
-    node(page, "3").get_by_title("Remove").click()
-    expect(node(page, "3")).to_have_count(0)
-    expect(node(page, "4").locator(".dot.linked")).to_have_count(0)
-    expect(page.locator("#freshness")).to_have_text("out of date")
+def test_a_node_is_found_by_words_or_by_what_it_is_spelled_like(editor: Editor):
+    editor.open()
+    options = editor.page.get_by_role("option")
+    editor.page.keyboard.press("a")
+    search = editor.page.get_by_role("combobox", name="Type, title or category")
+    search.fill("Paimt")
+    playwright.expect(editor.page.locator("#adding .told")).to_have_text(re.compile("Did you mean"))
+    playwright.expect(options.first).to_contain_text("Paint")
+    search.fill("one colour")
+    playwright.expect(options).to_have_count(1)
+    playwright.expect(editor.page.locator("#adding .told")).to_have_text("")
+    search.press("Enter")
+    playwright.expect(editor.node("4")).to_be_focused()
+    editor.is_state("4", "! invalid")
+    assert editor.edits()[0]["inputs"] == {"wait": 0.0}
+    playwright.expect(editor.node("4").locator(".fault").first).to_have_text(re.compile("^it is missing"))
+    editor.field("red", "4").fill("10")
+    editor.field("green", "4").fill("300")
+    fault = editor.node("4").locator(".row", has=editor.field("green", "4")).locator(".fault")
+    playwright.expect(fault).to_have_text(re.compile("300"))
+    playwright.expect(editor.field("green", "4")).to_have_attribute("aria-invalid", "")
+    editor.field("green", "4").fill("30")
+    playwright.expect(fault).to_have_text("")
+    editor.is_state("4", re.compile("would run"))
+    editor.node("4").press("Delete")
+    playwright.expect(editor.node("4")).to_have_count(0)
 
 
-def test_the_session_is_taken_up_again_after_a_lost_connection(server: Online, page: Any):
-    opened(server, page)
-    page.get_by_label("number of green of 1").fill("70")
-    playwright.expect(page.locator("#freshness")).to_have_text(re.compile(r"current \(revision 2\)"))
-    server.cut_off()
-    playwright.expect(page.locator("#connection")).to_have_text("not connected")
-    playwright.expect(page.locator("#connection")).to_have_text("connected")
-    page.get_by_label("number of green of 1").fill("150")
-    playwright.expect(page.locator("#freshness")).to_have_text(re.compile(r"current \(revision 3\)"))
-    assert near(colour(page), 200, 150)
+def test_a_link_is_drawn_only_where_it_fits(editor: Editor):
+    editor.open({**GRAPH, "5": n("Length", text="abc"), "6": n("Add", b=5), "7": n("Number", value=808)})
+    editor.dot("3").hover()
+    editor.page.mouse.down()
+    fits = editor.page.locator(".dot.fits")
+    expected = ["1 green", "1 red", "6 a", "6 b", "7 value"]
+    assert sorted(fits.evaluate_all("dots => dots.map((d) => `${d.dataset.node} ${d.dataset.input}`)")) == expected
+    editor.dot("5", "text").hover()
+    editor.page.mouse.up()
+    playwright.expect(editor.page.locator("#said")).to_have_text("INT does not fit input text of node 5.")
+    editor.drag(editor.dot("3"), editor.dot("2", "value"))
+    playwright.expect(editor.page.locator("#said")).to_have_text("That would be a circle.")
+    assert editor.edits() == []
+    editor.drag(editor.dot("3"), editor.node("6").locator("label").first)
+    editor.is_state("6", re.compile("would run|above it runs"))
+    playwright.expect(editor.page.locator("#said")).to_have_text("")
+    assert editor.edits() == [{"op": "connect", "node": "6", "input": "a", "source": "3", "output": 0}]
+    editor.node("6").get_by_role("button", name="Run to this node").click()
+    playwright.expect(editor.node("6").locator(".look")).to_have_text("10")
+    playwright.expect(editor.node("3").locator(".look")).to_have_text("5")
+    editor.is_state("7", re.compile("would run"))
+    editor.dot("6", "a").click()
+    editor.is_state("6", "! invalid")
+
+
+def test_a_link_is_made_with_the_keyboard(editor: Editor):
+    editor.open({"1": n("Number", value=4), "2": n("Add", b=5)})
+    editor.dot("1").press("Enter")
+    playwright.expect(editor.dot("2", "a")).to_have_class(re.compile("fits"))
+    editor.dot("2", "a").press("Enter")
+    playwright.expect(editor.dot("2", "a")).to_have_class(re.compile("linked"))
+    editor.dot("1").press("Enter")
+    editor.dot("1").press("Escape")
+    playwright.expect(editor.page.locator(".dot.fits")).to_have_count(0)
+
+
+def test_the_error_of_a_run_is_on_its_node_until_it_is_mended(editor: Editor):
+    editor.open({"1": n("Number", value=71), "2": n("Fail", value=("1", 0)), "3": n("Number", value=5)})
+    editor.button("Run").click()
+    editor.is_state("2", "✕ failed")
+    wrong = editor.node("2").locator(".wrong")
+    playwright.expect(wrong).to_contain_text("no 71")
+    playwright.expect(editor.page.locator("#said")).to_contain_text("no 71")
+    editor.field("value", "3").fill("6")
+    playwright.expect(editor.page.locator("#said")).to_have_text("")
+    playwright.expect(wrong).to_contain_text("no 71")
+    editor.page.reload()
+    playwright.expect(wrong).to_contain_text("no 71")
+    editor.field("value", "1").fill("72")
+    editor.is_state("2", re.compile("above it runs"))
+    playwright.expect(wrong).to_have_text("")
+
+
+def test_a_run_shows_progress_and_previews_and_can_be_cancelled(editor: Editor):
+    editor.open({"1": n("Steps", value=1, count=100, seconds=0.05)})
+    playwright.expect(editor.button("Cancel")).to_be_disabled()
+    editor.button("Run").click()
+    editor.is_state("1", re.compile(r"running: \d+ of 100"))
+    playwright.expect(editor.node("1").locator("figcaption")).to_have_text("preview")
+    assert editor.node("1").locator("figure img").evaluate(PIXEL)[0] > 200
+    assert editor.node("1").get_by_role("progressbar").get_attribute("max") == "100"
+    editor.page.reload()
+    editor.is_state("1", re.compile(r"running: \d+ of 100"))
+    editor.button("Cancel").click()
+    editor.is_state("1", re.compile("would run"))
+    playwright.expect(editor.node("1").get_by_role("progressbar")).to_be_hidden()
+    playwright.expect(editor.button("Cancel")).to_be_disabled()
+
+
+def test_a_file_is_opened_exported_and_taken_back(editor: Editor):
+    seed = 2**64 - 3
+    editor.open().load(png({"1": n("Number", value=seed)}), 1)
+    playwright.expect(editor.field("value", "1")).to_have_value(str(seed))
+    assert json.loads(editor.exported()) == {"1": n("Number", value=seed)}
+    editor.field("value", "1").fill(str(seed - 1))
+    editor.is_state("1", re.compile("would run|invalid"))
+    assert json.loads(editor.exported())["1"]["inputs"]["value"] == seed - 1
+    editor.page.evaluate(DROP, ["a.json", json.dumps({"a": 1})])
+    playwright.expect(editor.page.locator("#said")).not_to_have_text("")
+    playwright.expect(editor.page.locator(".node")).to_have_count(1)
+    editor.page.evaluate(DROP, ["b.json", json.dumps({**GRAPH, "4": n("Number", value=2)})])
+    playwright.expect(editor.page.locator(".node")).to_have_count(4)
+    playwright.expect(editor.page.locator("#said")).to_have_text("")
+    for count in (1, 1, 3):
+        editor.page.keyboard.press("Control+z")
+        playwright.expect(editor.page.locator(".node")).to_have_count(count)
+    editor.button("New").click()
+    playwright.expect(editor.page.locator(".node")).to_have_count(0)
+
+
+def test_what_is_set_while_the_connection_is_lost_is_not(editor: Editor):
+    editor.open()
+    editor.live()
+    editor.has_colour("1", 200, 50)
+    editor.server.cut_off()
+    playwright.expect(editor.page.locator("#connection")).to_have_text(re.compile("lost"))
+    editor.field("green", "1").fill("150")
+    playwright.expect(editor.page.locator("#connection")).to_have_text("connected")
+    editor.has_colour("1", 200, 150)
+    assert len(editor.commands("session.open")) == 1
+
+
+def test_a_graph_that_another_tab_takes_can_be_taken_back(editor: Editor, page: Any):
+    editor.open()
+    stored = page.evaluate("sessionStorage.getItem('loomis.session')")
+    with page.context.new_page() as other:
+        other.add_init_script(f"sessionStorage.setItem('loomis.session', '{stored}')")
+        other.goto(page.url)
+        playwright.expect(other.locator(".node")).to_have_count(3)
+        playwright.expect(page.locator("#taken")).to_be_visible()
+        playwright.expect(editor.button("Run")).to_be_disabled()
+        page.get_by_role("button", name="Use it here").click()
+        playwright.expect(other.locator("#taken")).to_be_visible()
+        playwright.expect(page.locator("#taken")).to_be_hidden()
+
+
+def test_all_nodes_are_in_sight(editor: Editor):
+    chain = {str(id): n("Add", a=(str(id - 1), 0), b=1) for id in range(2, 10)}
+    editor.open({"1": n("Number", value=1), **chain})
+    inside = """nodes => nodes.every((node) => {
+        const [box, frame] = [node, node.closest("main")].map((each) => each.getBoundingClientRect());
+        return box.left >= frame.left && box.right <= frame.right && box.top >= frame.top && box.bottom <= frame.bottom;
+    })"""
+    editor.page.wait_for_function(f"() => ({inside})([...document.querySelectorAll('.node')])")
+    editor.page.locator("#canvas").hover(position={"x": 5, "y": 5})
+    editor.page.mouse.wheel(0, -900)
+    assert not editor.page.locator(".node").evaluate_all(inside)
+    editor.button("Fit").click()
+    assert editor.page.locator(".node").evaluate_all(inside)
+    editor.node("9").locator(".title").hover()
+    editor.page.mouse.down()
+    editor.page.mouse.move(600, 700)
+    editor.page.mouse.up()
+    playwright.expect(editor.button("Undo")).to_be_enabled()
+    assert {edit["node"] for edit in editor.edits()} == {str(id) for id in range(1, 10)}
+    wires = editor.page.locator("svg path")
+    assert wires.count() == 8
+
+
+LAYOUT = """async (sources) => {
+    const { layered } = await import("/page/editor/layout.js");
+    const heights = Object.fromEntries(Object.keys(sources).map((id, place) => [id, 100 + 10 * place % 70]));
+    return [layered(sources, heights), heights];
+}"""
+
+
+@pytest.mark.parametrize("sources", [
+    {"1": [], "2": ["1"], "3": ["1"], "4": [], "5": ["1", "2", "3", "4"], "6": ["5", "1"]},
+    {str(id): [str(below) for below in (id - 1, id - 2) if below > 0] for id in range(1, 2000)},
+    {"1": ["3"], "2": ["1"], "3": ["2"], "4": ["3"]},
+    {},
+], ids=["portrait", "ladder", "circle", "empty"])  # fmt: skip
+def test_the_layout(editor: Editor, sources: dict[str, list[str]]):
+    editor.page.goto(f"{editor.server.url}/editor")
+    places, heights = editor.page.evaluate(LAYOUT, sources)
+    assert places.keys() == sources.keys()
+    links = [(source, id) for id, above in sources.items() for source in above]
+    backwards = [link for link in links if places[link[0]][0] >= places[link[1]][0]]
+    assert len(backwards) == (1 if sources.get("1") == ["3"] else 0)
+    columns: dict[int, list[tuple[int, int]]] = {}
+    for id, (x, y) in places.items():
+        columns.setdefault(x, []).append((y, y + heights[id]))
+    for column in map(sorted, columns.values()):
+        assert all(below[0] > above[1] for above, below in pairwise(column))

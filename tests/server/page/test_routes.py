@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import httpx2
 import pytest
 
@@ -15,10 +17,11 @@ def test_the_pages_come_with_a_policy(server: Online, path: str):
 
 
 def test_every_file_of_the_pages_has_a_type_that_browsers_run(server: Online):
-    for file in STATIC.iterdir():
-        answer = httpx2.get(f"{server.url}/page/{file.name}")
-        assert answer.headers["content-type"].startswith(TYPES[file.suffix]), file.name
-        assert answer.content == file.read_bytes()
+    with httpx2.Client() as client:
+        for file in filter(Path.is_file, STATIC.rglob("*")):
+            answer = client.get(f"{server.url}/page/{file.relative_to(STATIC)}")
+            assert answer.headers["content-type"].startswith(TYPES[file.suffix]), file.name
+            assert answer.content == file.read_bytes()
 
 
 @pytest.mark.parametrize("path", ["/page/", "/page/..%2fdocuments.py", "/page/%2e%2e/routes.py", "/page/nowhere.js"])
