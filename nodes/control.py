@@ -28,7 +28,7 @@ class Steered(NamedTuple):
     negative: Conditioning
 
 
-@node("ControlNetLoader", version=2, category="loaders", display_name="Load ControlNet Model", resource="io")
+@node("ControlNetLoader", version=3, category="loaders", display_name="Load ControlNet Model", resource="io")
 def load_controlnet(ctx: Context, control_net_name: Annotated[str, Files(FOLDER)]) -> ControlNet:
     """Load a ControlNet, also a union of several or a control-LoRA, or a T2I-Adapter.
 
@@ -52,6 +52,13 @@ def load_difference(ctx: Context, model: Model, control_net_name: Annotated[str,
 def _loaded(ctx: Context, name: str, base: FileRef | None = None) -> ControlNet:
     net = ControlNet(FileRef(FOLDER, ctx.fingerprint(FOLDER, name)), base)
     weights = ctx.use(service.pool).weights(net.file)
+    if base is None and control_files.is_difference(weights):
+        raise ModelError(
+            f"{name} holds differences from the weights of a model, and no model is given.",
+            got="a ControlNet as differences",
+            expected="a whole ControlNet",
+            hint="Load it with DiffControlNetLoader, which takes the model.",
+        )
     files.tell_unused(ctx, name, control_files.unused(weights), "a ControlNet")
     return net
 

@@ -119,20 +119,28 @@ def _fitting(net: ControlNet, pool: Pool, model: Model) -> Network:
 
 def _fits(network: Network, unet: Network) -> bool:
     if "channels" not in network.config:
-        return _build(network) == _build(unet)
+        own, wanted = _common(network), _common(unet)
+        return own[1:] == wanted[1:] and own[0] in (None, wanted[0])
     widths = unet.config["block_out_channels"]
     is_deep = "add_embedding.linear_1.weight" in unet.keys
     is_made_for_deep = network.config["downscale_factor"] == t2i_adapter.XL_FACTOR
     return bool(network.config["channels"][: len(widths)] == widths) and is_deep == is_made_for_deep
 
 
+def _common(network: Network) -> tuple[int | None, int, tuple[int, ...]]:
+    """Return what a ControlNet and its UNet have in common; small ones take no text, so that its width is None."""
+    config = network.config
+    return config["cross_attention_dim"], config["layers_per_block"], config["block_out_channels"]
+
+
 def _build(network: Network) -> str:
     """Return in words what a ControlNet and its UNet have in common."""
     config = network.config
     if "channels" in config:
-        return f"an adapter of widths {', '.join(map(str, config['channels']))}"
-    blocks = f"{config['layers_per_block']} per level of widths {', '.join(map(str, config['block_out_channels']))}"
-    return f"text width {config['cross_attention_dim']}, blocks {blocks}"
+        kind = "SDXL" if config["downscale_factor"] == t2i_adapter.XL_FACTOR else "Stable Diffusion 1"
+        return f"an adapter for {kind} of widths {', '.join(map(str, config['channels']))}"
+    text, layers, widths = _common(network)
+    return f"text width {text or 'any'}, blocks {layers} per level of widths {', '.join(map(str, widths))}"
 
 
 def ranged(predict: Predictor) -> Predictor:

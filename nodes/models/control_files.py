@@ -24,9 +24,14 @@ def opened(pool: "Pool", net: ControlNet, model: Model) -> tuple[Weights, Networ
         weights = control_lora.joined(weights, pool.weights(model.file), unet, patches)
         return weights, controlnet.detect(weights)
     network = t2i_adapter.detect(weights) or controlnet.detect(weights)
-    if net.base is None or controlnet.DIFFERENCE not in weights.infos:
+    if net.base is None or not is_difference(weights):
         return weights, network
     return controlnet.summed(weights, network, pool.weights(net.base), pool.network(Model(net.base))), network
+
+
+def is_difference(weights: Weights) -> bool:
+    """Tell whether a file holds differences from the weights of a model."""
+    return controlnet.DIFFERENCE in weights.infos
 
 
 def unused(weights: Weights) -> tuple[str, ...]:

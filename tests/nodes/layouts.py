@@ -23,7 +23,13 @@ TEXT = {**tiny.TEXT, "num_attention_heads": 1}
 CONTROL = {**{name: UNET[name] for name in tiny.CONTROL if name in UNET}, **{
     name: tiny.CONTROL[name] for name in ("conditioning_channels", "conditioning_embedding_out_channels")
 }}  # fmt: skip
-ADAPTER = {"conditioning_channels": 3, "channels": (32, 64), "num_res_blocks": 2, "downscale_factor": 8}
+ADAPTER = {
+    "conditioning_channels": 3,
+    "channels": (32, 64),
+    "num_res_blocks": 2,
+    "downscale_factor": 8,
+    "is_light": False,
+}
 
 UNET_MODULES = ("down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k", "mid_block.resnets.0.conv1")
 TEXT_MODULE = "encoder.layers.1.mlp.fc1"

@@ -19,6 +19,7 @@ def engine(tmp_path_factory):
     tiny.write(folder / "checkpoints" / "tiny.safetensors", tiny.tensors())
     tiny.write(folder / "controlnet" / "net.safetensors", tiny.control())
     tiny.write(folder / "controlnet" / "more.safetensors", tiny.control() | {"odd": torch.zeros(1)})
+    tiny.write(folder / "controlnet" / "difference.safetensors", tiny.control() | {"difference": torch.zeros(1)})
     tiny.write(folder / "controlnet" / "union.safetensors", tiny.union())
     wide = tiny.union({**tiny.CONTROL, "cross_attention_dim": 48})
     tiny.write(folder / "controlnet" / "wide-union.safetensors", wide)
@@ -103,6 +104,12 @@ def test_a_file_without_differences_loads_as_it_is(engine):
     assert torch.equal(
         sampled(engine, ("8", 0), ("8", 1), **both, **{"7": loader}), sampled(engine, ("8", 0), ("8", 1), **both)
     )
+
+
+def test_differences_without_a_model_are_an_error(engine):
+    with pytest.raises(ModelError, match=r"difference\.safetensors holds differences") as raised:
+        engine.run(workflow(net="difference.safetensors"), targets=["7"])
+    assert raised.value.node == "7" and "DiffControlNetLoader" in raised.value.hint
 
 
 def test_a_controlnet_of_another_family_is_an_error_before_sampling(engine):

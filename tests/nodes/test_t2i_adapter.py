@@ -11,8 +11,13 @@ from nodes.sampler import ksampler
 from tests.nodes.calls import model_context
 from tests.nodes.models import tiny, tiny_xl
 
-CONFIG = {"conditioning_channels": 3, "channels": (16, 32), "num_res_blocks": 2, "downscale_factor": 8}
-DEEP = {"conditioning_channels": 1, "channels": (32, 32, 32, 32), "num_res_blocks": 1, "downscale_factor": 16}
+CONFIG = {
+    "conditioning_channels": 3, "channels": (16, 32), "num_res_blocks": 2, "downscale_factor": 8, "is_light": False,
+}  # fmt: skip
+DEEP = {
+    "conditioning_channels": 1, "channels": (32,) * 4, "num_res_blocks": 1, "downscale_factor": 16, "is_light": False,
+}  # fmt: skip
+LIGHT = {**CONFIG, "channels": (16, 32, 32), "is_light": True}
 PICTURE = torch.rand(1, 32, 32, 3, generator=torch.Generator().manual_seed(0))
 
 
@@ -34,12 +39,15 @@ def original(state, per_level):
 def ctx(tmp_path_factory):
     folder = tmp_path_factory.mktemp("adapters")
     state = tiny.filled(t2i_adapter.build(CONFIG), 5).state_dict()
+    light = tiny.filled(t2i_adapter.build(LIGHT), 5).state_dict()
     tiny.write(folder / "checkpoints" / "base.safetensors", tiny.tensors())
     tiny.write(folder / "checkpoints" / "xl.safetensors", tiny_xl.tensors(tiny_xl.modules()), {})
     for name, content in (
         ("original", original(state, 2)),
         ("diffusers", state),
         ("deep", tiny.filled(t2i_adapter.build(DEEP), 5).state_dict()),
+        ("light diffusers", light),
+        ("light", {name.removeprefix("adapter.").replace("resnets", "body"): light[name] for name in light}),
     ):
         tiny.write(folder / "controlnet" / f"{name}.safetensors", content, {})
     return model_context(folder)
@@ -86,3 +94,25 @@ def test_those_of_sdxl_are_known_and_kept_apart(ctx):
     assert not torch.equal(
         sampled(ctx, "deep", checkpoint="xl", width=64), sampled(ctx, None, checkpoint="xl", width=64)
     )
+
+
+def test_a_light_one_is_known_in_both_layouts(ctx):
+    folder = ctx.folders.models[0] / "controlnet"
+    for name in ("light", "light diffusers"):
+        weights = open_weights(folder / f"{name}.safetensors")
+        network = t2i_adapter.detect(weights)
+        assert network.config == LIGHT and set(network.keys.values()) == set(weights.infos)
+    net = load_controlnet(ctx, "light.safetensors")
+    found = ctx.use(pool).controlnet(net, Model(FileRef("checkpoints", "base.safetensors")))
+    with torch.no_grad():
+        expected = tiny.filled(t2i_adapter.build(LIGHT), 5)(PICTURE.movedim(-1, 1))
+    for one, two in zip(found(torch.zeros(1, 4, 4, 4), PICTURE.movedim(-1, 1)), expected, strict=True):
+        torch.testing.assert_close(one, two)
+    assert not torch.equal(sampled(ctx, "light"), sampled(ctx, None))
+
+
+def test_half_an_adapter_is_an_error(tmp_path):
+    light = tiny.filled(t2i_adapter.build(LIGHT), 5).state_dict()
+    half = {name: tensor for name, tensor in light.items() if "body.1.out_conv" not in name}
+    with pytest.raises(ModelError, match="do not make up a T2I-Adapter"):
+        t2i_adapter.detect(open_weights(tiny.write(tmp_path / "half", half, {})))

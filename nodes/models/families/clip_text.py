@@ -1,5 +1,6 @@
 """CLIP's text encoder (Radford et al. 2021) as transformers names it: config from shapes."""
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,11 @@ POSITIONS = "embeddings.position_embedding.weight"
 PROJECTION = "text_projection.weight"
 """The last layer of the pooled vector, in those encoders that have it."""
 
-ROOTS = ("embeddings.", "encoder.", "final_layer_norm.", "text_projection.")
-"""What names begin with."""
+TENSOR = re.compile(
+    r"embeddings\.(token|position)_embedding\.weight|text_projection\.weight|(final_layer_norm|encoder\.layers\.\d+\.("
+    r"layer_norm[12]|self_attn\.(q|k|v|out)_proj|mlp\.fc[12]))\.(weight|bias)"
+)
+"""The names that an encoder's tensors can have."""
 
 
 def config(shapes: Shapes, heads: int, activation: str) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def clip_l(
     prefix = prefix_of(weights, prefixes, TEXT_PROBES)
     if prefix is None:
         return None
-    names = {name: name for name in under(weights, prefix) if name.startswith(clip_text.ROOTS)}
+    names = {name: name for name in under(weights, prefix) if clip_text.TENSOR.fullmatch(name)}
     found = shapes(weights, prefix, names)
     heads = text_heads(weights, facts, found[clip_text.TOKENS][1])
     config = clip_text.config(found, heads, facts.get("text", "hidden_act", "quick_gelu"))

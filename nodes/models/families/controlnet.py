@@ -3,6 +3,7 @@
 A ControlNet is the first half of a UNet with an encoder for a picture in front and a 1x1 convolution behind every skip.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from engine.errors import ModelError
 from nodes.models.families import controlnet_union, ldm_unet
 from nodes.models.families.checkpoint import Network
 from nodes.models.families.facts import Facts
+from nodes.models.families.kinds import looks_like
 from nodes.models.weights import Weights
 
 if TYPE_CHECKING:
@@ -20,11 +22,10 @@ ORIGINAL = "input_hint_block.0.weight"
 DIFFUSERS = "controlnet_cond_embedding.conv_in.weight"
 PREFIXES = ("control_model.", "module.control_model.", "")
 
-ROOTS = (
-    "conv_in.", "time_embedding.", "add_embedding.", "down_blocks.", "mid_block.", "controlnet_cond_embedding.",
-    "controlnet_down_blocks.", "controlnet_mid_block.",
-)  # fmt: skip
-"""What names in diffusers' layout begin with."""
+OWN = re.compile(
+    r"controlnet_(cond_embedding\.(conv_in|conv_out|blocks\.\d+)|down_blocks\.\d+|mid_block)\.(weight|bias)"
+)
+"""The names in diffusers' layout of the tensors that a UNet has not."""
 
 DIFFERENCE = "difference"
 """The name of a tensor that says: the weights are to be added to those of the model's UNet."""
@@ -40,7 +41,7 @@ def detect(weights: Weights) -> Network:
     """Return the network of a ControlNet, reading nothing but the header. Raises ModelError where it is none."""
     try:
         if DIFFUSERS in weights.infos:
-            return _network(weights, {name: name for name in weights.infos if name.startswith(ROOTS)}, "")
+            return _network(weights, _diffusers_names(weights.infos), "")
         for prefix in PREFIXES:
             if prefix + ORIGINAL in weights.infos:
                 return _network(weights, _diffusers_names(_under(weights, prefix)), prefix)
@@ -52,8 +53,9 @@ def detect(weights: Weights) -> Network:
         ) from error
     raise ModelError(
         f"{weights.path.name} is not a ControlNet that is known",
-        got=", ".join(list(weights.infos)[:3]) or "no tensors",
-        expected="a ControlNet for Stable Diffusion, in the original or diffusers' layout",
+        got=looks_like(weights),
+        expected="a ControlNet or a T2I-Adapter for Stable Diffusion, in the original or diffusers' layout",
+        hint="choose another file, or the node that loads this kind",
     )
 
 
@@ -72,8 +74,10 @@ def _network(weights: Weights, names: Mapping[str, str], prefix: str) -> Network
 
 
 def _diffusers_names(names: Iterable[str]) -> dict[str, str]:
-    """Return diffusers' name -> original name."""
+    """Return diffusers' name -> name in the file, which may be in diffusers' layout already."""
     names = list(names)
+    if DIFFUSERS in names:
+        return ldm_unet.diffusers_names(names) | {name: name for name in names if OWN.fullmatch(name)}
     hints = sorted({int(name.split(".")[1]) for name in names if name.startswith("input_hint_block.")})
     return ldm_unet.diffusers_names(names) | {
         new: name for name in names if (new := _control_name(name, hints)) is not None
@@ -94,7 +98,13 @@ def _control_name(name: str, hints: list[int]) -> str | None:
 
 
 def config(shapes: Mapping[str, tuple[int, ...]], facts: Facts) -> dict[str, Any]:
-    """Return diffusers' config, read from shapes by diffusers' names, and from metadata as a checkpoint has it."""
+    """Return diffusers' config, read from shapes by diffusers' names, and from metadata as a checkpoint has it.
+
+    Raises KeyError where a part is not there.
+    """
+    for part in ("mid_block.resnets.0.norm1.weight", "controlnet_mid_block.weight"):
+        if part not in shapes:
+            raise KeyError(part)
     heads, groups = facts.get("unet", "attention_head_dim", HEADS), facts.get("unet", "norm_num_groups", GROUPS)
     found = ldm_unet.encoder_config(shapes, groups, heads)
     if found["use_linear_projection"]:

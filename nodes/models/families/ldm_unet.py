@@ -5,7 +5,8 @@ transformer (part 1), or a downsampling; each level has as many residual blocks.
 per level, with the upsampling as the last part.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +44,13 @@ MIDDLE: Mapping[str, str] = {"middle_block.0": "mid_block.resnets.0", "middle_bl
 DIFFUSERS = "down_blocks.0.resnets.0.conv1.weight"
 """A tensor that every UNet in diffusers' layout has."""
 
-ROOTS = (
-    "conv_in.", "time_embedding.", "add_embedding.", "down_blocks.", "mid_block.", "up_blocks.", "conv_norm_out.",
-    "conv_out.",
-)  # fmt: skip
-"""What names in diffusers' layout begin with."""
+TENSOR = re.compile(
+    r"(conv_in|conv_out|conv_norm_out|(time|add)_embedding\.linear_[12]"
+    r"|(down_blocks\.\d+|mid_block|up_blocks\.\d+)\.(resnets\.\d+\.(norm[12]|conv[12]|time_emb_proj|conv_shortcut)"
+    r"|(down|up)samplers\.0\.conv|attentions\.\d+\.(norm|proj_in|proj_out|transformer_blocks\.\d+\.("
+    r"norm[123]|attn[12]\.(to_[qkv]|to_out\.0)|ff\.net\.(0\.proj|2)))))\.(weight|bias)"
+)
+"""The names that a UNet's tensors can have in diffusers' layout."""
 
 
 def diffusers_names(names: Iterable[str]) -> dict[str, str]:
@@ -57,10 +60,10 @@ def diffusers_names(names: Iterable[str]) -> dict[str, str]:
     """
     names = list(names)
     if DIFFUSERS in names:
-        return {name: name for name in names if name.startswith(ROOTS)}
+        return {name: name for name in names if TENSOR.fullmatch(name)}
     per_level = _blocks_per_level(names)
     pairs = ((diffusers_name(name, per_level), name) for name in names)
-    return {new: name for new, name in pairs if new}
+    return {new: name for new, name in pairs if new and TENSOR.fullmatch(new)}
 
 
 def _blocks_per_level(names: Iterable[str]) -> int:
@@ -161,7 +164,7 @@ def config(shapes: Shapes, groups: int, heads: int | tuple[int, ...]) -> dict[st
 
 
 def encoder_config(shapes: Shapes, groups: int, heads: int | tuple[int, ...]) -> dict[str, Any]:
-    """Return the config of the first half of a UNet and its middle."""
+    """Return the config of the first half of a UNet and its middle, of which none may look at the text."""
     down, middle = depths(shapes, "down_blocks"), _depth(shapes, "mid_block.attentions.0")
     found = {
         "in_channels": shapes["conv_in.weight"][1],
@@ -169,7 +172,7 @@ def encoder_config(shapes: Shapes, groups: int, heads: int | tuple[int, ...]) ->
         "layers_per_block": len(down[0]),
         "down_block_types": tuple("CrossAttnDownBlock2D" if any(level) else "DownBlock2D" for level in down),
         "transformer_layers_per_block": tuple(level[0] or middle or 1 for level in down),
-        "cross_attention_dim": context_width(shapes),
+        "cross_attention_dim": next(_context_widths(shapes), None),
         "attention_head_dim": heads,
         "norm_num_groups": groups,
         "use_linear_projection": is_linear(shapes),
@@ -204,7 +207,11 @@ def is_linear(shapes: Shapes) -> bool:
 
 def context_width(shapes: Shapes) -> int:
     """Return the width of the text encoding that the UNet attends to."""
-    return next(shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight"))
+    return next(_context_widths(shapes))
+
+
+def _context_widths(shapes: Shapes) -> Iterator[int]:
+    return (shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight"))
 
 
 def _depth(shapes: Shapes, attention: str) -> int:

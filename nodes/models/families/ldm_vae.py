@@ -35,11 +35,15 @@ def diffusers_names(names: Iterable[str]) -> dict[str, str]:
     """Return diffusers' name -> name in the file, which may be in diffusers' layout already."""
     names = list(names)
     top = max((int(found[1]) for name in names if (found := re.match(r"decoder\.up\.(\d+)", name))), default=0)
-    return {_diffusers_name(name, top): name for name in names if name.startswith(ROOTS)}
+    return {new: name for name in names if TENSOR.fullmatch(new := _diffusers_name(name, top))}
 
 
-ROOTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
-"""What names begin with."""
+TENSOR = re.compile(
+    r"((en|de)coder\.(conv_in|conv_out|conv_norm_out|mid_block\.resnets\.[01]\.(norm[12]|conv[12]|conv_shortcut)"
+    r"|mid_block\.attentions\.0\.(group_norm|to_[qkv]|to_out\.0)|(down|up)_blocks\.\d+\.("
+    r"resnets\.\d+\.(norm[12]|conv[12]|conv_shortcut)|(down|up)samplers\.0\.conv))|(post_)?quant_conv)\.(weight|bias)"
+)
+"""The names that an autoencoder's tensors can have in diffusers' layout."""
 
 
 def _diffusers_name(name: str, top: int) -> str:

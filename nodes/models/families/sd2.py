@@ -111,7 +111,7 @@ def _text(weights: Weights) -> TextEncoder | None:
     keys = {
         new: prefix + old
         for new, old in names.items()
-        if new.startswith(clip_text.ROOTS) and new != clip_text.PROJECTION and not new.endswith("position_ids")
+        if clip_text.TENSOR.fullmatch(new) and new != clip_text.PROJECTION
     }
     adapters = (*components.TEXT_ADAPTERS, *components.saved_adapters("h"))
     bare = Network({}, clip_text.build, keys, prefix, adapters, cuts)

@@ -207,7 +207,7 @@ def _g(weights: Weights) -> TextEncoder | None:
         names = {name.removeprefix(G_ALONE): name for name in weights.infos if name.startswith((G_ALONE, "text_proj"))}
     if f"encoder.layers.{G_LAYERS - 1}.layer_norm1.weight" not in names and not prefix.startswith("conditioner."):
         return None
-    keys = {new: prefix + old for new, old in names.items()}
+    keys = {new: prefix + old for new, old in names.items() if clip_text.TENSOR.fullmatch(new)}
     adapters = (*components.TEXT_ADAPTERS, *G_ADAPTERS) if prefix == G_PREFIXES[1] else G_ADAPTERS
     bare = Network({}, clip_text.build, keys, prefix, adapters, cuts)
     shapes = {name: bare.shape(weights, name) for name in keys}
