@@ -30,6 +30,9 @@ class BadInput(Exception):
         )
 
 
+NONE_THERE = "one that is there, and none is there yet"
+
+
 class Choices:
     """The choices of inputs that name files, listed at most once per check."""
 
@@ -62,7 +65,7 @@ class Choices:
             if not isinstance(source, tuple)
             else f"{shortened(value, 80)!r} is no choice.",
             value,
-            near or (", ".join(options) if options else "an empty list: no such file was found"),
+            near or ", ".join(options) or NONE_THERE,
             self._advice(source, near),
         )
 
@@ -81,7 +84,7 @@ class Choices:
                     "value_not_in_list",
                     f"it names {shortened(name, 80)!r} of {mentions.folder}, which is not there.",
                     name,
-                    near or (", ".join(stems) if stems else "an empty list: no such file was found"),
+                    near or ", ".join(stems) or NONE_THERE,
                     self._advice(source, near),
                 )
 
@@ -100,8 +103,10 @@ class Choices:
         elif isinstance(source, InputFile | InputFolder):
             what = "file" if isinstance(source, InputFile) else "folder"
             where = f"put the {what} into {self.folders.input}, or name its folder with --input."
-        else:
+        elif source:
             return meant or "Use one of the choices."
+        else:
+            return "Put what the node looks for where its pack says, and try again: it found nothing to offer."
         return f"{meant} If not, {where}" if meant else f"P{where[1:]}"
 
     def names(self, source: FileChoices) -> list[str]:

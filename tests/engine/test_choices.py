@@ -27,10 +27,20 @@ def test_a_file_that_is_not_there(tmp_path: Path):
     assert (fault.code, fault.expected) == ("value_not_in_list", "portrait.safetensors")
     assert fault.hint == f"Did you mean 'portrait.safetensors'? If not, put the file into {folder}."
     fault = fault_of("Load", name="a.safetensors")
-    assert "no such file" in str(fault.expected) and "/nonexistent/models/checkpoints" in str(fault.hint)
+    assert fault.expected == "one that is there, and none is there yet"
+    assert fault.hint == "Put the file into /nonexistent/models/checkpoints."
     for name in ("../a.safetensors", "/etc/passwd", "", "C:/a.png", "a\0.png", "a" * 5000 + ".png"):
         for kind, input in (("Load", "name"), ("LoadImage", "image")):
             assert fault_of(kind, **{input: name}).code == "value_not_in_list"
+
+
+def test_a_node_of_a_pack_that_found_nothing_to_offer(tmp_path: Path):
+    with pytest.raises(BadInput, match="'a' is no choice") as caught:
+        Choices(Folders(models=(tmp_path,))).check("a", Port("style", "COMBO", choices=()))
+    assert caught.value.expected == "one that is there, and none is there yet"
+    assert caught.value.hint == (
+        "Put what the node looks for where its pack says, and try again: it found nothing to offer."
+    )
 
 
 def test_a_choice_beside_the_files(tmp_path: Path):

@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,38 @@ def real(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Bench
     assert facts.nodes, opened.problems
     with Engine(opened.registry, folders=folders(tmp_path), data=tmp_path / "data") as engine:
         yield Bench(engine), len(facts.nodes)
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "node_packs.md"
+COUNTS = re.findall(r"^\| [\w-]+/([\w-]+) \| \w+ \| (\d+) of (\d+) \|", PAGE.read_text(), re.MULTILINE)
+
+
+COUNT = """
+import json, sys
+from pathlib import Path
+import nodes
+from nodes.packs.opening import open_packs
+from tests.nodes.packs.classic import folders
+
+pack, here = map(Path, sys.argv[1:])
+opened = open_packs([pack], nodes.vocabulary(), folders(here), here / "packs")
+(facts,) = opened.packs
+print(json.dumps([len(facts.nodes), facts.missing, opened.problems]))
+"""
+"""Opens a pack in a process of its own: what another test has imported of it would not be there anew."""
+
+
+@pytest.mark.parametrize(("pack", "loaded", "all"), COUNTS)
+def test_as_many_nodes_load_as_the_page_says(pack: str, loaded: str, all: str, tmp_path: Path) -> None:
+    if not Path(HERE, pack).is_dir():
+        pytest.skip(f"{pack} is not there")
+    line = [sys.executable, "-W", "ignore", "-c", COUNT, str(Path(HERE, pack)), str(tmp_path)]
+    told = subprocess.run(line, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+    count, missing, problems = json.loads(told)
+    if missing:
+        pytest.skip(f"{missing} is not installed")
+    unusable = re.search(r"^(\d+) of the nodes of", " ".join(problems))
+    assert (count, count + int(unusable[1] if unusable else 0)) == (int(loaded), int(all)), problems
 
 
 def use(pack: str) -> Any:
