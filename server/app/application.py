@@ -48,6 +48,5 @@ def application(services: Services) -> Starlette:
     app.state.assets = AssetStore(services.data / "comfy" / "assets.db", services.engine.folders.input)
     app.state.streams = asyncio.Semaphore(MOST_STREAMS)
     app.state.hub = Hub(services.jobs)
-    services.dispatcher.sent = app.state.hub.relay
     app.state.desks = Desks(services.engine, services.jobs)
     return app

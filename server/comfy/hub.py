@@ -13,9 +13,8 @@ from server.comfy.events import Said, Story
 from server.comfy.items import PREVIEWS, labelled
 from server.comfy.prompt import exec_info
 from server.jobs.feed import Subscription
-from server.jobs.records import ENDED, OF_BATCHES, JobEvent, Live, Preview, Progress
+from server.jobs.records import ENDED, OF_BATCHES, JobEvent, Live, PackEvent, Preview, Progress
 from server.jobs.service import Jobs
-from server.workers.contract import Sent
 
 COUNTED = frozenset({"queued", "began", "requeued", *ENDED})
 """The facts after which the queue is another."""
@@ -64,7 +63,7 @@ class Hub:
 
     async def _start(self) -> None:
         """Listen, and learn how far the jobs are that run."""
-        feed = self._jobs.subscribe(previews=True)
+        feed = self._jobs.subscribe(previews=True, packs=True)
         seq = self._jobs.feed.seq
         for job in [job for job in self._jobs.open_jobs() if job.state == "running"]:
             for event in (await self._jobs.events(job=job.id, limit=MOST_FACTS)).events:
@@ -77,7 +76,7 @@ class Hub:
             while True:
                 self._tell_all(await feed.next())
 
-    def relay(self, sent: Sent) -> None:
+    def _relay(self, sent: PackEvent) -> None:
         """Send what a node pack sends to its client, or to all."""
         frame = text(sent.event, json.loads(sent.body))
         for client in list(self._clients.values()):
@@ -90,6 +89,8 @@ class Hub:
             match item:
                 case JobEvent(job=str(job), kind=kind) if kind not in OF_BATCHES:
                     self._tell(job, item)
+                case PackEvent():
+                    self._relay(item)
                 case Progress() if item.job in self._stories:
                     self._progress(item)
                 case Preview() if item.job in self._stories:

@@ -1,11 +1,12 @@
 """Who listens to jobs as they go on: each reader at its own speed, none of them slowing another."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from server.jobs.records import ENDED, Events, JobEvent, Live, Preview, Progress
+from server.jobs.records import ENDED, Events, Fleeting, JobEvent, Live, PackEvent, Preview, Progress
 
 Filter: TypeAlias = Callable[[str | None], bool]
 """Says of a job's id (None: the queue) whether a reader wants to hear of it."""
@@ -20,18 +21,20 @@ class Subscription:
     """One reader of facts, progress and previews.
 
     Facts come in order, each once, from ``since`` on; those that are not in memory are read from disk. Of progress and
-    previews a slow reader gets the newest of each node.
+    previews a slow reader gets the newest of each node. What node packs send comes after the facts before it.
     """
 
-    def __init__(self, feed: "Feed", since: int, wants: Filter, previews: bool) -> None:
+    def __init__(self, feed: "Feed", since: int, wants: Filter, previews: bool, packs: bool) -> None:
         self.wants = wants
         self.previews = previews
+        self._packs = packs
         self._feed = feed
         self._seen = since
         self._behind = since < feed.seq
         self._facts: list[JobEvent] = []
         self._progress: dict[tuple[str, str], Progress] = {}
         self._previews: dict[tuple[str, str], Preview] = {}
+        self._sent: deque[PackEvent] = deque(maxlen=MOST_WAITING)
         self._woken = asyncio.Event()
         if self._behind:
             self._woken.set()
@@ -41,7 +44,7 @@ class Subscription:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            batch = [*await self._reread()] if self._behind else self._take_facts()
+            batch = self._with_sent(await self._reread() if self._behind else self._take_facts())
             if not self._behind:
                 batch += [*self._progress.values(), *self._previews.values()]
                 self._progress, self._previews = {}, {}
@@ -75,11 +78,15 @@ class Subscription:
             return
         self._woken.set()
 
-    def hear(self, said: Progress | Preview) -> None:
-        """Take progress or a preview in place of an older one of the same node."""
-        if not self.wants(said.job):
+    def hear(self, said: Fleeting) -> None:
+        """Take progress or a preview in place of an older one of the same node, or what a node pack sends."""
+        if isinstance(said, PackEvent):
+            if not self._packs:
+                return
+            self._sent.append(said)
+        elif not self.wants(said.job):
             return
-        if isinstance(said, Progress):
+        elif isinstance(said, Progress):
             self._progress[said.job, said.node] = said
         elif self.previews:
             self._previews[said.job, said.node] = said
@@ -98,6 +105,17 @@ class Subscription:
         if taken:
             self._seen = taken[-1].seq
         return [*taken]
+
+    def _with_sent(self, batch: Sequence[Live]) -> list[Live]:
+        """Return facts with what node packs sent between them, and after the last that came."""
+        mixed: list[Live] = []
+        for item in batch:
+            while self._sent and isinstance(item, JobEvent) and self._sent[0].after < item.seq:
+                mixed.append(self._sent.popleft())
+            mixed.append(item)
+        while self._sent and (not self._behind or self._sent[0].after <= self._seen):
+            mixed.append(self._sent.popleft())
+        return mixed
 
     async def _reread(self) -> list[Live]:
         """Read the next facts from disk, until what is in memory follows them."""
@@ -122,9 +140,9 @@ class Feed:
         self._looked_at = looked_at
         self._readers: list[Subscription] = []
 
-    def join(self, since: int | None, wants: Filter, previews: bool) -> Subscription:
+    def join(self, since: int | None, wants: Filter, previews: bool, packs: bool = False) -> Subscription:
         """Add a reader of what comes after ``since``; None: after now."""
-        reader = Subscription(self, self.seq if since is None else since, wants, previews)
+        reader = Subscription(self, self.seq if since is None else since, wants, previews, packs)
         self._readers.append(reader)
         self._look()
         return reader
@@ -135,7 +153,7 @@ class Feed:
             self._readers.remove(reader)
             self._look()
 
-    def publish(self, events: Sequence[JobEvent], said: Sequence[Progress | Preview]) -> None:
+    def publish(self, events: Sequence[JobEvent], said: Sequence[Fleeting]) -> None:
         """Tell facts that are on disk, and what is not kept and was said meanwhile: facts may make that old news."""
         if events:
             self.seq = events[-1].seq

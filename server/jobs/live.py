@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from server.jobs.queue import Queue
-from server.jobs.records import Job, Preview, Progress
+from server.jobs.records import Fleeting, Job, Progress
 from server.jobs.store import JobStore
 from server.jobs.writer import Change, Fact
 
@@ -79,8 +79,8 @@ class LiveJobs:
             self.jobs[id] = replace(job, outputs={**job.outputs, **shown})
         self._store.add(Change(facts=facts))
 
-    def say(self, said: Progress | Preview) -> None:
-        """A running job is under way."""
+    def say(self, said: Fleeting) -> None:
+        """A running job is under way, or a node pack has something to say."""
         if isinstance(said, Progress):
             self.progress.setdefault(said.job, {})[said.node] = said
         self._store.add(Change(said=(said,)))

@@ -157,7 +157,23 @@ class Pruned:
     seq: int
 
 
-Live: TypeAlias = JobEvent | Progress | Preview | Pruned
+@dataclass(frozen=True, slots=True)
+class PackEvent:
+    """What a node pack sends to a client, or to all when it names none; ``body`` is a JSON object.
+
+    ``after`` is the number of the newest fact before it.
+    """
+
+    event: str
+    body: str
+    client: str
+    after: int = 0
+
+
+Fleeting: TypeAlias = Progress | Preview | PackEvent
+"""What is told and not kept."""
+
+Live: TypeAlias = JobEvent | Fleeting | Pruned
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,10 @@ from server.jobs.records import (
     Counts,
     EventKind,
     Events,
+    Fleeting,
     Job,
     JobEvent,
     Page,
-    Preview,
     Progress,
     Sent,
     Submission,
@@ -228,10 +228,13 @@ class Jobs:
         return await asyncio.to_thread(self.store.events, since, job, limit, kinds)
 
     def subscribe(
-        self, *, since: int | None = None, wants: Filter = lambda job: True, previews: bool = False
+        self, *, since: int | None = None, wants: Filter = lambda job: True, previews: bool = False, packs: bool = False
     ) -> Subscription:
-        """Return a reader of the facts after ``since`` (None: from now on), progress and, on request, previews."""
-        return self.feed.join(since, wants, previews)
+        """Return a reader of the facts after ``since`` (None: from now on) and of progress.
+
+        On request also of previews, and of what node packs send.
+        """
+        return self.feed.join(since, wants, previews, packs)
 
     # --- steering ---
 
@@ -346,7 +349,7 @@ class Jobs:
         else:
             self.executor.stop(id)
 
-    def _publish(self, events: Sequence[JobEvent], said: Sequence[Progress | Preview]) -> None:
+    def _publish(self, events: Sequence[JobEvent], said: Sequence[Fleeting]) -> None:
         for event in events:
             if event.kind in ENDED and event.job:
                 self.live.ending.pop(event.job, None)

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from engine.errors import StoreError
 from server.jobs.database import connect, migrate
-from server.jobs.records import EventKind, Events, Job, JobEvent, JobState, Page, Preview, Progress, Pruned
+from server.jobs.records import EventKind, Events, Fleeting, Job, JobEvent, JobState, Page, Pruned
 from server.jobs.rows import SELECT, job_from_row
 from server.jobs.writer import Change, Fact, Publish, Writer
 
@@ -108,7 +108,7 @@ class JobStore:
         self.seq = max(newest or 0, self._pruned())
         self._writer = Writer(self._writing, self.seq, self._committed)
 
-    def _committed(self, events: Sequence[JobEvent], said: Sequence[Progress | Preview]) -> None:
+    def _committed(self, events: Sequence[JobEvent], said: Sequence[Fleeting]) -> None:
         self.seq = events[-1].seq if events else self.seq
         self._publish(events, said)
 

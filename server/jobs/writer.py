@@ -9,11 +9,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from engine.errors import StoreError
-from server.jobs.records import EventKind, Job, JobEvent, Preview, Progress
+from server.jobs.records import EventKind, Fleeting, Job, JobEvent, PackEvent
 from server.jobs.rows import UPSERT, job_to_row
 
 log = logging.getLogger("loomis.jobs")
@@ -22,7 +22,7 @@ RETRY_SECONDS = 1.0
 GATHER_SECONDS = 0.004
 """How long a group that nobody waits for is added to."""
 
-Publish: TypeAlias = Callable[[Sequence[JobEvent], Sequence[Progress | Preview]], None]
+Publish: TypeAlias = Callable[[Sequence[JobEvent], Sequence[Fleeting]], None]
 """Gets, on the event loop, the facts of a group that is written, and what was said meanwhile."""
 
 
@@ -49,7 +49,7 @@ class Change:
     submission: tuple[bytes, bytes] | None = None
     facts: Sequence[Fact] = ()
     statements: Sequence[tuple[str, Sequence[object]]] = ()
-    said: Sequence[Progress | Preview] = ()
+    said: Sequence[Fleeting] = ()
     written: "asyncio.Future[None] | None" = field(default=None, repr=False)
 
 
@@ -97,11 +97,11 @@ class Writer:
     def _run(self) -> None:
         while group := self._next():
             try:
-                events = self._commit(group)
+                events, said = self._commit(group)
             except sqlite3.Error as error:
                 self._failed(group, error)
                 continue
-            self._tell(self._done, group, events)
+            self._tell(self._done, group, events, said)
 
     def _next(self) -> list[Change]:
         with self._condition:
@@ -110,9 +110,10 @@ class Writer:
             group, self._waiting, self._urgent = self._waiting, [], False
             return group
 
-    def _commit(self, group: Sequence[Change]) -> list[JobEvent]:
+    def _commit(self, group: Sequence[Change]) -> tuple[list[JobEvent], list[Fleeting]]:
         """Write a group as one transaction. Of a job that changed several times, the last state counts."""
         events: list[JobEvent] = []
+        said: list[Fleeting] = []
         seq = self.seq
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
@@ -127,6 +128,7 @@ class Writer:
                 for fact in change.facts:
                     seq += 1
                     events.append(JobEvent(seq, fact.job, fact.node, fact.time, fact.kind, fact.body))
+                said += [replace(each, after=seq) if isinstance(each, PackEvent) else each for each in change.said]
             rows = [(each.seq, each.job, each.node, each.time, each.kind, each.body) for each in events]
             self._connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
             run("COMMIT")
@@ -135,7 +137,7 @@ class Writer:
                 run("ROLLBACK")
             raise
         self.seq = seq
-        return events
+        return events, said
 
     def _failed(self, group: Sequence[Change], error: sqlite3.Error) -> None:
         """Refuse what may be refused, and try the rest again a little later."""
@@ -151,11 +153,10 @@ class Writer:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *args)
 
-    def _done(self, group: Sequence[Change], events: Sequence[JobEvent]) -> None:
+    def _done(self, group: Sequence[Change], events: Sequence[JobEvent], said: Sequence[Fleeting]) -> None:
         for change in group:
             if change.written and not change.written.done():
                 change.written.set_result(None)
-        said = [each for change in group for each in change.said]
         if events or said:
             self._publish(events, said)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection
 
-from server.jobs.records import ENDED, JobEvent, Preview, Progress, Pruned
+from server.jobs.records import ENDED, JobEvent, PackEvent, Preview, Progress, Pruned
 from server.jobs.service import Jobs
 from server.protocol import messages
 from server.protocol.messages import SessionChanged
@@ -79,7 +79,7 @@ class Listening:
                     if isinstance(item, Pruned):
                         known = tuple(map(facts.job_message, self._jobs.queue()))
                         self._sender.put(messages.Pruned(seq=item.seq, jobs=known))
-                    else:
+                    elif not isinstance(item, PackEvent):
                         self._send(item)
                 await self._sender.has_room()
 
@@ -122,7 +122,7 @@ class Listening:
         with self._jobs.subscribe(wants=lambda job: job in self._desks(), previews=True) as feed:
             while True:
                 for item in await feed.next():
-                    if isinstance(item, Pruned):
+                    if isinstance(item, Pruned | PackEvent):
                         continue
                     if not self._is_subscribed(item):
                         self._send(item)

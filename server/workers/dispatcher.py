@@ -5,11 +5,11 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import groupby
 
-from server.jobs.records import Job, Preview, Progress
+from server.jobs.records import Job, PackEvent, Preview, Progress
 from server.jobs.service import Jobs
 from server.jobs.writer import Fact
 from server.workers import contract
@@ -50,8 +50,6 @@ class Dispatcher:
         self._previews = False
         self._tasks: list[asyncio.Task[None]] = []
         self.asking = Asking(self.workers)
-        self.sent: Callable[[contract.Sent], None] = lambda sent: None
-        """Takes the events that node packs send."""
         jobs.executor = self
 
     def start(self) -> None:
@@ -206,7 +204,7 @@ class Dispatcher:
             case contract.Answered():
                 self.asking.answered(report)
             case contract.Sent():
-                self.sent(report)
+                live.say(PackEvent(report.event, report.body, report.client))
             case contract.Prepared():
                 worker.prepared = True
             case contract.Began(job=job, time=at):

@@ -55,11 +55,13 @@ def test_a_pack_node_runs_is_remembered_and_asked_whether_it_changed(server: Ser
             server.wait_until_idle()
             shown.append(server.call("GET", f"/history/{job}")[job]["outputs"]["1"]["calls"])
         told = []
-        while len(told) < 2:
+        while len([kind for kind, _ in told if kind == "executing"]) < 2 * 2 + 1:
             message = socket.recv(timeout=10)
-            said = json.loads(message) if isinstance(message, str) else {}
-            told += [said["data"]["calls"]] if said.get("type") == "web_pack.count" else []
-    assert (shown, told) == ([[11], [11], [16]], [1, 6])
+            said = json.loads(message) if isinstance(message, str) else {"type": "picture"}
+            told += [(said["type"], said["data"])] if said["type"] in ("executing", "web_pack.count") else []
+    assert (shown, [data["calls"] for kind, data in told if kind == "web_pack.count"]) == ([[11], [11], [16]], [1, 6])
+    nodes = [data.get("node", kind) for kind, data in told]
+    assert nodes == ["1", "web_pack.count", None, None, "1", "web_pack.count", None]
 
 
 def test_what_a_pack_refuses_is_refused_by_the_worker(server: ServerProcess) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from server.jobs import feed as feeds
 from server.jobs.feed import Feed
-from server.jobs.records import Events, JobEvent, Live, Preview, Progress, Pruned
+from server.jobs.records import Events, Fleeting, JobEvent, Live, PackEvent, Preview, Progress, Pruned
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ class Disk:
         found = tuple(fact for fact in self.facts if fact.seq > max(since, self.pruned))[:300]
         return Events(found, Pruned(self.pruned) if since < self.pruned else None)
 
-    def publish(self, *facts: JobEvent, said: Sequence[Progress | Preview] = ()) -> None:
+    def publish(self, *facts: JobEvent, said: Sequence[Fleeting] = ()) -> None:
         self.facts += facts
         self.feed.publish(facts, said)
 
@@ -134,3 +134,42 @@ async def test_one_reader_that_never_reads_keeps_nothing_from_another():
                 heard += seqs(await reader.next())
         assert heard == list(range(1, 10_001))
         assert all(one < two for one, two in pairwise(heard))
+
+
+KEPT = (JobEvent, PackEvent)
+
+
+def sent(batch: Sequence[Live]) -> list[int | str]:
+    """Return the numbers of facts, and what packs sent between them."""
+    return [item.seq if isinstance(item, JobEvent) else item.event for item in batch if isinstance(item, KEPT)]
+
+
+async def test_what_a_node_pack_sends_is_heard_after_the_facts_before_it():
+    disk = Disk()
+    with disk.feed.join(None, lambda job: True, False, True) as reader:
+        disk.publish(
+            fact(1), fact(2), fact(3), said=[PackEvent("a", "{}", "", after=1), PackEvent("b", "{}", "", after=3)]
+        )
+        assert sent(await reader.next()) == [1, "a", 2, 3, "b"]
+        disk.publish(said=[PackEvent("c", "{}", "", after=3)])
+        assert sent(await reader.next()) == ["c"]
+
+
+async def test_who_reads_slowly_gets_what_packs_send_in_its_place(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(feeds, "MOST_WAITING", 100)
+    disk = Disk()
+    with disk.feed.join(None, lambda job: True, False, True) as reader:
+        for seq in range(1, 1001):
+            disk.publish(fact(seq), said=[PackEvent("a", "{}", "", after=seq)] if seq % 500 == 0 else ())
+        heard: list[int | str] = []
+        while len(heard) < 1002:
+            heard += sent(await reader.next())
+        assert heard == [*range(1, 501), "a", *range(501, 1001), "a"]
+
+
+async def test_who_asks_for_none_hears_nothing_of_packs():
+    disk = Disk()
+    with disk.feed.join(None, lambda job: True, False) as reader:
+        disk.publish(said=[PackEvent("a", "{}", "")])
+        disk.publish(fact(1))
+        assert sent(await reader.next()) == [1]
