@@ -19,6 +19,7 @@ from server.app.bodies import (
     read_body,
     read_query,
 )
+from server.app.ids import JOB
 from server.app.services import services
 from server.jobs.views import events_data, job_data, listed_data
 
@@ -129,12 +130,12 @@ ROUTES = [
     Route("/api/v1/jobs", submit, methods=["POST"]),
     Route("/api/v1/jobs", list_jobs),
     Route("/api/v1/jobs/cancel", cancel_many, methods=["POST"]),
-    Route("/api/v1/jobs/{id}", one_job),
-    Route("/api/v1/jobs/{id}", move, methods=["PATCH"]),
-    Route("/api/v1/jobs/{id}", forget, methods=["DELETE"]),
-    Route("/api/v1/jobs/{id}/workflow", workflow),
-    Route("/api/v1/jobs/{id}/events", job_events),
-    Route("/api/v1/jobs/{id}/cancel", cancel, methods=["POST"]),
+    Route(f"/api/v1/jobs/{JOB}/workflow", workflow),
+    Route(f"/api/v1/jobs/{JOB}/events", job_events),
+    Route(f"/api/v1/jobs/{JOB}/cancel", cancel, methods=["POST"]),
+    Route(f"/api/v1/jobs/{JOB}", one_job),
+    Route(f"/api/v1/jobs/{JOB}", move, methods=["PATCH"]),
+    Route(f"/api/v1/jobs/{JOB}", forget, methods=["DELETE"]),
     Route("/api/v1/queue", queue),
     Route("/api/v1/queue", set_queue, methods=["PUT"]),
     Route("/api/v1/queue/order", reorder, methods=["PUT"]),

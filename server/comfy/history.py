@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from engine.errors import NoSuchJob
 from server.app.answers import answer
+from server.app.ids import JOB
 from server.app.services import services
 from server.comfy.bodies import Body, DeleteBody, checked, read_body
 from server.comfy.events import story, ui
@@ -112,5 +113,5 @@ def outputs(job: Job) -> dict[str, Any]:
 ROUTES: list[Route] = [
     *twice("/history", history),
     *twice("/history", change, "POST"),
-    *twice("/history/{id}", one),
+    *twice(f"/history/{JOB}", one),
 ]

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from engine.errors import InputError
 from server.app.answers import answer
+from server.app.ids import JOB
 from server.app.services import services
 from server.comfy.bodies import Body, JobsBody, checked, read_body
 from server.comfy.events import failure
@@ -158,6 +159,6 @@ def _rank(item: dict[str, Any]) -> int:
 ROUTES: list[Route] = [
     Route("/api/jobs", list_jobs),
     Route("/api/jobs/cancel", cancel_many, methods=["POST"]),
-    Route("/api/jobs/{id}", one_job),
-    Route("/api/jobs/{id}/cancel", cancel, methods=["POST"]),
+    Route(f"/api/jobs/{JOB}/cancel", cancel, methods=["POST"]),
+    Route(f"/api/jobs/{JOB}", one_job),
 ]

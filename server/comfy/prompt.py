@@ -21,7 +21,7 @@ from server.comfy.twice import twice
 from server.jobs.records import Job, Submission
 from server.jobs.service import Jobs
 
-MALFORMED = {"prompt": "invalid_prompt", "prompt_id": "invalid_prompt_id"}
+MALFORMED = {"prompt": "invalid_prompt", "prompt_id": "invalid_prompt_id", "id": "invalid_prompt_id"}
 
 
 async def submit(request: Request) -> Response:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine import Engine
-from engine.errors import JobConflict, JobError, NoSuchJob, WorkflowError
+from engine.errors import InputError, JobConflict, JobError, NoSuchJob, WorkflowError
 from engine.expander import MOST_NODES
 from engine.validate import BoundGraph
 from server.jobs.feed import Feed, Filter, Subscription
@@ -86,9 +86,18 @@ class Jobs:
 
         Raises:
             WorkflowError: what was submitted is not valid; a ValidationError lists every fault.
+            InputError: the id is one that no address can name.
             JobConflict: the id belongs to a job with other content.
             StoreError: the disk is full or can't be written.
         """
+        if submission.id in (".", ".."):
+            raise InputError(
+                f"A job can't be called {submission.id}.",
+                input="id",
+                got=submission.id,
+                expected="any other text",
+                hint="Choose another id, or leave it out.",
+            )
         nodes = submission.workflow.get("nodes")
         large = len(nodes if isinstance(nodes, list) else submission.workflow) > FEW_NODES
         body = await asyncio.to_thread(encode, submission) if large else encode(submission)

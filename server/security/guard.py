@@ -23,8 +23,11 @@ HEADERS = {
     "referrer-policy": "same-origin",  # with none at all, browsers send "Origin: null" with forms
     "cross-origin-opener-policy": "same-origin",
 }
-CODES = {401: "unauthorized", 403: "forbidden", 413: "payload_too_large"}
+CODES = {401: "unauthorized", 403: "forbidden", 413: "payload_too_large", 415: "unsupported_media_type"}
 """What a refusal is called below ``/api/v2``, whose clients know no other names."""
+
+MORE = {401: {"www-authenticate": "Bearer"}, 415: {"accept-encoding": "identity"}}
+"""Headers that a refusal has besides (RFC 9110, 11.6.1 and 12.5.3)."""
 
 log = logging.getLogger("loomis.http")
 
@@ -138,7 +141,7 @@ def _too_large(limit: int) -> Refusal:
 
 async def refuse(refused: Refusal, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with the reason, as JSON; a browser that asks for a page without the token gets the one to enter it."""
-    headers = {"www-authenticate": "Bearer"} if refused.status == 401 else {}
+    headers = MORE.get(refused.status, {})
     response: Response
     if refused.status == 401 and asked.method == "GET" and "text/html" in asked.headers.get("accept", ""):
         response = ask_for_token(401)

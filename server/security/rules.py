@@ -42,6 +42,7 @@ def refusal(asked: Asked, access: Access) -> Refusal | None:
         or check_forwarded(asked.headers, access)
         or check_site(asked, access)
         or check_token(asked, access)
+        or check_coding(asked.headers)
     )
 
 
@@ -104,6 +105,19 @@ def check_token(asked: Asked, access: Access) -> Refusal | None:
         return None
     return Refusal(
         401, "token", "The server needs a token.", "Send it as 'Authorization: Bearer TOKEN'; a socket may use ?token=."
+    )
+
+
+def check_coding(headers: Headers) -> Refusal | None:
+    """Refuse a body that is compressed: its size would not be known before it is read."""
+    coding = headers.get("content-encoding", "identity").strip()
+    if coding.lower() in ("", "identity"):
+        return None
+    return Refusal(
+        415,
+        "content_encoding",
+        f"The server reads no body that is compressed (Content-Encoding: {coding[:40]}).",
+        "Send the body as it is, without Content-Encoding.",
     )
 
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from engine.errors import InputError
 from engine.formats.read import read
 from server.app.answers import answer
+from server.app.ids import JOB
 from server.app.services import services
 from server.comfy.bodies import checked
 from server.comfy.v2.bodies import METADATA, MOST_KEY, ListQuery, labels, read_job, split
@@ -148,8 +149,8 @@ ROUTES = [
     Route("/api/v2/health", health),
     Route("/api/v2/jobs", answered(submit), methods=["POST"]),
     Route("/api/v2/jobs", answered(list_jobs)),
-    Route("/api/v2/jobs/{id}", answered(one)),
-    Route("/api/v2/jobs/{id}/workflow", answered(workflow)),
-    Route("/api/v2/jobs/{id}/events", answered(events)),
-    Route("/api/v2/jobs/{id}/cancel", answered(cancel), methods=["POST"]),
+    Route(f"/api/v2/jobs/{JOB}/workflow", answered(workflow)),
+    Route(f"/api/v2/jobs/{JOB}/events", answered(events)),
+    Route(f"/api/v2/jobs/{JOB}/cancel", answered(cancel), methods=["POST"]),
+    Route(f"/api/v2/jobs/{JOB}", answered(one)),
 ]

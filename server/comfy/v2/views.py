@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 
@@ -38,7 +39,7 @@ class Links:
 
     def job(self, id: str) -> dict[str, str]:
         """Return what can be asked of a job."""
-        own = f"/api/v2/jobs/{id}"
+        own = f"/api/v2/jobs/{quote(id, safe='')}"
         return {"self": own, "events": f"{own}/events", "cancel": f"{own}/cancel"}
 
     def content(self, asset: str) -> str:

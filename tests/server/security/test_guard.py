@@ -1,5 +1,6 @@
 """The middleware before a small app of its own: what gets through, and what every answer carries."""
 
+import gzip
 import logging
 from dataclasses import replace
 
@@ -67,6 +68,20 @@ def test_below_api_v2_a_refusal_has_the_code_that_its_clients_know():
     with client() as here:
         answer = here.post("/api/v2/jobs", headers={"origin": "https://evil.example"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "identity, gzip"])
+def test_a_compressed_body_is_refused_with_what_to_do(coding):
+    body = gzip.compress(b'{"prompt": {}}')
+    with client() as here:
+        answer = here.post("/", content=body, headers={"content-encoding": coding})
+        assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+        assert coding in answer.json()["error"]["message"]
+        assert answer.json()["error"]["hint"] == "Send the body as it is, without Content-Encoding."
+        below = here.post("/api/v2/jobs", content=body, headers={"content-encoding": coding})
+        assert below.json()["error"]["code"] == "unsupported_media_type"
+        plain = here.post("/", content=b"a fox", headers={"content-encoding": "identity"})
+        assert (plain.status_code, plain.text) == (200, "a fox")
 
 
 def test_a_body_is_bounded_with_and_without_its_length():
