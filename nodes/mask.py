@@ -96,7 +96,7 @@ def image_color_to_mask(
     return (levels == levels.new_tensor([color >> 16, color >> 8 & 0xFF, color & 0xFF])).all(-1).float()
 
 
-@node("FeatherMask", category="mask")
+@node("FeatherMask", version=2, category="mask")
 def feather_mask(mask: Mask, left: Offset = 0, top: Offset = 0, right: Offset = 0, bottom: Offset = 0) -> Mask:
     """Let a mask fade out towards its borders, over a number of pixels at each. Not compared with the reference."""
     rows, columns = mask.shape[-2:]

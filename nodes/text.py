@@ -37,5 +37,5 @@ def clip_text_encode(ctx: Context, text: Prompt, clip: Clip) -> Conditioning:
 def clip_set_last_layer(
     clip: Clip, stop_at_clip_layer: Annotated[int, Field(ge=-24, le=-1), Widget(step=1)] = -1
 ) -> Clip:
-    """Take an earlier hidden state of the text encoder (clip skip)."""
+    """Take an earlier hidden state of the text encoder (clip skip). One before its first layer means the last one."""
     return replace(clip, layer=stop_at_clip_layer)

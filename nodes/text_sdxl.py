@@ -17,7 +17,7 @@ else:
 Side = Annotated[int, Field(ge=0, le=MAX_SIDE)]
 
 
-@node("CLIPTextEncodeSDXL", version=3, category="advanced/conditioning", resource="gpu", numeric=True)
+@node("CLIPTextEncodeSDXL", version=4, category="advanced/conditioning", resource="gpu", numeric=True)
 def clip_text_encode_sdxl(
     ctx: Context,
     clip: Clip,
@@ -48,7 +48,7 @@ def clip_text_encode_sdxl(
     return Conditioning((Cond(encoded.context, encoded.pooled, sizes),))
 
 
-@node("CLIPTextEncodeSDXLRefiner", version=3, category="advanced/conditioning", resource="gpu", numeric=True)
+@node("CLIPTextEncodeSDXLRefiner", version=4, category="advanced/conditioning", resource="gpu", numeric=True)
 def clip_text_encode_sdxl_refiner(
     ctx: Context,
     *,

@@ -81,7 +81,7 @@ class Text:
     ) -> Encoded:
         """Encode chunks of tokens for each encoder, by its name. With ``pools`` there is always a pooled vector.
 
-        Raises InputError for a layer or an encoder that is not there, and for an embedding that does not fit.
+        Raises InputError for an encoder that is not there, and for an embedding that does not fit.
         """
         missing = [model.encoder.name for model in self.models if not chunks.get(model.encoder.name)]
         if missing:
@@ -170,7 +170,10 @@ class TextModel:
         return torch.cat([hidden for hidden, _ in found]), found[0][1]
 
     def _forward(self, ids: Tensor, layer: int, parameters: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Run the module in float32: weights that are kept in fp16 come widened in ``parameters``."""
+        """Run the module in float32: weights that are kept in fp16 come widened in ``parameters``.
+
+        A layer before the first means the last, after its norm, as files with a clip skip for a deeper encoder have it.
+        """
         device = parameters[TOKENS].device
         inputs = {
             "input_ids": ids.to(device),
@@ -178,11 +181,9 @@ class TextModel:
             "output_hidden_states": True,
         }
         out = functional_call(self.module, dict(parameters), (), inputs)
-        states = out.hidden_states
-        if not -len(states) <= layer <= -1:
-            raise InputError("the text encoder has no such layer", got=layer, expected=f"-{len(states)} to -1")
-        hidden: Tensor = states[layer]
-        if self.encoder.final_norm:
+        is_layer = -layer < len(out.hidden_states)
+        hidden: Tensor = out.hidden_states[layer] if is_layer else out.last_hidden_state
+        if is_layer and self.encoder.final_norm:
             weight, bias = parameters["final_layer_norm.weight"], parameters["final_layer_norm.bias"]
             hidden = nn.functional.layer_norm(hidden, (self.encoder.width,), weight, bias, eps=1e-5)
         return hidden.cpu(), self._pooled(ids[0], out.last_hidden_state[0], parameters)

@@ -24,9 +24,13 @@ def grow(mask: Tensor, cells: int, *, tapered_corners: bool) -> Tensor:
 
 
 def feather(length: int, start: int, end: int) -> Tensor:
-    """Return factors (length,) that rise from 1 / start over ``start`` places, and fall likewise over the last ones."""
+    """Return factors (length,) that rise from 1 / start over ``start`` places, and fall likewise over the last ones.
+
+    A way that is longer than ``length`` is cut to it, so that the far side keeps its value.
+    """
     places = torch.arange(1, length + 1)
-    rise, fall = ((way / max(cells, 1)).clamp(max=1) for way, cells in ((places, start), (places.flip(0), end)))
+    ways = ((places, min(start, length)), (places.flip(0), min(end, length)))
+    rise, fall = ((way / max(cells, 1)).clamp(max=1) for way, cells in ways)
     return rise * fall
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,14 +44,18 @@ def test_a_short_prompt_is_one_chunk(text: Text, model: TextModel) -> None:
 def test_clip_skip_takes_an_earlier_layer_and_norms_it(text: Text, model: TextModel) -> None:
     norm = model.module.final_layer_norm
     assert torch.equal(text.encode("a cat", -1).context, text.encode("a cat").context)
-    for layer in (-2, -3, -4):
+    for layer in (-2, -3):
         expected = norm(states(model, "a cat")[:-1][layer])  # type: ignore[operator]
         assert torch.allclose(text.encode("a cat", layer).context, expected, atol=1e-6)
 
 
-def test_a_layer_that_is_not_there(text: Text) -> None:
-    with pytest.raises(InputError, match="no such layer"):
-        text.encode("a cat", -5)
+@pytest.mark.parametrize("final_norm", [True, False])
+def test_a_layer_before_the_first_is_the_last_one_with_its_norm(model: TextModel, final_norm: bool) -> None:
+    text = Text((TextModel(replace(model.encoder, final_norm=final_norm), model.module),))
+    layers = len(model.module.encoder.layers)  # type: ignore[arg-type]
+    for layer in (-layers - 1, -24):
+        assert torch.allclose(text.encode("a cat", layer).context, states(model, "a cat")[-1], atol=1e-6)
+    assert not torch.allclose(text.encode("a cat", -layers).context, states(model, "a cat")[-1], atol=1e-6)
 
 
 def test_a_weight_moves_a_token_away_from_the_empty_prompt(text: Text, model: TextModel) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import grey_dilation, grey_erosion
 
-from nodes.pixels.masks import OPERATIONS, composite, grow
+from nodes.pixels.masks import OPERATIONS, composite, feather, grow
 
 masks = arrays(
     np.float32,
@@ -89,3 +89,8 @@ def test_composite_stays_in_range_and_leaves_its_inputs(mask, x, y, operation):
     result = composite(mask, mask, x, y, operation)
     assert result.shape == mask.shape and result.min() >= 0 and result.max() <= 1
     assert torch.equal(mask, before)
+
+
+def test_a_way_to_fade_out_that_is_longer_than_the_mask_is_cut_to_it():
+    assert feather(4, 0, 100).tolist() == feather(4, 0, 4).tolist() == [1, 0.75, 0.5, 0.25]
+    assert feather(4, 100, 2).tolist() == [0.25, 0.5, 0.75, 0.5]
