@@ -151,7 +151,7 @@ def _merged(ctx: Context, first: Recipe, second: Recipe, *shares: tuple[str, flo
     Raises:
         ModelError: they are not of the same family.
     """
-    plain = replace(second, options=()) if isinstance(second, Model) else replace(second, layer=None)
+    plain = replace(second, options=()) if isinstance(second, Model) else replace(second, layer=None, options=())
     merge = Merge(plain, shares)
     for name in ctx.use(service.pool).kept_apart(first, merge):
         ctx.warn(f"{name} has another shape in the second model, so it stays as it is in the first.")

@@ -145,13 +145,14 @@ class RescaledGuidance:
 class Clip:
     """The text encoders of ``file``. ``layer`` -n takes the n-th last hidden state; None is the family's default.
 
-    With ``beside`` each of the two files holds one of SDXL's two encoders.
+    With ``beside`` each of the two files holds one of SDXL's two encoders. ``options`` change how they are used.
     """
 
     file: FileRef
     patches: tuple[WeightPatch, ...] = ()
     layer: int | None = None
     beside: FileRef | None = None
+    options: tuple[Any, ...] = ()
 
     @property
     def files(self) -> tuple[FileRef, ...]:

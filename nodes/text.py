@@ -1,12 +1,14 @@
 """Encode prompts."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from engine.context import Context
 from engine.node import Field, Mentions, Widget, node
 from nodes.lazy import lazy
 from nodes.recipes import Clip, Cond, Conditioning
+from nodes.weight_hooks import hooked_clips
 
 if TYPE_CHECKING:
     from nodes.models import encode
@@ -29,8 +31,25 @@ Prompt = Annotated[str, Mentions("embeddings", EMBEDDING), Widget(multiline=True
 )
 def clip_text_encode(ctx: Context, text: Prompt, clip: Clip) -> Conditioning:
     """Encode a prompt. ``(words:1.2)`` weighs words, ``embedding:name`` puts in a textual inversion."""
-    encoded = encode.encode(ctx, text, clip)
-    return Conditioning((Cond(encoded.context, encoded.pooled),))
+    return conditioning(ctx, text, clip)
+
+
+def conditioning(
+    ctx: Context,
+    text: str,
+    clip: Clip,
+    options: Mapping[str, Any] | None = None,
+    apart: Mapping[str, str] | None = None,
+) -> Conditioning:
+    """Return an encoded prompt with options, once for each part of the sampling that hooks on the encoders differ in.
+
+    ``apart`` has another prompt for some of the encoders, by their names.
+    """
+    conds = []
+    for each, hooked in hooked_clips(clip):
+        encoded = encode.encode(ctx, text, each, apart)
+        conds.append(Cond(encoded.context, encoded.pooled, {**(options or {}), **hooked}))
+    return Conditioning(tuple(conds))
 
 
 @node("CLIPSetLastLayer", category="conditioning", display_name="CLIP Set Last Layer")

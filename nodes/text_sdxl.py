@@ -1,18 +1,12 @@
 """Encode prompts for SDXL and its refiner, with the sizes that they were trained to be told."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from engine.context import Context
 from engine.node import Field, Widget, node
 from nodes.inputs import MAX_SIDE
-from nodes.lazy import lazy
-from nodes.recipes import Clip, Cond, Conditioning
-from nodes.text import Prompt
-
-if TYPE_CHECKING:
-    from nodes.models import encode
-else:
-    encode = lazy("nodes.models.encode")
+from nodes.recipes import Clip, Conditioning
+from nodes.text import Prompt, conditioning
 
 Side = Annotated[int, Field(ge=0, le=MAX_SIDE)]
 
@@ -36,7 +30,6 @@ def clip_text_encode_sdxl(
     ``width`` and ``height`` are those of the picture that the model shall draw from memory, ``crop_w`` and ``crop_h``
     where its cut begins, the targets the size of the cut.
     """
-    encoded = encode.encode(ctx, text_g, clip, {"g": text_g, "l": text_l})
     sizes = {
         "width": width,
         "height": height,
@@ -45,7 +38,7 @@ def clip_text_encode_sdxl(
         "target_width": target_width,
         "target_height": target_height,
     }
-    return Conditioning((Cond(encoded.context, encoded.pooled, sizes),))
+    return conditioning(ctx, text_g, clip, sizes, {"g": text_g, "l": text_l})
 
 
 @node("CLIPTextEncodeSDXLRefiner", version=4, category="advanced/conditioning", resource="gpu", numeric=True)
@@ -59,6 +52,5 @@ def clip_text_encode_sdxl_refiner(
     clip: Clip,
 ) -> Conditioning:
     """Encode a prompt for SDXL's refiner, with the aesthetic score to aim at and a size in pixels."""
-    encoded = encode.encode(ctx, text, clip)
     options = {"aesthetic_score": ascore, "width": width, "height": height}
-    return Conditioning((Cond(encoded.context, encoded.pooled, options),))
+    return conditioning(ctx, text, clip, options)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from engine.errors import ModelError
 from nodes.models.families.checkpoint import Network
-from nodes.models.patch import Patch, patched
+from nodes.models.patch import Patch, patched, touched, untouched
 from nodes.models.precision import Casts
 from nodes.models.weights import Weights
 
@@ -17,7 +17,8 @@ from nodes.models.weights import Weights
 class Source:
     """Where the tensors of a network come from: a view of the file, moved to the device, patched and cast.
 
-    ``shared`` gives tensors of the same network that are taken as they are, for every weight that no patch changes.
+    ``shared`` gives tensors of the same network that are taken as they are: those that no patch changes, or that are
+    changed already.
     """
 
     network: Network
@@ -29,11 +30,10 @@ class Source:
 
     def tensor(self, name: str, shape: Sequence[int]) -> Tensor:
         """Return a tensor of the module, of a shape that holds as many numbers as it has."""
-        is_touched = any(patch.touches(name) for patch in self.patches)
-        if name in self.shared and not is_touched:
+        if name in self.shared:
             return self.shared[name].to(self.device)
         tensor = self.network.tensor(self.weights, name).reshape(shape).to(self.device)
-        if is_touched:
+        if touched(name, self.patches):
             tensor = patched(tensor.float(), name, self.patches)
         for dtype in self.casts:
             tensor = tensor.to(dtype)
@@ -72,8 +72,11 @@ def assemble(
     patches: Sequence[Patch] = (),
     shared: Mapping[str, Tensor] | None = None,
 ) -> nn.Module:
-    """Return the module of a network in eval mode, whole. Raises ModelError where its file does not fit it."""
-    return filled(Source(network, weights, device, casts, patches, shared or {}))
+    """Return the module of a network in eval mode, whole: what patches leave of ``shared`` is taken from there.
+
+    Raises ModelError where its file does not fit it.
+    """
+    return filled(Source(network, weights, device, casts, patches, untouched(shared or {}, patches)))
 
 
 def _check(network: Network, weights: Weights, wanted: Mapping[str, Tensor]) -> None:

@@ -11,6 +11,7 @@ from nodes.models.prompt import Chunk
 from nodes.models.service import pool
 from nodes.models.text import Embeddings, Encoded, embedding_names
 from nodes.recipes import Clip, FileRef
+from nodes.weight_hooks import hooked_clips
 
 
 class FolderEmbeddings(Mapping[str, Sequence[Tensor]]):
@@ -42,7 +43,7 @@ class FolderEmbeddings(Mapping[str, Sequence[Tensor]]):
 def encode(ctx: Context, text: str, clip: Clip, apart: Mapping[str, str] | None = None) -> Encoded:
     """Return the context of a prompt, (1, 77 n, width), and its pooled vector where the family has one.
 
-    ``apart`` has another prompt for some of the encoders, by their names.
+    ``apart`` has another prompt for some of the encoders, by their names. Hooks on the encoders count as at the start.
 
     Raises:
         InputError: the prompt is too long, or a layer, encoder or embedding is not there.
@@ -50,7 +51,7 @@ def encode(ctx: Context, text: str, clip: Clip, apart: Mapping[str, str] | None 
     models = ctx.use(pool)
     with models.residents.together():
         return Ladder(freed(models.residents), ctx.warn).climb(
-            lambda: models.text(clip).encode(text, clip.layer, FolderEmbeddings(ctx), apart)
+            lambda: models.text(hooked_clips(clip)[0][0]).encode(text, clip.layer, FolderEmbeddings(ctx), apart)
         )
 
 
@@ -63,7 +64,7 @@ def encode_chunks(ctx: Context, chunks: Mapping[str, Sequence[Chunk]], clip: Cli
     models = ctx.use(pool)
     with models.residents.together():
         return Ladder(freed(models.residents), ctx.warn).climb(
-            lambda: models.text(clip).encode_chunks(chunks, clip.layer, embeddings, pools=True)
+            lambda: models.text(hooked_clips(clip)[0][0]).encode_chunks(chunks, clip.layer, embeddings, pools=True)
         )
 
 
@@ -76,5 +77,5 @@ def summary(ctx: Context, text: str, clip: Clip) -> Tensor:
     models = ctx.use(pool)
     with models.residents.together():
         return Ladder(freed(models.residents), ctx.warn).climb(
-            lambda: models.text(clip).summary(text, FolderEmbeddings(ctx))
+            lambda: models.text(hooked_clips(clip)[0][0]).summary(text, FolderEmbeddings(ctx))
         )

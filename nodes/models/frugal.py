@@ -12,7 +12,9 @@ from nodes.models.pool import Pool
 from nodes.models.residents import gib
 from nodes.models.streaming import Stream
 from nodes.models.unet import Unet
+from nodes.models.variants import Variants
 from nodes.recipes import Model
+from nodes.sampling.guidance import WEIGHTS
 from nodes.sampling.prediction import Inputs
 
 
@@ -21,14 +23,18 @@ class FrugalNetwork:
 
     When memory runs out, what is not in use leaves it; then the blocks of the network come and go; then the batch is
     halved, until it is of one. What it took to get by is kept up for the calls that follow. ``tell`` hears each rung.
+    Calls with hooked weights go to one of ``variants``.
     """
 
-    def __init__(self, pool: Pool, model: Model, unet: Unet, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, pool: Pool, model: Model, unet: Unet, tell: Callable[[str], None], variants: Variants | None = None
+    ) -> None:
         self._pool, self._model = pool, model
         self._is_streamed = unet.stream is not None
         self._call = network(unet)
+        self._variants = variants or Variants(pool, model, 0, tell)
         self._most = 0
-        self._fits: tuple[int, int] | None = None
+        self._fits: tuple[int, int, object] | None = None
         self._ladder = Ladder(self._rungs(), tell)
         if unet.stream:
             tell(_streaming(unet.stream))
@@ -42,23 +48,27 @@ class FrugalNetwork:
         return self._ladder.climb(lambda: self._predicted(x, timestep, inputs))
 
     def _predicted(self, x: Tensor, timestep: Tensor, inputs: Inputs) -> Tensor:
-        size = min(len(x), self._most or len(x)), x[0, 0].numel()
-        if size != self._fits:
-            self._size, self._fits = size, None
-            needed = self._pool.working(self._model, *size)
+        size, weights = (min(len(x), self._most or len(x)), x[0, 0].numel()), inputs.get(WEIGHTS)
+        needed = self._pool.working(self._model, *size)
+        self._size = size
+        call = weights and self._variants.network(weights, needed, self._is_streamed)
+        call = call or self._call
+        if (*size, weights) != self._fits:
+            self._fits = None
             self._pool.residents.reserve(needed, f"The diffusion network at work on {size[0]} latents")
         if size[0] == len(x):
-            prediction = self._call(x, timestep, inputs)
+            prediction = call(x, timestep, inputs)
         else:
             cuts = [slice(start, start + size[0]) for start in range(0, len(x), size[0])]
-            prediction = torch.cat([self._call(x[cut], timestep[cut], _cut(inputs, cut)) for cut in cuts])
-        self._fits = size
+            prediction = torch.cat([call(x[cut], timestep[cut], _cut(inputs, cut)) for cut in cuts])
+        self._fits = *size, weights
         return prediction
 
     def _rungs(self) -> Iterator[str]:
         residents = self._pool.residents
         yield from freed(residents)
-        if self._pool.least(self._model) + self._pool.working(self._model, *self._size) <= residents.budget_bytes:
+        least = self._pool.least(self._model) + self._variants.least_bytes
+        if least + self._pool.working(self._model, *self._size) <= residents.budget_bytes:
             yield self._stream()
         while self._size[0] > 1:
             self._most = (self._size[0] + 1) // 2
@@ -69,7 +79,9 @@ class FrugalNetwork:
     def _stream(self) -> str:
         """Exchange the network for one whose blocks come and go. The old one has to be gone first."""
         del self._call
-        unet = self._pool.unet(self._model, self._pool.working(self._model, *self._size), streamed=True)
+        self._variants.leave()
+        working = self._pool.working(self._model, *self._size) + self._variants.least_bytes
+        unet = self._pool.unet(self._model, working, streamed=True)
         assert unet.stream is not None
         self._call, self._fits, self._is_streamed = network(unet), None, True
         return _streaming(unet.stream)

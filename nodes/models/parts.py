@@ -23,6 +23,7 @@ from nodes.recipes import Cond, Conditioning
 from nodes.sampling.guidance import CONCAT, CONTEXT, Part
 from nodes.sampling.noise_levels import NoiseLevels
 from nodes.sampling.prediction import Network
+from nodes.weight_hooks import hooks_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +49,12 @@ def parts(conditioning: Conditioning, work: Work, is_negative: bool) -> tuple[Pa
         InputError: an area lies outside the latent, or a picture that the network wants beside x is not there.
     """
     return tuple(
-        Part(_inputs(cond, work, is_negative), region(cond.options, work.latent, work.levels))
+        Part(
+            _inputs(cond, work, is_negative),
+            region(cond.options, work.latent, work.levels),
+            weights=hooks_of(cond.options),
+            fills=bool(cond.options.get("default")),
+        )
         for cond in conditioning.entries
     )
 

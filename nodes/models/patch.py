@@ -1,7 +1,7 @@
 """What recipes do to weights, ready to be applied while a network is put together, tensor by tensor."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,16 @@ class Patch(Protocol):
     def applied(self, weight: Tensor, parameter: str) -> Tensor:
         """Return a weight (float32) after the change. The given tensor is not changed."""
         ...
+
+
+def touched(parameter: str, patches: Iterable[Patch]) -> bool:
+    """Tell whether one of the patches changes a weight."""
+    return any(patch.touches(parameter) for patch in patches)
+
+
+def untouched(tensors: Mapping[str, Tensor], patches: Sequence[Patch]) -> dict[str, Tensor]:
+    """Return the tensors that no patch changes, by their names."""
+    return {name: tensor for name, tensor in tensors.items() if not touched(name, patches)}
 
 
 def patched(weight: Tensor, parameter: str, patches: Sequence[Patch]) -> Tensor:

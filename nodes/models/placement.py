@@ -64,7 +64,7 @@ def placed(
     working: int = 0,
     streamed: bool = False,
 ) -> Placed:
-    """Return a network of ``whole`` bytes whole where it fits beside ``working`` bytes, else with what blocks fit.
+    """Return a network whole where its ``whole`` bytes fit beside ``working`` bytes, else with what blocks fit.
 
     When it shall be ``streamed`` some blocks come and go in any case: all of them where all would fit.
     """
@@ -72,6 +72,7 @@ def placed(
     passing: Mapping[str, int] = {}
     if whole > room or streamed:
         parts: Sizes = found()
+        whole = parts.whole
         kept = staying([*parts.blocks.values()], room - parts.fixed)
         passing = dict([*parts.blocks.items()][0 if kept == len(parts.blocks) else kept :])
     there = residents.peek(recipe)

@@ -22,7 +22,7 @@ from nodes.models.families import clip_vision, controlnet, controlnet_union, sdx
 from nodes.models.families.checkpoint import Checkpoint, Network, TextEncoder
 from nodes.models.hooks import gligen
 from nodes.models.image_encoder import ImageEncoder, image_encoder
-from nodes.models.patch import Changing, Mixing, Patch, Rounding, Scaling, mixing
+from nodes.models.patch import Changing, Mixing, Patch, Rounding, Scaling, mixing, untouched
 from nodes.models.placement import Sizes, needed_bytes, placed, sizes
 from nodes.models.precision import Casts, Precision, policy
 from nodes.models.residents import Parts, Residents
@@ -113,14 +113,14 @@ class Pool:
 
         Where it does not fit beside ``working`` bytes, or shall be ``streamed``, its blocks come when they are called.
         """
+        model = kept(model)
         chosen = model.option(Compiled)
         backend = chosen.backend if chosen else "inductor" if self._compiled else None
         checkpoint, network = self.checkpoint(model.file), self.network(model)
-        model = replace(model, options=(chosen,) if chosen else ())
         return placed(
             self.residents,
             model,
-            lambda: self._parts_of(model.file, network, self.weights(model.file)),
+            lambda: self.sizes(model),
             needed_bytes(network, self.weights(model.file), self.policy.unet),
             lambda: self._source(model, model.file, network),
             lambda module, stream: Unet(
@@ -139,11 +139,15 @@ class Pool:
 
     def least(self, model: Model) -> int:
         """Return the bytes that a diffusion network takes at least, when all its blocks come and go."""
-        return self._parts_of(model.file, self.network(model), self.weights(model.file)).least
+        return self.sizes(model).least
+
+    def sizes(self, model: Model) -> Sizes:
+        """Return the bytes of a diffusion network as it comes in blocks. Reads headers only."""
+        return self._parts_of(model.file, self.network(model), self.weights(model.file))
 
     def text(self, clip: Clip) -> Text:
         """Return the text encoders of a recipe, patched. ``clip.layer`` is an argument of ``encode``."""
-        encoders, recipe, casts = self.encoders(clip), replace(clip, layer=None), self.policy.text
+        encoders, recipe, casts = self.encoders(clip), replace(clip, layer=None, options=()), self.policy.text
 
         def build() -> Text:
             sources = [self._source(recipe, file, each, place) for place, (file, each) in enumerate(encoders)]
@@ -308,8 +312,9 @@ class Pool:
             return replace(plain, shared=aside[place])
         if not isinstance(recipe, Model | Clip) or not recipe.patches:
             return plain
-        shared = self._shared(replace(recipe, patches=()), network)
-        return replace(plain, patches=self.patches(recipe, file, part), shared=shared)
+        patches = self.patches(recipe, file, part)
+        shared = untouched(self._shared(replace(recipe, patches=()), network), patches)
+        return replace(plain, patches=patches, shared=shared)
 
     def _casts(self, recipe: Recipe) -> Casts:
         return {Vae: self.policy.vae, Clip: self.policy.text}.get(type(recipe), self.policy.unet)
@@ -371,6 +376,12 @@ class Pool:
             case Text(models=models):
                 return next((m.module.state_dict() for m in models if m.encoder.network is network), {})
         return {}
+
+
+def kept(model: Model) -> Model:
+    """Return a recipe with those options that make another network of it: what the pool keeps it by."""
+    chosen = model.option(Compiled)
+    return replace(model, options=(chosen,) if chosen else ())
 
 
 def _networks(checkpoint: Checkpoint) -> list[Network]:

@@ -17,7 +17,8 @@ def region(options: Mapping[str, Any], x: Tensor, levels: NoiseLevels) -> Region
 
     The options are those of the ecosystem: ``area`` (height, width, y, x) in cells, or ("percentage", ...) with
     parts of the whole, ``strength``, ``mask`` (batch, height, width) with ``mask_strength``, ``set_area_to_bounds``
-    for the rectangle around the mask, ``start_percent`` and ``end_percent`` of sampling.
+    for the rectangle around the mask, ``start_percent`` and ``end_percent`` of sampling. Where there are
+    ``clip_start_percent`` and ``clip_end_percent`` too, it counts in what both have in common.
 
     Raises:
         InputError: the area lies outside the latent.
@@ -31,7 +32,8 @@ def region(options: Mapping[str, Any], x: Tensor, levels: NoiseLevels) -> Region
         if options.get("set_area_to_bounds"):
             found = mask_area(mask)
         mask = mask * options.get("mask_strength", 1.0)
-    start, end = options.get("start_percent"), options.get("end_percent")
+    start = max((options[name] for name in STARTS if options.get(name) is not None), default=None)
+    end = min((options[name] for name in ENDS if options.get(name) is not None), default=None)
     return Region(
         area=found,
         mask=mask,
@@ -39,6 +41,9 @@ def region(options: Mapping[str, Any], x: Tensor, levels: NoiseLevels) -> Region
         first_sigma=math.inf if start is None else levels.sigma_at(start),
         last_sigma=0.0 if end is None else levels.sigma_at(end),
     )
+
+
+STARTS, ENDS = ("start_percent", "clip_start_percent"), ("end_percent", "clip_end_percent")
 
 
 def _area(given: Sequence[Any], height: int, width: int) -> Area:

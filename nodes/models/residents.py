@@ -121,11 +121,15 @@ class Residents:
                 each for each in self._residents() if each.key in self._pins and each.key != recipe
             )
 
-    def leave(self, recipe: Hashable) -> None:
-        """Let a recipe's modules leave, also if they are in use: who has them knows better."""
+    def leave(self, recipe: Hashable, for_good: bool = False) -> None:
+        """Let a recipe's modules leave, also if they are in use: who has them knows better.
+
+        What leaves ``for_good`` is not put aside.
+        """
         with self._lock:
             del self._pins[recipe]
-            if place := self._places.pop(recipe, None):
+            place = self._places.pop(recipe, None)
+            if place and not for_good:
                 self._put_aside(recipe, place)
 
     def reserve(self, needed: int, what: str) -> None:

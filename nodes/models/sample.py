@@ -11,7 +11,7 @@ from torch import Tensor
 from engine.context import Context
 from engine.errors import InputError
 from nodes.foreign import ForeignGuider, ForeignNoise, ForeignOptions, ForeignSampler
-from nodes.models import control, spaces
+from nodes.models import control, hooked_weights, spaces
 from nodes.models.families.checkpoint import LatentFormat
 from nodes.models.frugal import FrugalNetwork
 from nodes.models.guider import corrected, guidance, resolved
@@ -21,6 +21,7 @@ from nodes.models.parts import Work, parts
 from nodes.models.pool import Pool
 from nodes.models.preview import Previews
 from nodes.models.service import pool
+from nodes.models.variants import Variants
 from nodes.network_options import SoftMask
 from nodes.recipes import Guider, Latent, NoiseSource, Sampler
 from nodes.sampling import inpaint, noise
@@ -179,15 +180,19 @@ def _denoiser(
     sigmas: Tensor,
 ) -> GuidedDenoiser:
     one = models.working(guider.model, len(guider.sides), start[0, 0].numel())
-    unet = models.unet(guider.model, one)
+    hooked = hooked_weights.groups(guider.sides)
+    hooked_weights.check(ctx, models, guider.model, hooked)
+    variants = Variants(models, guider.model, len(hooked), ctx.warn)
+    unet = models.unet(guider.model, one + variants.least_bytes)
     work = Work(unet, models.checkpoint(guider.model.file).inputs, model.levels, start, mask)
     sides = [
         control.steered(parts(side, work, is_negative=place > 0), side, models, guider.model, work.levels)
         for place, side in enumerate(control.spread(guider.sides))
     ]
     hooks = network_hooks(guider.model, models, work.levels)
-    network = FrugalNetwork(models, guider.model, unet, ctx.warn)
-    predict = laid(control.ranged(model.predictor(network)), hooks)
+    network = FrugalNetwork(models, guider.model, unet, ctx.warn, variants)
+    ranged = hooked_weights.scheduled(control.ranged(model.predictor(network)), guider.model, work.levels, sigmas)
+    predict = laid(ranged, hooks)
     foreign = guider.model.option(ForeignOptions)
     if foreign and foreign.around:
         sides = [_marked(side, place) for place, side in enumerate(sides)]

@@ -25,11 +25,14 @@ class Part:
     Tensors in ``inputs`` are (batch or 1, ...), ``context`` (batch or 1, tokens, width), ``concat`` (batch or 1,
     channels, ..., height, width) like x, and cut to the region's area like it; they are repeated to the batch and
     concatenated between parts that share a call. Other values are handed on as they are, and parts share a call
-    only if theirs are equal.
+    only if theirs are equal. So are ``weights``, which say what the network's weights are for it, where not as usual.
+    A part that ``fills`` counts where the others of its side leave something of 1, instead of as its region says.
     """
 
     inputs: Inputs
     region: Region = EVERYWHERE
+    weights: tuple[Any, ...] = ()
+    fills: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,12 @@ def blended(predict: Predictor, sides: Sequence[Sequence[Part]], x: Tensor, sigm
     sums = [torch.zeros_like(x) for _ in sides]
     totals = [torch.full_like(x, TINY) for _ in sides]
     level = sigma.item()
-    calls = [_call(i, part, x) for i, side in enumerate(sides) for part in side if part.region.active(level)]
+    active = [[part for part in side if part.region.active(level)] for side in sides]
+    calls = [_call(i, part, x) for i, side in enumerate(active) for part in side if not part.fills]
+    for i, side in enumerate(active):
+        if fillers := [part for part in side if part.fills]:
+            rest = _rest([call for call in calls if call.side == i], x)
+            calls += [_call(i, part, x, rest) for part in fillers if rest.any()]
     for group in _groups(calls):
         for call, prediction in zip(group, _predicted(predict, group, sigma), strict=True):
             area = call.part.region.area
@@ -164,12 +172,22 @@ def _whole(x: Tensor) -> Tensor:
     return x
 
 
-def _call(side: int, part: Part, x: Tensor) -> _Call:
+def _call(side: int, part: Part, x: Tensor, rest: Tensor | None = None) -> _Call:
     area, inputs = part.region.area, part.inputs
     cut = area.within(*x.shape[-2:]).of if area else _whole
     if CONCAT in inputs:
         inputs = {**inputs, CONCAT: cut(inputs[CONCAT])}
-    return _Call(side, part, inputs, cut(x), weights(part.region, x))
+    return _Call(side, part, inputs, cut(x), weights(part.region, x) if rest is None else cut(rest))
+
+
+def _rest(calls: Iterable[_Call], x: Tensor) -> Tensor:
+    """What the weights of calls leave of 1 in each cell, (batch, 1, ..., height, width)."""
+    rest = torch.ones_like(x[:, :1])
+    for call in calls:
+        area = call.part.region.area
+        cut = area.within(*x.shape[-2:]).of if area else _whole
+        cut(rest).sub_(call.weight)
+    return rest.clamp_(min=0.0)
 
 
 def _groups(calls: Iterable[_Call]) -> list[list[_Call]]:
@@ -187,6 +205,8 @@ def _groups(calls: Iterable[_Call]) -> list[list[_Call]]:
 
 def _shareable(a: _Call, b: _Call) -> bool:
     left, right = a.inputs, b.inputs
+    if a.part.weights != b.part.weights:
+        return False
     return a.x.shape == b.x.shape and left.keys() == right.keys() and all(_fit(k, left[k], right[k]) for k in left)
 
 
@@ -204,6 +224,9 @@ contexts of different length can share a call."""
 
 LONGEST_REPEAT = 4
 
+WEIGHTS = "weights"
+"""The input that holds the ``weights`` of parts, where they have any."""
+
 CONCAT = "concat"
 """The input (batch, channels, ..., height, width) that is laid beside x, cell by cell."""
 
@@ -211,6 +234,8 @@ CONCAT = "concat"
 def _predicted(predict: Predictor, group: Sequence[_Call], sigma: Tensor) -> Sequence[Tensor]:
     batch = group[0].x.shape[0]
     inputs = {name: _joined(name, [call.inputs[name] for call in group], batch) for name in group[0].inputs}
+    if group[0].part.weights:
+        inputs[WEIGHTS] = group[0].part.weights
     return predict(torch.cat([call.x for call in group]), sigma, inputs).chunk(len(group))
 
 

@@ -11,6 +11,7 @@ from nodes.packs.objects.base_model import pool
 from nodes.packs.objects.members import Members, context, no_member
 from nodes.packs.objects.pixels import plain
 from nodes.recipes import Clip
+from nodes.weight_hooks import hooked_clips
 
 if TYPE_CHECKING:
     import torch
@@ -97,9 +98,12 @@ class CLIP(Members):
     def encode_from_tokens_scheduled(
         self, tokens: Tokens, unprojected: bool = False, add_dict: Mapping[str, Any] | None = None, **more: Any
     ) -> list[Any]:
-        """Return a conditioning of one prompt, with ``add_dict`` in its options."""
-        cond, pooled = self.encode_from_tokens(tokens, return_pooled=True)
-        return [[cond, {"pooled_output": pooled, **(add_dict or {})}]]
+        """Return a conditioning of one prompt, with ``add_dict`` in its options, for each part that hooks differ in."""
+        found = []
+        for clip, options in hooked_clips(self.recipe):
+            cond, pooled = CLIP(clip).encode_from_tokens(tokens, return_pooled=True)
+            found.append([cond, {"pooled_output": pooled, **(add_dict or {}), **options}])
+        return found
 
     def encode(self, text: str) -> Tensor:
         """Return the context of a prompt."""

@@ -58,3 +58,10 @@ def test_a_range_is_a_range_of_levels():
     assert (found.first_sigma, found.last_sigma) == (LEVELS.sigma_at(0.25), LEVELS.sigma_at(0.5))
     whole = region({"start_percent": 0.0, "end_percent": 1.0}, X, LEVELS)
     assert (whole.first_sigma, whole.last_sigma) == (math.inf, 0.0)
+
+
+def test_of_two_ranges_what_both_have_in_common_counts():
+    both = {"start_percent": 0.2, "end_percent": 0.8, "clip_start_percent": 0.5, "clip_end_percent": 1.0}
+    found = region(both, X, LEVELS)
+    assert (found.first_sigma, found.last_sigma) == (LEVELS.sigma_at(0.5), LEVELS.sigma_at(0.8))
+    assert region({"start_percent": None, "clip_end_percent": 0.5}, X, LEVELS).last_sigma == LEVELS.sigma_at(0.5)

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from nodes.sampling.guidance import Guidance, Part, blended, classifier_free, paired, rescaled
+from nodes.sampling.guidance import WEIGHTS, Guidance, Part, blended, classifier_free, paired, rescaled
 from nodes.sampling.regions import Area, Region
 
 X = torch.zeros(2, 4, 16, 16)
@@ -154,3 +156,48 @@ def test_rescaling_by_nothing_is_classifier_free_guidance():
     )
     pulled = Guidance(predict, *sides, rule=rescaled(5.0, 1.0))(x, SIGMA)
     assert pulled.std() < plain.std()
+
+
+def test_parts_under_other_weights_are_called_apart_and_say_which():
+    network = Network()
+    parts = [
+        replace(part(value), weights=weights) for value, weights in ((1, ("a",)), (2, ()), (3, ("a",)), (4, ("b",)))
+    ]
+    (found,) = blended(network, [parts], X, SIGMA)
+    assert shown(found) == 2.5
+    assert [(call["x"][0], call.get(WEIGHTS)) for call in network.calls] == [(4, ("a",)), (2, None), (2, ("b",))]
+
+
+class TestFilling:
+    def test_a_part_fills_what_the_others_of_its_side_leave(self):
+        mask = torch.zeros(1, 16, 16)
+        mask[:, :4], mask[:, 4:8] = 1.0, 0.25
+        masked = part(1, Region(mask=mask))
+        filler = replace(part(5), fills=True)
+        cond, uncond = blended(Network(), [[filler, masked], [part(3)]], X, SIGMA)
+        torch.testing.assert_close(cond[0, 0, :, 0], torch.tensor([1.0] * 4 + [4.0] * 4 + [5.0] * 8))
+        assert shown(uncond) == 3
+
+    def test_strengths_above_one_leave_nothing(self):
+        network = Network()
+        (found,) = blended(network, [[part(1, Region(strength=1.5)), replace(part(5), fills=True)]], X, SIGMA)
+        assert shown(found) == 1 and len(network.calls) == 1 and network.calls[0]["x"][0] == 2
+
+    def test_areas_leave_what_is_around_them_and_bound_who_fills(self):
+        inside = part(1, Region(Area(16, 8, 0, 0)))
+        filler = replace(part(5, Region(Area(16, 12, 0, 4))), fills=True)
+        (found,) = blended(Network(), [[inside, filler, part(9, Region(Area(16, 8, 0, 8), last_sigma=3.0))]], X, SIGMA)
+        assert found[0, 0, 0, 0] == 1 and found[0, 0, 0, 15] == 5
+
+    def test_alone_it_fills_everything(self):
+        assert shown(blended(Network(), [[replace(part(5), fills=True)]], X, SIGMA)[0]) == 5
+
+    def test_out_of_its_range_it_fills_nothing(self):
+        late = replace(part(5, Region(first_sigma=1.0)), fills=True)
+        assert shown(blended(Network(), [[part(1, Region(strength=0.5)), late]], X, SIGMA)[0]) == 1
+
+
+def test_a_counterpart_has_the_weights_of_its_area():
+    area = replace(part(1, Region(Area(8, 8, 0, 0))), weights=("a",))
+    _, negative = paired([part(2), area], [replace(part(3), weights=("b",))])
+    assert [each.weights for each in negative] == [("b",), ("a",)]

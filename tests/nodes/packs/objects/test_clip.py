@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from engine.values import pack
+from nodes.hooks import set_clip_hooks
 from nodes.model_patches import clip_attention_multiply
 from nodes.packs import current
 from nodes.packs.objects import from_foreign, to_foreign
@@ -9,6 +12,7 @@ from nodes.packs.objects.members import NoSuchMember
 from nodes.recipes import Clip, FileRef, LoraPatch
 from nodes.text import clip_set_last_layer, clip_text_encode
 from nodes.text_sdxl import clip_text_encode_sdxl
+from nodes.weight_hooks import HookKeyframe, WeightHook
 from tests.nodes.calls import model_context
 from tests.nodes.models import tiny, tiny_xl
 
@@ -28,6 +32,20 @@ def test_tokens_encode_to_what_our_node_makes(ctx, text):
     assert torch.equal(found["cond"], cond) and torch.equal(found["pooled_output"], pooled)
     [[context, options]] = clip.encode_from_tokens_scheduled(clip.tokenize(text), add_dict={"a": 1})
     assert torch.equal(context, cond) and options["a"] == 1
+
+
+def test_prompts_are_encoded_under_hooks_for_each_strength(ctx):
+    frames = (HookKeyframe(0.0), HookKeyframe(1.0, 0.5))
+    hooks = (WeightHook(FileRef("loras", "lora"), 1.0, 0.5, frames),)
+    hooked = set_clip_hooks(CLIP, True, True, hooks)
+    clip = to_foreign("CLIP", hooked)
+    found = clip.encode_from_tokens_scheduled(clip.tokenize("a house"))
+    for (context, options), cond in zip(found, clip_text_encode(ctx, "a house", hooked).entries, strict=True):
+        assert torch.equal(context, cond.context)
+        assert {name: options[name] for name in cond.options} == cond.options
+    patched = replace(CLIP, patches=(LoraPatch(FileRef("loras", "lora"), 0.5),))
+    assert torch.equal(found[1][0], clip_text_encode(ctx, "a house", patched).entries[0].context)
+    assert from_foreign("CLIP", clip) == hooked
 
 
 def test_tokens_have_the_usual_form():

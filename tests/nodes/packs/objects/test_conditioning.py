@@ -17,6 +17,7 @@ from nodes.recipes import (
     GligenBox,
     Unclip,
 )
+from nodes.weight_hooks import HookKeyframe, WeightHook
 
 NET = ControlNet(FileRef("controlnet", "net"))
 OPTIONS = {
@@ -31,6 +32,8 @@ OPTIONS = {
     "concat_latent_image": torch.rand(1, 4, 2, 2),
     "unclip": (Unclip(torch.rand(1, 8), 1.0, 0.2),),
     "gligen": (Gligen(FileRef("gligen", "a")), (GligenBox(torch.rand(1, 8), 1, 2, 3, 4),)),
+    "hooks": (WeightHook(FileRef("loras", "a"), 1.0, 0.5, (HookKeyframe(0.5),)),),
+    "default": True,
     "own of a pack": [1, {"b": (2.5, None)}],
 }
 
