@@ -50,6 +50,10 @@ MIGRATIONS = (
     );
     CREATE INDEX batches_by_state ON batches (state);
     """,
+    """
+    CREATE TABLE sessions (id TEXT PRIMARY KEY, changed REAL NOT NULL, revision INTEGER NOT NULL, body TEXT NOT NULL);
+    CREATE INDEX sessions_by_change ON sessions (changed);
+    """,
 )
 """Step by step from an empty file. A step that was released never changes; a new one is added at the end."""
 

@@ -73,10 +73,10 @@ class Session:
     ``errors`` are those of nodes that failed in a run and would run again as they were then.
     """
 
-    def __init__(self, id: str, engine: Engine, loaded: Loaded | None = None) -> None:
+    def __init__(self, id: str, engine: Engine, begin: Loaded | Version | None = None, revision: int = 1) -> None:
         self.id = id
-        self.revision = 1
-        self.version = _version(loaded)
+        self.revision = revision
+        self.version = _version(begin)
         self.history = History()
         self.errors: dict[str, Mapping[str, Any]] = {}
         self._failures: dict[str, Failure] = {}
@@ -255,5 +255,5 @@ def needed(targets: tuple[str, ...], nodes: Mapping[str, tuple[str, Mapping[str,
     return Aim(targets, needs)
 
 
-def _version(loaded: Loaded | None) -> Version:
-    return Version({}) if loaded is None else Version(loaded.prompt, loaded.saved, loaded.diagnostics)
+def _version(begin: Loaded | Version | None) -> Version:
+    return Version({}) if begin is None else Version(begin.prompt, begin.saved, begin.diagnostics)

@@ -15,9 +15,16 @@ from server.protocol.messages import SessionRefused, SessionStarted, SessionTake
 from server.protocol.parts import ErrorData
 from server.session.live import Live, Start, Stop
 from server.session.session import Aim, Change, Draft, Session
+from server.session.store import SessionStore
 
 MOST_KEPT = 100
 """Runs that have ended and are still known as this session's."""
+
+LABEL = "session"
+"""The label of the jobs of sessions."""
+
+KEEP_SECONDS = 0.3
+"""How much later than an edit a session is written to disk, with all edits meanwhile."""
 
 LIVE_PRIORITY = 50
 """Live runs go before others: somebody waits for each of them."""
@@ -40,8 +47,10 @@ class Desk:
     it takes effect between two events of the loop.
     """
 
-    def __init__(self, session: Session, jobs: Jobs) -> None:
+    def __init__(self, session: Session, jobs: Jobs, store: SessionStore) -> None:
         self.session = session
+        self._store = store
+        self._keeping: asyncio.Task[None] | None = None
         self.runs: dict[str, Run] = {}
         self.under_way: set[str] = set()
         self.tell: Callable[[Said], None] | None = None
@@ -60,7 +69,19 @@ class Desk:
             change = self.session.take(await asyncio.to_thread(draft))
             if self.is_live:
                 await self._have_run()
-            return change
+        if self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep_soon())
+        return change
+
+    async def _keep_soon(self) -> None:
+        await asyncio.sleep(KEEP_SECONDS)
+        self._keeping = None
+        await self.keep()
+
+    async def keep(self) -> None:
+        """Write the graph to disk."""
+        session = self.session
+        await asyncio.to_thread(self._store.keep, session.id, session.revision, session.version)
 
     async def look(self) -> Change:
         """See what changed in the memo."""
@@ -137,8 +158,7 @@ class Desk:
 
     async def _submit(self, start: Start, *, partial: bool, priority: int, extra: Mapping[str, Any]) -> None:
         session = self.session
-        self.runs[start.job] = Run(start.aim, start.revision)
-        self.under_way.add(start.job)
+        self.adopt(start.job, start.aim, start.revision)
         saved = session.version.saved
         workflow = {"workflow": saved} if saved is not None else {}
         outputs = tuple(id for id in start.aim.targets if id in session.outputs())
@@ -151,14 +171,23 @@ class Desk:
                     keep=tuple(id for id in start.aim.targets if id not in outputs),
                     partial=partial,
                     priority=priority,
-                    labels=("session",),
+                    labels=(LABEL,),
                     extra={**workflow, **extra},
-                    annotations={"session": session.id, "revision": start.revision},
+                    annotations={
+                        "session": session.id,
+                        "revision": start.revision,
+                        "targets": start.aim.targets,
+                    },
                 )
             )
         except BaseException:
             self.under_way.remove(start.job)
             raise
+
+    def adopt(self, job: str, aim: Aim, revision: int) -> None:
+        """Have a run that is under way."""
+        self.runs[job] = Run(aim, revision)
+        self.under_way.add(job)
 
     def is_current(self, job: str) -> bool:
         """Whether the graph still means what this run was started for."""
@@ -210,3 +239,11 @@ class Desk:
         self.tell = None
         self.left_at = time.monotonic()
         await self.set_live(False, None)
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Write what is not written yet, and do no more of it later."""
+        if self._keeping:
+            self._keeping.cancel()
+            self._keeping = None
+            await self.keep()

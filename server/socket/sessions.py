@@ -62,8 +62,8 @@ class Sessions:
         return lambda: None if source is None else self._engine.load(source, seed=command.seed)
 
     async def get(self, command: commands.SessionGet) -> Answer:
-        """Take a session, wherever it was, and say how it stands. Raises NoSession."""
-        desk = self._desks.find(command.session)
+        """Take a session, wherever it was, and say how it stands. Raises NoSession or TooManySessions."""
+        desk = await self._desks.find(command.session)
         desk.watch(self._tell, self._watched)
         await desk.catch_up()
         self._listening.look(command.session)
@@ -86,8 +86,7 @@ class Sessions:
     def _desk(self, id: str) -> Desk:
         """Return a session that this connection watches."""
         if id not in self._watched:
-            self._desks.find(id)
-            raise NoSession("This connection does not watch the session.", got=id, hint="Send session.get first.")
+            raise NoSession(f"This connection has no session {id!r}.", got=id, hint="Send session.get first.")
         return self._watched[id]
 
     async def edit(self, command: commands.SessionEdit) -> Answer:
@@ -145,6 +144,7 @@ class Sessions:
         desk = self._desk(command.session)
         await desk.set_live(False, None)
         await desk.cancel()
+        await desk.rest()
         del self._watched[command.session]
         self._desks.close(command.session)
         return Answer(results.Done())

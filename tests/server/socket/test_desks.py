@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from server.protocol.edits import AddNode
 from server.session.errors import NoSession, TooManySessions
 from server.socket import desks
 from server.socket.desk import Desk
@@ -30,10 +31,10 @@ async def watched(all_: Desks) -> Desk:
 def test_a_session_is_found_until_it_is_closed(tmp_path: Path) -> None:
     async def test(all_: Desks) -> None:
         desk = await watched(all_)
-        assert all_.find(desk.session.id) is desk
+        assert await all_.find(desk.session.id) is desk
         all_.close(desk.session.id)
         with pytest.raises(NoSession):
-            all_.find(desk.session.id)
+            await all_.find(desk.session.id)
 
     run(tmp_path, test)
 
@@ -48,21 +49,26 @@ def test_there_is_a_bound_and_those_that_were_left_make_room(tmp_path: Path, mon
         await kept[2].leave()
         await kept[0].leave()
         await watched(all_)
-        assert all_.find(kept[0].session.id) is kept[0]
-        with pytest.raises(NoSession):
-            all_.find(kept[2].session.id)
+        assert await all_.find(kept[0].session.id) is kept[0]
+        kept[0].watch(lambda said: None, {})
+        with pytest.raises(TooManySessions):
+            await all_.find(kept[2].session.id)
 
     run(tmp_path, test)
 
 
-def test_a_session_that_was_left_is_forgotten_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_was_left_for_long_comes_back_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(all_: Desks) -> None:
         left, stays = await watched(all_), await watched(all_)
+        add = AddNode(op="add", class_type="Number", inputs={"value": 1})
+        await left.change(lambda: left.session.draft([add]))
         await left.leave()
         monkeypatch.setattr(desks, "KEPT_SECONDS", 0.0)
         await watched(all_)
-        assert all_.find(stays.session.id) is stays
-        with pytest.raises(NoSession):
-            all_.find(left.session.id)
+        assert await all_.find(stays.session.id) is stays
+        again = await all_.find(left.session.id)
+        assert again is not left
+        assert (again.session.prompt, again.session.revision) == (left.session.prompt, 2)
+        assert again.session.states["1"].state == "runs"
 
     run(tmp_path, test)

@@ -315,3 +315,27 @@ def test_who_loses_a_session_hears_it(tmp_path: Path) -> None:
             assert (len(first.told("session.taken")), second.told("session.taken")) == (1, [])
 
     asyncio.run(main())
+
+
+def test_a_session_survives_the_server_with_its_run(tmp_path: Path) -> None:
+    graph = {"1": n("Nap", value=5, seconds=0.4), "2": n("Show", value=("1", 0))}
+
+    async def main() -> None:
+        async with online(tmp_path) as server, server.client() as client:
+            on = {"session": (await client.result("session.open", workflow=graph))["session"]}
+            edit = {"op": "set", "node": "1", "input": "value", "value": 6}
+            await client.result("session.edit", **on, edits=[edit])
+            run = await client.result("session.run", **on)
+            await client.until(lambda message: message.get("kind") == "node_started")
+        async with online(tmp_path) as server, server.client() as client:
+            found = await client.result("session.get", **on)
+            assert (found["revision"], found["graph"]["1"]["inputs"]["value"]) == (2, 6)
+            assert found["runs"] == [run]
+            end = await client.ended(run["job"])
+            assert (end["kind"], end["session"], end["current"]) == ("succeeded", on["session"], True)
+            await client.all_remembered()
+            await client.result("session.close", **on)
+        async with online(tmp_path) as server, server.client() as client:
+            assert (await client.ask("session.get", **on))["error"]["code"] == "no_session"
+
+    asyncio.run(main())

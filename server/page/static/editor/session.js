@@ -109,7 +109,7 @@ export class Session extends EventTarget {
   }
 
   #does(id, what) {
-    if (!this.runs.has(what.job)) return;
+    if (!this.runs.has(what.job) || this.isWaiting(id)) return;
     this.doing[id] = { ...this.doing[id], ...what };
     this.#tell("nodes", [id]);
   }
@@ -123,7 +123,14 @@ export class Session extends EventTarget {
     if (last?.sets && last.fields.step === step) last.sets.set(`${node} ${input}`, edit);
     else this.#do("session.edit", { step }, { sets: new Map([[`${node} ${input}`, edit]]) });
     this.#keepUnsent();
-    this.#tell("nodes", this.#below(node));
+    this.#tell("nodes", this.#touched(node));
+  }
+
+  /** What a node and those below it do is not for the graph as it is now. Return their ids. */
+  #touched(node) {
+    const ids = this.#below(node);
+    ids.forEach((id) => delete this.doing[id]);
+    return ids;
   }
 
   /** Do edits as one step. */
@@ -185,8 +192,11 @@ export class Session extends EventTarget {
   }
 
   #changed({ graph = {}, nodes, removed = [], undo = this.undos, redo = this.redos }) {
+    const written = ({ class_type: type, inputs } = {}) => JSON.stringify([type, inputs]);
+    const other = Object.keys(graph).filter((id) => written(graph[id]) !== written(this.graph[id]));
     Object.assign(this.graph, graph);
     Object.assign(this.nodes, nodes);
+    other.forEach((id) => this.#touched(id));
     for (const id of removed) {
       delete this.graph[id];
       delete this.nodes[id];
