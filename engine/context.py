@@ -15,11 +15,13 @@ T = TypeVar("T")
 
 
 class Locator(Protocol):
-    """Knows which file has a fingerprint."""
+    """Knows which file has a fingerprint, and what value a digest."""
 
     def path_of(self, found: str) -> Path | None: ...
 
     def fingerprint(self, source: FileSource, name: str) -> str: ...
+
+    def value(self, digest: bytes) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,15 @@ class Environment:
                 hint="Put the file back, or run the workflow with a file that is there.",
             )
         return path
+
+    def value(self, digest: bytes) -> Any:
+        """Return a value that another one refers to by its digest.
+
+        Raises:
+            Lost: it is gone from the store. A node lets this through: the value is made again, then the node is called
+                once more.
+        """
+        return self.locator.value(digest)
 
 
 class Context:

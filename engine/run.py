@@ -18,7 +18,7 @@ from engine.claims import Claims
 from engine.context import Environment
 from engine.cycles import cycle_error
 from engine.dispatch import Dispatch
-from engine.errors import Cancelled, LoomisError, Paused
+from engine.errors import Cancelled, LoomisError, Paused, StoreError
 from engine.expander import Expander
 from engine.expansion import Expansion
 from engine.flights import Flights
@@ -263,6 +263,10 @@ class Run:
             self._fail(completion.error)
             return
         if completion.lost:
+            try:
+                self._tasks.refer(task, completion.lost)
+            except StoreError as error:
+                self._fail(error)
             self._tasks.todo.append(task)
             return
         rows = task.rows = list(task.rows)

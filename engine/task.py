@@ -20,6 +20,7 @@ class Task:
     ``sources`` are the ids of the nodes it needs; ``asked`` the lazy inputs it needs, to be changed by ``ask`` only;
     ``pending`` counts the users that are not done; ``forced`` means that it must run though its row is there;
     ``shows`` that it expanded into a graph with output nodes; ``linked`` that it is among the users of its sources.
+    ``referred`` are values that its inputs refer to and that were gone, with the ids of the nodes that make them.
     """
 
     node: BoundNode
@@ -39,6 +40,7 @@ class Task:
     forced: bool = False
     shows: bool = False
     linked: bool = False
+    referred: dict[bytes, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._find_sources()
@@ -48,8 +50,14 @@ class Task:
         self.asked = self.asked.union(names)
         self._find_sources()
 
+    def refer(self, digest: bytes, producer: str) -> None:
+        """Need a value that no link brings."""
+        self.referred[digest] = producer
+        self._find_sources()
+
     def _find_sources(self) -> None:
-        self.sources = tuple({link.node: None for link in needed_links(self.node, self.asked).values()})
+        linked = [link.node for link in needed_links(self.node, self.asked).values()]
+        self.sources = tuple(dict.fromkeys((*linked, *self.referred.values())))
 
     def missing(self, whole: Callable[[bytes, Row], bool]) -> tuple[int, ...]:
         """Return the calls that must be made: those without a row, or whose files are gone, or all when forced."""

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from engine.binding import BoundNode
+from engine.errors import StoreError
 from engine.graph import Node
 from engine.keys import CallInputs, Digests, calls, static_part
 from engine.memo import Lost
@@ -178,7 +179,45 @@ class Tasks:
         }
         for name in gone:
             self.again(task.node.links[name].node)
-        return not gone
+        referred = [id for digest, id in task.referred.items() if not self.has(digest)]
+        for id in referred:
+            self.again(id)
+        return not gone and not referred
+
+    def refer(self, task: Task, lost: Iterable[bytes]) -> None:
+        """Need the values that a call found gone. Those on its links are looked for anyway; others are referred to.
+
+        Raises:
+            StoreError: nothing makes one, or it was made again and not kept.
+        """
+        linked = {digest for call in task.calls for digests in call.inputs.values() for digest in digests}
+        for digest in lost:
+            if digest in linked:
+                continue
+            producer = None if digest in task.referred else self._producer(task, digest)
+            if producer is None:
+                raise StoreError(
+                    "A value that a model refers to is gone, and can't be kept when it is made again.",
+                    node=task.node.id,
+                    class_type=task.node.spec.type,
+                    got="a store that is full, or too small for it",
+                    expected="room for it in memory or on disk",
+                    hint="Give results more room, or save the value as a file and load that.",
+                )
+            if producer not in task.sources:
+                self.use(self[producer], task)
+            task.refer(digest, producer)
+
+    def _producer(self, task: Task, digest: bytes) -> str | None:
+        """Return the nearest node above a task that gave a value."""
+        seen, todo = {task.node.id}, deque(task.sources)
+        while todo:
+            id = todo.popleft()
+            if any(digest in wire for wire in self[id].outputs or ()):
+                return id
+            todo += [source for source in self[id].sources if source not in seen]
+            seen.update(self[id].sources)
+        return None
 
     def again(self, id: str) -> None:
         """Make a node's values again. For one that expanded, the nodes make them that stand for it."""

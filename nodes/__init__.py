@@ -52,6 +52,8 @@ MODULES = (
     "image_filter",
     "image_animation",
     "image_sets",
+    "train",
+    "trained_loras",
     "mask",
     "mask_files",
     "upscale",

@@ -74,8 +74,8 @@ def load_lora_model_only(ctx: Context, model: Model, lora_name: LoraName, streng
 
 def _lora(ctx: Context, name: str, bases: Sequence[FileRef]) -> FileRef:
     """Return a LoRA, and say what of it fits none of the files it is for."""
-    file = FileRef("loras", ctx.fingerprint("loras", name))
-    files.tell_unused(ctx, name, ctx.use(service.pool).unused(LoraPatch(file, 1.0), bases))
+    file, models = FileRef("loras", ctx.fingerprint("loras", name)), ctx.use(service.pool)
+    files.tell_unused(ctx, name, models.unused(models.weights(file), bases))
     return file
 
 

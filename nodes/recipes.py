@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from engine.types import Socket, Tensor
-from engine.values import wire
+from engine.values import pack, wire
 
 Option = TypeVar("Option")
 
@@ -22,12 +22,33 @@ class FileRef:
     fingerprint: str
 
 
+@wire("LORA_MODEL")
+@dataclass(frozen=True, slots=True)
+class LoraModel:
+    """A LoRA that was trained: its tensors on the CPU, by the names that files have for them."""
+
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def reference(self) -> "Trained":
+        """What recipes have in its place."""
+        return Trained(pack(self).digest.hex())
+
+
+@wire("Trained")
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A LoraModel by the digest of its value, in hex. The store has it, or its producer makes it again."""
+
+    digest: str
+
+
 @wire("LoraPatch")
 @dataclass(frozen=True, slots=True)
 class LoraPatch:
     """A LoRA laid over weights: W + strength * alpha / rank * (up @ down)."""
 
-    file: FileRef
+    file: FileRef | Trained
     strength: float
 
 
@@ -311,6 +332,9 @@ class PerpendicularGuidance:
     empty: Conditioning
     negative_scale: float
 
+
+LossMap = Annotated[Mapping[str, Any], Socket("LOSS_MAP")]
+"""What a training says of itself: ``loss`` is a list with the mean loss of each step."""
 
 Sigmas = Annotated[Tensor, Socket("SIGMAS")]
 """The noise levels that a run visits: float32 (n + 1,) on the CPU, falling, 0 at the end of a whole run."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from engine.context import Context
 from nodes.models.files import tell_unused
 from nodes.models.pool import Pool
-from nodes.recipes import Conditioning, LoraPatch, Model, WeightPatch
+from nodes.recipes import Conditioning, Model, WeightPatch
 from nodes.sampling.guidance import WEIGHTS
 from nodes.sampling.keyframes import Keyframe, Keyframes
 from nodes.sampling.noise_levels import NoiseLevels
@@ -37,7 +37,7 @@ def check(ctx: Context, pool: Pool, model: Model, found: Sequence[Hooks]) -> Non
         ModelError: one is made for another family.
     """
     for file in {hook.file: None for hooks in found for hook in hooks if hook.file.folder == LORAS}:
-        unused = pool.unused(LoraPatch(file, 1.0), [model.file])
+        unused = pool.unused(pool.weights(file), [model.file])
         tell_unused(ctx, pool.weights(file).path.name, unused)
 
 

@@ -6,6 +6,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from engine.errors import FileError, ModelError
-from nodes.models.weights import AGAIN, DTYPES, EXPECTED, TensorInfo, Weights
+from nodes.models.weights import AGAIN, DTYPES, EXPECTED, Weights, in_memory
 
 WRAPPERS = ("state_dict", "params_ema", "params-ema", "params", "model_state_dict", "model", "net")
 """Keys that people's files hide the tensors under, beside others; of two that are there the earlier one counts."""
@@ -55,7 +56,8 @@ CONVERT = "convert it to safetensors with a tool you trust, or look for the safe
 OPENING = Lock()
 """What torch may find in a pickle is told to all of its threads, so one file is opened at a time."""
 
-NAMES: Mapping[torch.dtype, str] = {getattr(torch, name): key for key, (name, _) in DTYPES.items()}
+KNOWN = frozenset(getattr(torch, name) for name, _ in DTYPES.values())
+"""The dtypes of tensors that are looked at."""
 
 
 def open_pickled(path: Path) -> Weights:
@@ -66,8 +68,7 @@ def open_pickled(path: Path) -> Weights:
         raise FileError(
             f"{path.name} holds no tensors", got="a pickle of something else", expected=EXPECTED, hint=AGAIN
         )
-    infos = {name: TensorInfo(NAMES[tensor.dtype], tuple(tensor.shape)) for name, tensor in tensors.items()}
-    return Weights(path, _facts(loaded), infos, tensors.__getitem__)
+    return replace(in_memory(path, tensors), metadata=_facts(loaded))
 
 
 def _load(path: Path) -> Any:
@@ -129,7 +130,7 @@ def _tensors(value: Any) -> dict[str, Tensor]:
     if isinstance(value, Tensor):
         return {"tensor": value.detach()}
     found = dict(_named(value, "", DEPTH))
-    return {name: tensor for name, tensor in found.items() if tensor.dtype in NAMES}
+    return {name: tensor for name, tensor in found.items() if tensor.dtype in KNOWN}
 
 
 DEPTH = 3

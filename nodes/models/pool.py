@@ -31,7 +31,7 @@ from nodes.models.text import Text, TextModel, embedding
 from nodes.models.unet import Unet
 from nodes.models.upscaler import Upscaler, build_upscaler
 from nodes.models.vae import Autoencoder
-from nodes.models.weights import Weights, open_weights
+from nodes.models.weights import TRAINED, Weights, in_memory, open_weights
 from nodes.models.working import unet_bytes
 from nodes.recipes import (
     Clip,
@@ -41,12 +41,14 @@ from nodes.recipes import (
     FileRef,
     ForeignPatch,
     Gligen,
+    LoraModel,
     LoraPatch,
     Merge,
     Model,
     Rounded,
     Scaled,
     StyleModel,
+    Trained,
     UpscaleModel,
     Vae,
     WeightPatch,
@@ -59,8 +61,8 @@ class Pool:
     """Builds modules from recipes and keeps those used last, up to a budget of bytes.
 
     ``device`` is as torch names it; ``host_bytes`` bounds what is put aside of that which leaves it, 0 where it is the
-    host. ``locate`` finds the file of a reference and raises FileError where it is gone. With ``compiled`` diffusion
-    networks are compiled, unless they come in blocks.
+    host. ``locate`` finds the file of a reference and raises FileError where it is gone; ``trained`` finds the value of
+    a LoRA that was trained. With ``compiled`` diffusion networks are compiled, unless they come in blocks.
     Safe to use from several threads. What a caller holds stays valid after it is evicted; what it gets within
     ``residents.together`` is not evicted. Methods raise FileError or ModelError where a file is not as a recipe has it.
     """
@@ -75,18 +77,23 @@ class Pool:
         *,
         bf16: bool = True,
         compiled: bool = False,
+        trained: Callable[[Trained], LoraModel] | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.policy = policy(precision, self.device.type, bf16)
         self.residents = Residents(self.device, budget_bytes, host_bytes)
         self._locate = locate
         self._compiled = compiled
+        self._trained = trained
         self._files: dict[FileRef, tuple[Weights, Checkpoint | None]] = {}
         self._sizes: dict[FileRef, Sizes] = {}
         self._lock = Lock()
 
-    def weights(self, file: FileRef) -> Weights:
-        """Return the opened file of a reference."""
+    def weights(self, file: FileRef | Trained) -> Weights:
+        """Return the opened file of a reference. What was trained is not kept here."""
+        if isinstance(file, Trained):
+            assert self._trained, "this pool knows of no values"
+            return in_memory(TRAINED, self._trained(file).tensors)
         with self._lock:
             known = self._files.get(file)
         if known:
@@ -268,13 +275,13 @@ class Pool:
         """Return the tables (rows, width) of a textual inversion, one for each encoder, float32, on the CPU."""
         return embedding(self.weights(file))
 
-    def unused(self, patch: LoraPatch, files: Sequence[FileRef]) -> tuple[str, ...]:
+    def unused(self, weights: Weights, files: Sequence[FileRef]) -> tuple[str, ...]:
         """Return the tensors of a LoRA that change none of the networks of the files. Reads headers only.
 
         Raises ModelError where it changes nothing, or is made for another family.
         """
         parts = [(self.weights(file), network) for file in files for network in _networks(self.checkpoint(file))]
-        return lora.check(self.weights(patch.file), parts)
+        return lora.check(weights, parts)
 
     def usage(self) -> Usage:
         """Return what modules take of the device; of a GPU also what it has, and what torch keeps of it for later."""

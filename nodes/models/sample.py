@@ -134,11 +134,11 @@ def starting_noise(source: NoiseSource, latent: Latent, like: Tensor) -> Tensor:
     return noise.starting_noise(source.seed, like.shape, latent.batch_index).to(like.device)
 
 
-def entered(latent: Latent, form: LatentFormat) -> Tensor:
+def entered(latent: Latent, form: LatentFormat, input: str = "latent_image") -> Tensor:
     """Return the samples of a latent in the model's own scale. An empty one fits every model.
 
     Raises:
-        InputError: it is of another family.
+        InputError: it is of another family; ``input`` is where it came in.
     """
     samples: Tensor = latent.samples
     if not samples.any():
@@ -146,12 +146,12 @@ def entered(latent: Latent, form: LatentFormat) -> Tensor:
     if samples.shape[1] != form.channels:
         raise InputError(
             "The latent is not of the model's family.",
-            input="latent_image",
+            input=input,
             got=f"{samples.shape[1]} channels",
             expected=f"{form.channels} channels",
             hint="Make it with the VAE that belongs to the model.",
         )
-    spaces.check(latent, form, "latent_image")
+    spaces.check(latent, form, input)
     return (samples.float() - form.shift) * form.scale
 
 

@@ -12,7 +12,7 @@ from nodes.machine import memory_bytes
 from nodes.models import compiled
 from nodes.models.pool import Pool
 from nodes.models.precision import Precision
-from nodes.recipes import FileRef
+from nodes.recipes import FileRef, LoraModel
 
 
 def pool(environment: Environment) -> Pool:
@@ -48,6 +48,7 @@ def pool(environment: Environment) -> Pool:
         host,
         bf16=settings.bf16,
         compiled=settings.compile,
+        trained=lambda lora: cast(LoraModel, environment.value(bytes.fromhex(lora.digest))),
     )
 
 

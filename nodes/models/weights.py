@@ -93,6 +93,20 @@ def open_weights(path: Path) -> Weights:
     raise FileError(f"{path.name} is not a weights file", got=describe(head), expected=EXPECTED, hint=AGAIN)
 
 
+TRAINED = Path("the trained LoRA")
+"""What stands for the path of one that is in no file."""
+
+
+def in_memory(path: Path, tensors: Mapping[str, "Tensor"]) -> Weights:
+    """Return tensors as a file that was opened."""
+    keys = {torch_name: key for key, (torch_name, _) in DTYPES.items()}
+    infos = {
+        each: TensorInfo(keys[str(tensor.dtype).removeprefix("torch.")], tuple(tensor.shape))
+        for each, tensor in tensors.items()
+    }
+    return Weights(path, {}, infos, tensors.__getitem__)
+
+
 def told_by_header(path: Path) -> Weights | None:
     """Open a safetensors file whose tensors are not wanted; None where it is of another kind. Imports no torch.
 

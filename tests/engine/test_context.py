@@ -21,6 +21,9 @@ class Shelf:
     def fingerprint(self, source: FileSource, name: str) -> str:
         return f"{source}:{name}"
 
+    def value(self, digest: bytes) -> bytes:
+        return digest * 2
+
 
 class Pool:
     """A service; it knows who made it."""
@@ -46,6 +49,10 @@ def test_a_service_is_made_once_whoever_asks_first():
         thread.join()
     assert len(set(map(id, found))) == 1 and found[0].environment is shared
     assert shared.use(Other) is not found[0]
+
+
+def test_a_value_by_its_digest():
+    assert environment().value(b"d") == b"dd"
 
 
 def test_a_file_by_its_fingerprint():

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 import nodes  # noqa: F401  (registers the codec of tensors)
+from engine.context import Context
+from engine.errors import StoreError
 from engine.events import Event, NodeStarted
 from engine.task import Task
 from engine.tasks import Tasks
+from engine.values import pack
 from tests.engine.words import Vocabulary, engine, n, ran, recorded, remembered, whys
 
 
@@ -126,3 +129,58 @@ def test_a_node_that_runs_makes_tasks_of_its_own_sources_only(monkeypatch: pytes
         assert made == []
         e.run(graph, parameters={"19.b": 50})
         assert made == ["19", "18", "o"]
+
+
+def referring(words: Vocabulary) -> dict[str, dict[str, object]]:
+    """A text that names a value by its digest, as a recipe does, on its way past a node to one that follows it."""
+
+    @words.registry.node("Refer")
+    def refer(value: str) -> str:
+        words.calls.append(("Refer", value))
+        return pack(value).digest.hex()
+
+    @words.registry.node("Follow")
+    def follow(ctx: Context, reference: str, b: int) -> str:
+        words.calls.append(("Follow", b))
+        return f"{ctx.environment.value(bytes.fromhex(reference))}{b}"
+
+    return {
+        "1": n("Text", value="long " * 20_000),
+        "2": n("Refer", value=("1", 0)),
+        "3": n("Text", value=("2", 0)),
+        "4": n("Follow", reference=("3", 0), b=1),
+        "o": n("Show", value=("4", 0)),
+    }
+
+
+def test_a_value_that_another_refers_to_is_made_again(tmp_path: Path):
+    words = Vocabulary()
+    graph = referring(words)
+    with engine(words, tmp_path) as e:
+        assert ran(recorded(e, graph)[1]) == ["1", "2", "3", "4", "o"]
+        assert ran(recorded(e, graph, parameters={"4.b": 2})[1]) == ["4", "o"]
+    with engine(words, tmp_path) as e:  # the text was cheaper to make than to read
+        assert ran(recorded(e, graph)[1]) == []
+        result, events = recorded(e, graph, parameters={"4.b": 3})
+        assert ran(events) == ["1", "4", "o"] and whys(events)["1"] == "its value is gone from the store"
+        assert result.outputs["o"].notes == {"text": ["long " * 20_000 + "3"]}
+        assert words.called("Follow") == [1, 2, 3, 3] and len(words.called("Refer")) == 1
+
+
+def test_a_value_that_another_refers_to_and_that_can_not_be_kept_is_an_error():
+    words = Vocabulary()
+    graph = referring(words)
+    with engine(words, memory_bytes=10_000) as e:
+        with pytest.raises(StoreError, match="refers to is gone") as caught:
+            e.run(graph)
+        assert (caught.value.node, caught.value.class_type) == ("4", "Follow") and caught.value.hint
+        assert words.called("Follow") == [1, 1]
+        assert ran(recorded(e, {"1": n("Number", value=1), "o": n("Show", value=("1", 0))})[1]) == ["1", "o"]
+
+
+def test_a_value_that_nothing_makes_is_an_error():
+    words = Vocabulary()
+    graph = referring(words) | {"3": n("Text", value=pack("nothing").digest.hex())}
+    with engine(words) as e, pytest.raises(StoreError, match="refers to is gone"):
+        e.run(graph)
+    assert words.called("Follow") == [1]

@@ -10,7 +10,10 @@ from engine.settings import Settings
 
 
 class Nowhere:
-    """Knows no model files."""
+    """Knows no model files and no values."""
+
+    def value(self, digest: bytes) -> Any:
+        raise KeyError(digest)
 
     def path_of(self, found: str) -> Path | None:
         return None
@@ -25,7 +28,7 @@ def context(folders: Folders) -> Context:
     return Context("1", environment, lambda value, maximum, preview: None, lambda: False, lambda text: None)
 
 
-class Beneath:
+class Beneath(Nowhere):
     """Knows the files below a folder, each by its name."""
 
     def __init__(self, folder: Path) -> None:

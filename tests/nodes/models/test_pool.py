@@ -125,14 +125,15 @@ def test_a_lora_of_another_family_is_an_error_before_anything_is_built(tmp_path:
     pool = Pool("cpu", "auto", 1 << 30, lambda file: folders[file.folder] / file.fingerprint)
     foreign = LoraPatch(FileRef("loras", "foreign"), 1.0)
     with pytest.raises(ModelError, match="foreign does not fit tiny"):
-        pool.unused(foreign, [TINY])
+        pool.unused(pool.weights(foreign.file), [TINY])
     with pytest.raises(ModelError, match="foreign does not fit tiny"):
         pool.unet(Model(TINY, (foreign,)))
     assert pool.residents.held_bytes == 0
 
 
 def test_unused_tensors_of_a_lora(models: Path) -> None:
-    assert pool_of(models).unused(LORA, [TINY]) == ()
+    pool = pool_of(models)
+    assert pool.unused(pool.weights(LORA.file), [TINY]) == ()
 
 
 def test_a_failure_leaves_the_pool_working(tmp_path: Path, models: Path) -> None:

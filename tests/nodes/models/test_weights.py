@@ -11,12 +11,20 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from engine.errors import FileError
-from nodes.models.weights import DTYPES, describe, open_weights
+from nodes.models.weights import DTYPES, describe, in_memory, open_weights
 
 
 def header(entries: dict[str, object], data: bytes = b"") -> bytes:
     raw = json.dumps(entries).encode()
     return struct.pack("<Q", len(raw)) + raw + data
+
+
+def test_tensors_in_memory_are_as_those_of_a_file(tmp_path: Path) -> None:
+    tensors = {"a": torch.ones(2, 3), "b": torch.zeros((), dtype=torch.bfloat16)}
+    save_file(tensors, tmp_path / "x")
+    opened, held = open_weights(tmp_path / "x"), in_memory(tmp_path / "x", tensors)
+    assert held.infos == opened.infos and held.path == opened.path and held.metadata == {}
+    assert held.tensor("a") is tensors["a"]
 
 
 def test_tensors_of_every_dtype_come_back_bit_equal(tmp_path: Path) -> None:

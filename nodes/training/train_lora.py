@@ -1,0 +1,160 @@
+"""Train a LoRA for a model of a workflow. Neither the model in the pool nor its file is changed."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import nn
+
+from engine.context import Context
+from engine.errors import InputError, ModelError
+from nodes.models import lora
+from nodes.models.assemble import assemble
+from nodes.models.families.checkpoint import Network, Prediction
+from nodes.models.ladder import Ladder, freed
+from nodes.models.parametrization import PREDICTORS, parametrization
+from nodes.models.parts import Work, network, parts
+from nodes.models.placement import needed_bytes
+from nodes.models.pool import Pool
+from nodes.models.sample import entered
+from nodes.models.service import pool
+from nodes.models.unet import Unet
+from nodes.models.weights import TRAINED, Weights, in_memory
+from nodes.pixels import curve
+from nodes.recipes import Conditioning, Latent, LoraModel, Model
+from nodes.training.adapters import Adapter, Algorithm, attach, fresh, layers
+from nodes.training.device import generator
+from nodes.training.tuning import BEGINNING, CPU, Examples, Settings, Tuning
+
+DType = Literal["bf16", "fp32"]
+DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
+STEPS = "ss_steps"
+"""What kohya's tools call the number of steps in the metadata of a file."""
+
+TARGETS: tuple[Prediction, ...] = ("eps", "v")
+"""What networks are trained to predict: the noise, or the velocity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What kind of LoRA. ``existing`` is one to go on from: what it changes keeps its algorithm and rank."""
+
+    algorithm: Algorithm
+    rank: int
+    dtype: DType
+    existing: Weights | None = None
+
+
+def train(
+    ctx: Context,
+    model: Model,
+    latents: Latent,
+    positive: Conditioning,
+    kind: Kind,
+    settings: Settings,
+    *,
+    steps: int,
+    dtype: DType,
+    checkpointing: bool,
+) -> tuple[LoraModel, list[float]]:
+    """Return a LoRA for the blocks of a UNet, and the loss of each step.
+
+    The network computes in ``dtype``. With ``checkpointing`` what gradients need is computed twice, and not kept.
+
+    Raises:
+        InputError: the latents are of another family, or the prompts neither one nor as many as they.
+        ModelError: the model can't be trained, a prompt or LoRA is for another one, or the loss became no number.
+        OutOfMemory: there is not enough for one batch.
+        Cancelled: the run was cancelled, which is looked for in each step.
+    """
+    models = ctx.use(pool)
+    weights, unet = models.weights(model.file), models.network(model)
+    models.residents.make_room(needed_bytes(unet, weights, (DTYPES[dtype],)))
+    patches = models.patches(model, model.file, unet)
+    module = assemble(unet, weights, models.device, (DTYPES[dtype],), patches)
+    examples = _examples(models, model, module, latents, positive)
+    file = _beginning(kind, module, weights, unet, settings.seed)
+    adapters = attach(module, lora.fit(file, weights, unet), file, models.device)
+    if checkpointing:
+        module.enable_gradient_checkpointing()  # type: ignore[operator]
+    parameters = [parameter for adapter in adapters for parameter in adapter.parameters()]
+    tuning = Tuning(network(_unet(models, model, module)), parameters, examples, settings)
+    ladder = Ladder(_rungs(models, module, checkpointing), ctx.warn)
+    losses: list[float] = []
+    for number in range(steps):
+        losses.append(ladder.climb(partial(tuning.step, number)))
+        ctx.progress(number + 1, steps, partial(curve.png, tuple(losses)))
+    return LoraModel({**{name: file.tensor(name).clone() for name in file.infos}, **_learned(adapters, kind)}), losses
+
+
+def steps_of(existing: Weights) -> int:
+    """Return how many steps a LoRA was trained for, as its metadata or its name says; 0 where neither does."""
+    named = re.search(r"_(\d+)_steps_", existing.path.name)
+    told = existing.metadata.get(STEPS, named[1] if named else "")
+    return int(told) if told.isdecimal() else 0
+
+
+def _examples(models: Pool, model: Model, module: nn.Module, latents: Latent, positive: Conditioning) -> Examples:
+    checkpoint = models.checkpoint(model.file)
+    form = parametrization(model, checkpoint)
+    prediction = next((name for name in TARGETS if PREDICTORS[name] is form.prediction), None)
+    if prediction is None:
+        raise ModelError(
+            "A LoRA can't be trained for this kind of model.",
+            got=f"a {checkpoint.family} model that predicts {form.prediction.__name__}",
+            expected="a Stable Diffusion 1, 2 or XL model that predicts the noise (eps) or the velocity (v)",
+            hint="Take the model as its loader gives it, without ModelSampling nodes that change what it predicts.",
+        )
+    x = entered(latents, checkpoint.latent, "latents").to(models.device)
+    prompts = positive.entries
+    if len(prompts) not in (1, len(x)):
+        raise InputError(
+            "There is not one prompt for each latent.",
+            input="positive",
+            got=f"{len(prompts)} prompts for {len(x)} latents",
+            expected=f"one prompt for all, or {len(x)}",
+            hint="Load pictures and captions with LoadImageTextSetFromFolderNode.",
+        )
+    work = Work(_unet(models, model, module), checkpoint.inputs, form.levels, x[:1])
+    seen = zip(prompts * (len(x) // len(prompts)), torch.split(x, 1), strict=True)
+    inputs = [
+        parts(Conditioning((prompt,)), replace(work, latent=one), is_negative=False)[0].inputs for prompt, one in seen
+    ]
+    return Examples(x, inputs, prediction, form.levels)
+
+
+def _unet(models: Pool, model: Model, module: nn.Module) -> Unet:
+    checkpoint = models.checkpoint(model.file)
+    return Unet(module, checkpoint.prediction, checkpoint.latent)
+
+
+def _beginning(kind: Kind, module: nn.Module, weights: Weights, unet: Network, seed: int) -> Weights:
+    """Return the LoRA to begin with: the existing one, and one that does nothing yet for the layers that it leaves."""
+    known, path = {}, TRAINED
+    existing: dict[str, torch.Tensor] = {}
+    if kind.existing:
+        lora.check(kind.existing, [(weights, unet)])
+        known, path, existing = lora.fit(kind.existing, weights, unet), kind.existing.path, kind.existing.state_dict()
+    new = {name: shape for name, shape in layers(module).items() if name not in known}
+    made = fresh(new, kind.algorithm, kind.rank, generator(seed, BEGINNING, CPU))
+    return in_memory(path, {**existing, **made})
+
+
+def _rungs(models: Pool, module: nn.Module, checkpointing: bool) -> Iterator[str]:
+    """What is done when memory runs out."""
+    yield from freed(models.residents)
+    if not checkpointing:
+        module.enable_gradient_checkpointing()  # type: ignore[operator]
+        yield "What gradients need is computed twice from here on (gradient checkpointing)."
+
+
+def _learned(adapters: list[Adapter], kind: Kind) -> dict[str, torch.Tensor]:
+    return {
+        name: tensor.detach().to("cpu", DTYPES[kind.dtype])
+        for adapter in adapters
+        for name, tensor in zip(adapter.names, adapter.tensors, strict=True)
+    }
