@@ -22,6 +22,7 @@ MODULES = (
     "model_options",
     "model_patches",
     "model_guidance",
+    "step_caching",
     "text",
     "text_sdxl",
     "conditioning",

@@ -100,3 +100,19 @@ class GuidanceChange:
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@wire("StepCaching")
+@dataclass(frozen=True, slots=True)
+class StepCaching:
+    """Steps between ``start`` and ``end`` of the sampling are skipped while little should change.
+
+    That is until the last prediction should have changed by ``threshold`` of itself. What is kept is what the network
+    predicted or, with ``guided``, what guidance made of it. ``verbose`` says in the log what becomes of each step.
+    """
+
+    threshold: float
+    start: float
+    end: float
+    guided: bool
+    verbose: bool

@@ -52,6 +52,16 @@ def conditioning(
     return Conditioning(tuple(conds))
 
 
+@node("CLIPTextEncodeControlnet", category="_for_testing/conditioning", resource="gpu", numeric=True, experimental=True)
+def clip_text_encode_controlnet(ctx: Context, clip: Clip, conditioning: Conditioning, text: Prompt) -> Conditioning:
+    """Let the ControlNets of a prompt attend to another text than the model does. Not compared with the reference.
+
+    The vector that SDXL's networks get beside the text stays that of the prompt.
+    """
+    told = {"cross_attn_controlnet": encode.encode(ctx, text, clip).context}
+    return Conditioning(tuple(replace(cond, options={**cond.options, **told}) for cond in conditioning.entries))
+
+
 @node("CLIPSetLastLayer", category="conditioning", display_name="CLIP Set Last Layer")
 def clip_set_last_layer(
     clip: Clip, stop_at_clip_layer: Annotated[int, Field(ge=-24, le=-1), Widget(step=1)] = -1

@@ -22,6 +22,9 @@ from nodes.sampling.prediction import Inputs, Predictor
 CONTROLS = "controls"
 """The input of a network that holds a tuple of Applied. Pictures are inputs too, so that they are batched."""
 
+TOLD = "controlnet_context"
+"""The input (batch, tokens, width) that holds the prompt that ControlNets get, where it is not that of the network."""
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -93,7 +96,8 @@ def inputs(cond: Cond, pool: Pool, model: Model, levels: NoiseLevels) -> dict[st
     Raises:
         ModelError: one is made for another family of models.
     """
-    applied, found = [], {}
+    applied: list[Applied] = []
+    found: dict[str, Any] = {}
     for place, control in enumerate(cond.options.get("control", ())):
         network = _fitting(control.net, pool, model)
         name = f"picture_{place}"
@@ -101,7 +105,21 @@ def inputs(cond: Cond, pool: Pool, model: Model, levels: NoiseLevels) -> dict[st
         found[name] = control.image[..., :channels].movedim(-1, 1).to(pool.device)
         sigmas = levels.sigma_at(control.start), levels.sigma_at(control.end)
         applied.append(Applied(pool.controlnet(control.net, model), name, control.strength, *sigmas))
+    if applied and "cross_attn_controlnet" in cond.options:
+        found[TOLD] = _told(cond).to(pool.device)
     return {CONTROLS: tuple(applied), **found} if applied else {}
+
+
+def _told(cond: Cond) -> Tensor:
+    told: Tensor = cond.options["cross_attn_controlnet"]
+    if told.shape[-1] != cond.context.shape[-1]:
+        raise ModelError(
+            "The prompt of a ControlNet was encoded for another family of models than the prompt that it steers.",
+            got=f"width {told.shape[-1]}",
+            expected=f"width {cond.context.shape[-1]}",
+            hint="Encode both with the text encoder that belongs to the model.",
+        )
+    return told
 
 
 def _fitting(net: ControlNet, pool: Pool, model: Model) -> Network:
@@ -167,7 +185,7 @@ def residuals(x: Tensor, timestep: Tensor, inputs: Inputs, added: Mapping[str, A
             own = [feature * each.strength for feature in each.net(x, inputs[each.picture])]
             features = [a + b for a, b in zip(features, own, strict=True)] if features else own
             continue
-        more, last = each.net(x, timestep, inputs["context"], inputs[each.picture], added)
+        more, last = each.net(x, timestep, inputs.get(TOLD, inputs["context"]), inputs[each.picture], added)
         more, last = [skip * each.strength for skip in more], last * each.strength
         skips = [a + b for a, b in zip(skips, more, strict=True)] if skips else more
         middle = last if middle is None else middle + last

@@ -11,7 +11,7 @@ from torch import Tensor
 from engine.context import Context
 from engine.errors import InputError
 from nodes.foreign import ForeignGuider, ForeignNoise, ForeignOptions, ForeignSampler
-from nodes.models import control, hooked_weights, spaces
+from nodes.models import control, hooked_weights, spaces, step_caches
 from nodes.models.families.checkpoint import LatentFormat
 from nodes.models.frugal import FrugalNetwork
 from nodes.models.guider import corrected, guidance, resolved
@@ -190,7 +190,8 @@ def _denoiser(
         for place, side in enumerate(control.spread(guider.sides))
     ]
     hooks = network_hooks(guider.model, models, work.levels)
-    network = FrugalNetwork(models, guider.model, unet, ctx.warn, variants)
+    frugal = FrugalNetwork(models, guider.model, unet, ctx.warn, variants)
+    network = step_caches.easily(frugal, guider.model, work.levels)
     ranged = hooked_weights.scheduled(control.ranged(model.predictor(network)), guider.model, work.levels, sigmas)
     predict = laid(ranged, hooks)
     foreign = guider.model.option(ForeignOptions)
@@ -202,6 +203,7 @@ def _denoiser(
         guided = guider.code(predict, paired(*sides), sigmas)
     else:
         guided = corrected(guider, guidance(guider, predict, paired(*sides)))
+    guided = step_caches.lazily(guided, guider.model, work.levels)
     if mask is None:
         return guided
     soft = guider.model.option(SoftMask)

@@ -227,6 +227,9 @@ LONGEST_REPEAT = 4
 WEIGHTS = "weights"
 """The input that holds the ``weights`` of parts, where they have any."""
 
+PARTS = "parts"
+"""The input that tells calls apart: which parts share one."""
+
 CONCAT = "concat"
 """The input (batch, channels, ..., height, width) that is laid beside x, cell by cell."""
 
@@ -234,6 +237,7 @@ CONCAT = "concat"
 def _predicted(predict: Predictor, group: Sequence[_Call], sigma: Tensor) -> Sequence[Tensor]:
     batch = group[0].x.shape[0]
     inputs = {name: _joined(name, [call.inputs[name] for call in group], batch) for name in group[0].inputs}
+    inputs[PARTS] = tuple(id(call.part) for call in group)
     if group[0].part.weights:
         inputs[WEIGHTS] = group[0].part.weights
     return predict(torch.cat([call.x for call in group]), sigma, inputs).chunk(len(group))

@@ -76,6 +76,17 @@ def test_a_control_on_the_positive_side_reaches_both(engine):
     assert not torch.equal(sampled(engine, ("8", 0), **{"8": advanced()}), both)
 
 
+def test_a_controlnet_may_attend_to_another_text(engine):
+    def told(text, control):
+        more = {"8": node("CLIPTextEncodeControlnet", clip=["1", 1], conditioning=["2", 0], text=text)}
+        return sampled(engine, ("9", 0) if control else ("8", 0), **more, **({"9": old("8")} if control else {}))
+
+    both, plain = sampled(engine, ("8", 0), **{"8": old()}), sampled(engine)
+    assert (told("another", control=True) - both).abs().max() > 1e-4
+    assert torch.equal(told("another", control=False), plain)
+    torch.testing.assert_close(told("a", control=True), both, atol=1e-4, rtol=1e-4)
+
+
 def test_strength_zero_and_an_empty_range_change_nothing(engine):
     plain = sampled(engine)
     assert torch.equal(sampled(engine, ("8", 0), ("8", 1), **{"8": advanced(strength=0.0)}), plain)

@@ -114,3 +114,13 @@ def test_a_control_counts_within_its_range(sigma: float, active: list[str]) -> N
     controls = Applied(ONES, "a", 1.0, math.inf, 3.0), Applied(ONES, "b", 1.0, 4.0, 2.0)
     control.ranged(predict)(torch.zeros(1), torch.tensor(sigma), {CONTROLS: controls})
     assert seen == [active]
+
+
+def test_a_text_for_controlnets_of_another_family_is_an_error(pool: Pool) -> None:
+    net = Control(ControlNet(FileRef("controlnet", "net")), torch.zeros(1, 8, 8, 3), 1.0)
+    told = {"cross_attn_controlnet": torch.zeros(1, 2, 48)}
+    cond = Cond(torch.zeros(1, 2, 32), options={"control": (net,), **told})
+    with pytest.raises(ModelError, match="encoded for another family") as raised:
+        control.inputs(cond, pool, TINY, LEVELS)
+    assert (raised.value.got, raised.value.expected) == ("width 48", "width 32")
+    assert control.inputs(Cond(torch.zeros(1, 2, 32), options=told), pool, TINY, LEVELS) == {}
