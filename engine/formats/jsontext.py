@@ -9,6 +9,10 @@ from typing import Any
 from engine.errors import WorkflowError
 
 MAX_JSON_BYTES = 64 * 2**20
+
+LARGE = 2**20
+"""Characters from which on a thread that reads them lets others go on meanwhile."""
+
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -32,9 +36,8 @@ def parse_json(data: bytes | str, what: str) -> Any:
             f"{what} is empty.", got="nothing", expected="a workflow as JSON", hint="Save the workflow again."
         )
     try:
-        return json.loads(
-            LONE_SURROGATE.sub("\ufffd", text), parse_constant=_none, parse_float=_number, object_hook=_hook(text)
-        )
+        whole = text if text.isascii() else LONE_SURROGATE.sub("\ufffd", text)
+        return json.loads(whole, parse_constant=_none, parse_float=_number, object_hook=_hook(text))
     except RecursionError:
         raise WorkflowError(
             f"{what} is nested too deep.",
@@ -81,8 +84,17 @@ def _number(text: str) -> float | None:
 
 
 def _hook(text: str) -> Callable[[dict[str, Any]], Any] | None:
-    """Escaped half pairs only appear after parsing; the hook that mends them costs time, so it is used where needed."""
-    return _mended if "\\ud" in text or "\\uD" in text else None
+    """Escaped half pairs only appear after parsing; the hook that mends them costs time, so it is used where needed.
+
+    Reading without one is a single call into C, during which no other thread runs.
+    """
+    if "\\ud" in text or "\\uD" in text:
+        return _mended
+    return _as_it_is if len(text) > LARGE else None
+
+
+def _as_it_is(item: dict[str, Any]) -> dict[str, Any]:
+    return item
 
 
 def _mended(item: dict[str, Any]) -> dict[str, Any]:

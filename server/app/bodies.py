@@ -7,7 +7,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from engine.errors import InputError
+from engine.errors import InputError, WorkflowError
+from engine.formats.jsontext import LARGE, parse_json
 from server.batch.axes import MAX_ROWS
 from server.batches.records import BATCH_ID, BatchSubmission
 from server.jobs.records import JobState, Submission
@@ -171,9 +172,6 @@ class EventsQuery(Body):
 
 B = TypeVar("B", bound=Body)
 
-LARGE = 2**20
-"""Bytes of a body from which on it is read in a thread, so that others are served meanwhile."""
-
 
 async def read_body(request: Request, kind: type[B]) -> B:
     """Return the JSON body of a request.
@@ -182,9 +180,12 @@ async def read_body(request: Request, kind: type[B]) -> B:
         InputError: it is not JSON or not of this kind.
     """
     raw = await request.body()
-    if len(raw) > LARGE:
-        return await asyncio.to_thread(_checked, kind.model_validate_json, raw)
-    return _checked(kind.model_validate_json, raw)
+    if len(raw) <= LARGE:
+        return _checked(kind.model_validate_json, raw)
+    try:
+        return _checked(kind.model_validate, await asyncio.to_thread(parse_json, raw, "The body"))
+    except WorkflowError as error:
+        raise InputError(error.message, got=error.got, expected="JSON", hint="Send JSON.") from None
 
 
 def read_query(request: Request, kind: type[B]) -> B:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from engine.formats.read import container_of, read
-from server.app.answers import answer
+from server.app.answers import Raw, answer
 from server.app.bodies import (
     CancelBody,
     EventsQuery,
@@ -53,14 +53,7 @@ async def one_job(request: Request) -> Response:
 async def workflow(request: Request) -> Response:
     """What was submitted, as it was sent."""
     sent = services(request).jobs.sent(request.path_params["id"])
-    return answer(
-        {
-            "workflow": sent.workflow,
-            "parameters": sent.parameters,
-            "extra": sent.extra,
-            "annotations": sent.annotations,
-        }
-    )
+    return answer({name: Raw(sent[name]) for name in ("workflow", "parameters", "extra", "annotations")})
 
 
 async def job_events(request: Request) -> Response:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from starlette.requests import Request
 
 from engine.errors import InputError, WorkflowError, shortened
-from engine.formats.jsontext import parse_json
+from engine.formats.jsontext import LARGE, parse_json
 from engine.formats.read import container_of, read
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
@@ -67,8 +67,9 @@ async def read_json(request: Request) -> Any:
     Raises:
         InputError: it is not JSON.
     """
+    raw = await request.body()
     try:
-        return parse_json(await request.body(), "The body")
+        return await asyncio.to_thread(parse_json, raw, "The body") if len(raw) > LARGE else parse_json(raw, "The body")
     except WorkflowError as error:
         raise InputError(error.message, got=error.got, expected="JSON", hint="Send JSON.") from None
 

@@ -1,6 +1,7 @@
 """Faults of a workflow as ComfyUI's clients read them: per node, under ComfyUI's names of faults."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 from engine.errors import Fault, LoomisError, ValidationError
@@ -50,6 +51,7 @@ def refused(error: LoomisError, prompt: Mapping[str, Any], registry: Registry) -
 def node_errors(faults: Sequence[Fault], prompt: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
     """Return the faults by node; ``prompt`` is the workflow as it was sent."""
     found: dict[str, Any] = {}
+    declared = cache(partial(_declared, registry))
     for fault in faults:
         if fault.node is None:
             continue
@@ -57,31 +59,31 @@ def node_errors(faults: Sequence[Fault], prompt: Mapping[str, Any], registry: Re
             fault.node,
             {"errors": [], "dependent_outputs": list(fault.outputs), "class_type": fault.class_type},
         )
-        entry["errors"].append(_error(fault, prompt, registry))
+        entry["errors"].append(_error(fault, prompt, declared))
     return found
 
 
-def _error(fault: Fault, prompt: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+def _error(fault: Fault, prompt: Mapping[str, Any], declared: Callable[[str, str], Any]) -> dict[str, Any]:
     reason = fault.message.partition(f"input {fault.input}: ")[2] or fault.message
     advice = f" {fault.hint}" if fault.hint else ""
     details = f"{fault.input}: {reason}{advice}" if fault.input else reason + advice
     extra: dict[str, Any] = {"input_name": fault.input}
     inputs = _part(_part(prompt, fault.node), "inputs")
     if fault.input:
-        extra["input_config"] = _config(fault, registry)
+        extra["input_config"] = declared(fault.class_type or "", fault.input)
         extra["received_value"] = inputs.get(fault.input, fault.got)
     if fault.code == "return_type_mismatch":
         extra |= {"received_type": fault.got, "linked_node": inputs.get(fault.input)}
     return told(fault.code, TITLES.get(fault.code, fault.code), details, extra)
 
 
-def _config(fault: Fault, registry: Registry) -> Any:
+def _declared(registry: Registry, class_type: str, input: str) -> Any:
     """Return what is declared of an input, without names of files."""
-    spec = registry.specs.get(fault.class_type or "")
+    spec = registry.specs.get(class_type)
     if spec is None:
         return None
     sections = object_info([spec])[spec.type]["input"].values()
-    return next((section[fault.input] for section in sections if fault.input in section), None)
+    return next((section[input] for section in sections if input in section), None)
 
 
 def _part(value: Any, name: str | None) -> Any:

@@ -1,9 +1,11 @@
 """Jobs as ComfyUI lists them: ``[number, id, prompt, extra_data, outputs]``."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from server.jobs.records import Job, Sent
+from server.app.answers import Raw
+from server.jobs.records import Job
 from server.jobs.service import Jobs
 from server.jobs.submit import SECRETS
 
@@ -19,7 +21,7 @@ def item(jobs: Jobs, job: Job) -> list[Any]:
         NoSuchJob: it was forgotten meanwhile.
     """
     sent = jobs.sent(job.id)
-    return [plain_number(job), job.id, sent.workflow, extra_data(job, sent), list(job.targets)]
+    return [plain_number(job), job.id, Raw(sent["workflow"]), extra_data(job, sent), list(job.targets)]
 
 
 def plain_number(job: Job) -> int | float:
@@ -49,12 +51,12 @@ def labelled(job: Job, name: str) -> str | None:
     return next((label.removeprefix(name) for label in job.labels if label.startswith(name)), None)
 
 
-def extra_data(job: Job, sent: Sent) -> dict[str, Any]:
-    """Return what came with a workflow, when it came (``create_time``, ms) and for whom."""
-    given = sent.annotations.get("extra_data")
+def extra_data(job: Job, sent: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return what came with a workflow, when it came (``create_time``, ms) and for whom; ``sent`` is JSON by name."""
+    given = json.loads(sent["annotations"]).get("extra_data")
     found = dict(given) if isinstance(given, dict) else {}
-    if sent.extra:
-        found["extra_pnginfo"] = sent.extra
+    if sent["extra"] != b"{}":
+        found["extra_pnginfo"] = Raw(sent["extra"])
     if job.client is not None:
         found["client_id"] = job.client
     return found | {"create_time": milliseconds(job.created)}

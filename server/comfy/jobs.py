@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from engine.errors import InputError
-from server.app.answers import answer
+from server.app.answers import Raw, answer
 from server.app.ids import JOB
 from server.app.services import services
 from server.comfy.bodies import Body, JobsBody, checked, read_body
@@ -120,7 +120,8 @@ def job_data(job: Job) -> dict[str, Any]:
 
 def _details(jobs: Jobs, job: Job) -> dict[str, Any]:
     sent = jobs.sent(job.id)
-    found = job_data(job) | {"workflow": {"prompt": sent.workflow, "extra_data": extra_data(job, sent)}}
+    workflow = {"prompt": Raw(sent["workflow"]), "extra_data": extra_data(job, sent)}
+    found = job_data(job) | {"workflow": workflow}
     if job.ended is None:
         return found
     told = [[said["type"], said["data"]] for said in messages(jobs, job)]

@@ -44,8 +44,8 @@ async def submit(request: Request) -> Response:
     except JobConflict as error:
         return _refuse("invalid_prompt_id", error.message, str(error.got))
     except WorkflowError as error:
-        return answer(refused(error, body.prompt, found.engine.registry), 400)
-    faults = node_errors(job.faults, body.prompt, found.engine.registry)
+        return answer(await asyncio.to_thread(refused, error, body.prompt, found.engine.registry), 400)
+    faults = await asyncio.to_thread(node_errors, job.faults, body.prompt, found.engine.registry) if job.faults else {}
     return answer({"prompt_id": job.id, "number": plain_number(job), "node_errors": faults})
 
 

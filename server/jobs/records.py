@@ -53,16 +53,6 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """The part of a submission that may be large; it is read only when it is asked for."""
-
-    workflow: Mapping[str, Any]
-    parameters: Mapping[str, Any]
-    extra: Mapping[str, Any]
-    annotations: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
     """A job as it stands. Times are Unix seconds.
 

@@ -28,11 +28,10 @@ from server.jobs.records import (
     JobEvent,
     Page,
     Progress,
-    Sent,
     Submission,
 )
 from server.jobs.store import JobStore, Retention, Wanted
-from server.jobs.submit import decode, digest, encode, make_job
+from server.jobs.submit import digest, encode, make_job, parts
 from server.jobs.writer import Change, Fact
 from server.refresh import refresh_packs
 
@@ -190,14 +189,14 @@ class Jobs:
             raise NoSuchJob(f"There is no job {id!r}.", got=id, hint="It may be older than what the history keeps.")
         return job
 
-    def sent(self, id: str) -> Sent:
-        """Return the workflow of a job as it was sent, and what came with it.
+    def sent(self, id: str) -> Mapping[str, bytes]:
+        """Return what was sent of a job, as it was: the parts of its `Submission` by name, each as JSON.
 
         Raises:
             NoSuchJob: it isn't known, or no longer.
         """
         self.get(id)
-        return decode(self.store.body(id))
+        return parts(self.store.body(id))
 
     async def page(self, wanted: Wanted | None = None) -> Page:
         """Return jobs, of the past too. Live ones are shown as they stand on disk."""

@@ -2,44 +2,58 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import blake3
 
 from engine.schema import Files
 from engine.validate import BoundGraph
-from server.jobs.records import Job, Sent, Submission
+from server.jobs.records import Job, Submission
 
 SECRETS = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})
 """Credentials that clients of ComfyUI send in ``extra``. It goes into the history and files, so they are dropped."""
 
 
+BETWEEN = b",\n"
+"""Stands between the parts of a submission, and nowhere else: JSON has no line break within a text."""
+
+
 def encode(submission: Submission) -> bytes:
-    """Return what was submitted as JSON, without how it is to be queued, and without credentials."""
+    """Return what was submitted as JSON, a part a line, without how it is to be queued, and without credentials."""
     part = {"part": asdict(submission.part)} if submission.part else {}
-    return json.dumps(
-        part
-        | {
-            "workflow": submission.workflow,
-            "parameters": submission.parameters,
-            "targets": submission.targets,
-            "partial": submission.partial,
-            "keep": submission.keep,
-            "extra": {name: value for name, value in submission.extra.items() if name not in SECRETS},
-            "annotations": submission.annotations,
-        }
-    ).encode()
+    parts = part | {
+        "workflow": submission.workflow,
+        "parameters": submission.parameters,
+        "targets": submission.targets,
+        "partial": submission.partial,
+        "keep": submission.keep,
+        "extra": {name: value for name, value in submission.extra.items() if name not in SECRETS},
+        "annotations": submission.annotations,
+    }
+    return b"{" + BETWEEN.join(f'"{name}": {_text(value)}'.encode() for name, value in parts.items()) + b"}"
+
+
+def _text(value: Any) -> str:
+    """Return a value as JSON. Of a large object each entry is written by itself, so that other threads go on."""
+    if not isinstance(value, Mapping):
+        return json.dumps(value)
+    return "{" + ", ".join(f"{json.dumps(name)}: {json.dumps(each)}" for name, each in value.items()) + "}"
 
 
 def digest(body: bytes) -> bytes:
-    """Return what tells two submissions apart."""
-    return blake3.blake3(body).digest()
+    """Return what tells two submissions apart: the digest of the JSON on one line."""
+    return blake3.blake3(body.replace(BETWEEN, b", ")).digest()
 
 
-def decode(body: bytes) -> Sent:
-    """Return the large part of a submission."""
-    sent = json.loads(body)
-    return Sent(sent["workflow"], sent["parameters"], sent["extra"], sent["annotations"])
+def parts(body: bytes) -> dict[str, bytes]:
+    """Return the parts of a submission by name, each as the JSON that it is."""
+    lines = body[1:-1].split(BETWEEN)
+    if len(lines) == 1:  # written by an earlier version
+        return {name: json.dumps(value).encode() for name, value in json.loads(body).items()}
+    named = (line.split(b": ", 1) for line in lines)
+    return {name.strip(b'"').decode(): value for name, value in named}
 
 
 def make_job(submission: Submission, id: str, number: float, bound: BoundGraph) -> Job:

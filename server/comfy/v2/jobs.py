@@ -11,8 +11,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from engine.errors import InputError
+from engine.formats.jsontext import parse_json
 from engine.formats.read import read
-from server.app.answers import answer
+from server.app.answers import Raw, answer
 from server.app.ids import JOB
 from server.app.services import services
 from server.comfy.bodies import checked
@@ -97,9 +98,9 @@ async def one(request: Request) -> Response:
 async def workflow(request: Request) -> Response:
     """The workflow of a job, as it was sent, with the names of files in place of assets."""
     job = _job(request)
-    sent = await asyncio.to_thread(services(request).jobs.sent, job.id)
-    saved = isinstance(sent.workflow.get("nodes"), list)
-    return answer({"workflow": sent.workflow, "format": "save" if saved else "api"})
+    raw = services(request).jobs.sent(job.id)["workflow"]
+    saved = isinstance((await asyncio.to_thread(parse_json, raw, "The workflow")).get("nodes"), list)
+    return answer({"workflow": Raw(raw), "format": "save" if saved else "api"})
 
 
 async def cancel(request: Request) -> Response:

@@ -17,7 +17,7 @@ from engine.errors import (
     ValidationError,
     WorkflowError,
 )  # fmt: skip
-from server.app.answers import STATUSES, answer, error_answer, http_answer, mistake_answer
+from server.app.answers import STATUSES, Raw, answer, error_answer, http_answer, mistake_answer
 from server.files.errors import FileConflict, FileTooLarge, NoRoom, NoSuchFile
 
 REQUEST = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
@@ -65,3 +65,13 @@ def test_a_mistake_says_nothing_of_itself():
 
 def test_data_is_json():
     assert answer({"a": [1, None]}, 201).body == b'{"a":[1,null]}'
+
+
+def test_what_is_json_already_goes_into_an_answer_as_it_is():
+    text = b'{"a": [1, "\\u0000"],   "b": 18446744073709551615}'
+    data = {"one": Raw(text), "list": [Raw(b"{}"), "x", Raw(text)], "other": KeyError}
+    body = bytes(answer(data).body)
+    assert text in body and json.loads(body) == {
+        "one": json.loads(text), "list": [{}, "x", json.loads(text)], "other": "<class 'KeyError'>",
+    }  # fmt: skip
+    assert answer(Raw(text)).body == text

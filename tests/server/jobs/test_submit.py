@@ -2,10 +2,13 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from engine import Engine, Folders, Registry
 from engine.schema import Files
-from server.jobs.records import Submission
-from server.jobs.submit import decode, digest, encode, make_job, model_files
+from server.jobs.records import BatchPart, Submission
+from server.jobs.submit import digest, encode, make_job, model_files, parts
 from tests.engine.words import n
 
 
@@ -17,7 +20,21 @@ def test_what_tells_two_submissions_apart_is_their_content_not_their_place():
     )
     for other in (Submission(graph), Submission(graph, targets=("1",), extra={"a": 1}), Submission({}, extra={"a": 1})):
         assert digest(encode(other)) != digest(body)
-    assert decode(body).workflow == json.loads(json.dumps(graph))
+
+
+TEXTS = st.text() | st.just(",\n") | st.just('",\n"workflow": {')
+VALUES = st.recursive(st.none() | st.booleans() | st.integers() | TEXTS, lambda each: st.dictionaries(TEXTS, each))
+
+
+@given(st.dictionaries(TEXTS, VALUES), st.dictionaries(TEXTS, VALUES))
+def test_the_parts_of_a_submission_are_found_without_reading_it(workflow, extra):
+    extra.pop("auth_token_comfy_org", None)
+    part = BatchPart("folder", {"row": 1}, None)
+    body = encode(Submission(workflow, extra=extra, targets=("1",), part=part))
+    assert {name: json.loads(text) for name, text in parts(body).items()} == json.loads(body)
+    assert json.loads(body)["workflow"] == workflow and json.loads(parts(body)["extra"]) == extra
+    before = json.dumps(json.loads(body)).encode()  # as an earlier version wrote it
+    assert parts(before) == parts(body) and digest(before) == digest(body)
 
 
 def test_a_job_names_the_model_files_of_its_graph(tmp_path: Path):

@@ -102,7 +102,7 @@ async def test_a_workflow_comes_in_any_format(tmp_path: Path):
             {"workflow": shown(7), "format": "api"},
             {"workflow": SAVED, "format": "save"},
         ]
-        assert services.jobs.sent(second["id"]).extra == {"workflow": SAVED}
+        assert json.loads(services.jobs.sent(second["id"])["extra"]) == {"workflow": SAVED}
 
 
 async def test_a_job_that_cannot_be_is_refused(tmp_path: Path):
