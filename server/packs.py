@@ -52,14 +52,16 @@ class AskedOfWorkers:
         answer: tuple[int, list[tuple[str, str]], bytes] = unpack(from_bytes(body))
         return answer
 
-    async def handle_prompt(self, packs: list[str], text: str) -> tuple[str, list[str]]:
-        """Return a request to run a prompt, as JSON, after packs saw it, and what went wrong. On the loop.
+    async def handle_prompt(self, packs: list[str], text: str) -> tuple[str, list[str], list[str]]:
+        """Return a request to run a prompt, as JSON, after packs saw it, what went wrong and what was left out.
+
+        On the loop.
 
         Raises:
             NoAnswer: no worker answered in time.
         """
         body = await self._asking().ask("prompt", to_bytes(pack([packs, text])), PROMPT_SECONDS)
-        answer: tuple[str, list[str]] = unpack(from_bytes(body))
+        answer: tuple[str, list[str], list[str]] = unpack(from_bytes(body))
         return answer
 
     def _ask(self, what: str, *about: Any) -> Any:

@@ -35,10 +35,12 @@ async def submit(request: Request) -> Response:
         if isinstance(given, dict) and "prompt" not in given:
             what = "The body is a workflow itself" if is_api(given) else "There is no prompt in the body"
             return _refuse("no_prompt", f'{what}: send {{"prompt": {{...}}}}.')
-        body = await handled(found, given, checked(given, PromptBody))
+        body, warnings = await handled(found, given, checked(given, PromptBody))
         if source := request.headers.get("comfy-usage-source"):
             body.extra_data.setdefault("comfy_usage_source", source)
         job = await _submit(found.engine, found.jobs, body)
+        for warning in warnings:
+            found.jobs.warn(job.id, warning)
     except InputError as error:
         return _refuse(MALFORMED.get(error.input or "", "invalid_request"), error.message, error.input or "")
     except JobConflict as error:

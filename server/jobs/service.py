@@ -4,6 +4,7 @@ A job is on disk before its submission is acknowledged. Facts are on disk before
 """
 
 import asyncio
+import json
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -171,6 +172,11 @@ class Jobs:
             return self._front
         self._number += 1
         return self._number
+
+    def warn(self, id: str, message: str) -> None:
+        """Have a warning told among what happens to a job."""
+        body = json.dumps({"message": message, "blocks": False})
+        self.store.add(Change(facts=[Fact(id, time.time(), "warned", body)]))
 
     # --- looking ---
 

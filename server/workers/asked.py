@@ -37,8 +37,8 @@ def _request(
     return answer_request(pack, method, path, headers, body)
 
 
-def _prompt(engine: Engine, packs: list[str], text: str) -> tuple[str, list[str]]:
-    """Return a request to run a prompt, as JSON, after packs saw it, and what went wrong."""
+def _prompt(engine: Engine, packs: list[str], text: str) -> tuple[str, list[str], list[str]]:
+    """Return a request to run a prompt, as JSON, after packs saw it, what went wrong and what was left out."""
     from nodes.packs.prompts import handled
 
     return handled(packs, text)

@@ -103,11 +103,16 @@ def test_packs_see_each_prompt_and_may_change_it(server: ServerProcess) -> None:
         job = server.call("POST", "/prompt", {"prompt": prompt, "extra_data": extra})["prompt_id"]
         server.wait_until_idle()
         _, _, ran, extra, _ = server.call("GET", f"/history/{job}")[job]["prompt"]
+        events = server.call("GET", f"/api/v1/jobs/{job}/events")["events"]
+        warnings.append([event["data"]["message"] for event in events if event["kind"] == "warned"])
         return ran["1"]["inputs"]["start"], extra.get("extra_pnginfo", {})
 
+    warnings: list[list[str]] = []
     assert shown(99) == (100, {"seen": ["extra_pnginfo"]})
     for start in (96, 97, 98):
         assert shown(start) == (start, {})
+    failed = "What the node pack web does to each prompt failed, so it was left out: "
+    assert warnings == [[], [], [f"{failed}InputError: it gave no prompt"], [f"{failed}ValueError: not this one"]]
     log = (server.folder / "server.log").read_text()
     assert "What the node pack web does to each prompt failed, so it was left out: ValueError: not this one" in log
     assert "so it was left out: InputError: it gave no prompt" in log

@@ -1,6 +1,7 @@
 """What packs do to each prompt before it is checked."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,8 +41,8 @@ def add(name: str) -> Callable[[Any], Any]:
 
 def test_they_see_it_one_after_the_other_as_who_they_are(handlers: Any) -> None:
     handlers += [("a", add("first")), ("b", add("second")), ("c", add("of a pack that is not asked"))]
-    text, problems = handled(["a", "b", "broken"], json.dumps(BODY))
-    assert problems == ["The node pack broken is skipped."]
+    text, problems, left_out = handled(["a", "b", "broken"], json.dumps(BODY))
+    assert (problems, left_out) == (["The node pack broken is skipped."], [])
     seen = [["first", ["a", ""]], ["second", ["b", ""]]]
     assert json.loads(text) == {"prompt": {"1": {"inputs": {"seed": 3}}}, "client_id": "me", "seen": seen}
 
@@ -61,6 +62,36 @@ def fails(body: Any) -> Any:
 )  # fmt: skip
 def test_what_fails_or_gives_nonsense_leaves_it_as_it_was(handlers: Any, wrong: Callable[[Any], Any]) -> None:
     handlers += [("a", wrong), ("a", add("next"))]
-    text, (problem,) = handled(["a"], json.dumps(BODY))
+    text, (problem,), _ = handled(["a"], json.dumps(BODY))
     assert json.loads(text)["prompt"] == {"1": {"inputs": {"seed": 2}}}
     assert problem.startswith("What the node pack a does to each prompt failed, so it was left out: ")
+
+
+def test_one_that_takes_too_long_is_left_out_from_then_on(handlers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.packs.prompts.SECONDS", 0.05)
+    calls, over = [], threading.Event()
+
+    def hangs(body: Any) -> Any:
+        calls.append(body)
+        over.wait(20)
+
+    handlers += [("a", hangs), ("a", add("next"))]
+    text, (problem,), left_out = handled(["a"], json.dumps(BODY))
+    assert "took more than 0.05 s, so it is left out until the server starts again" in problem and left_out == []
+    again, problems, left_out = handled(["a"], json.dumps(BODY))
+    assert problems == [] and left_out == [
+        "What the node pack a does to each prompt was left out: it took too long before."
+    ]
+    assert len(calls) == 1
+    assert json.loads(text)["prompt"] == json.loads(again)["prompt"] == {"1": {"inputs": {"seed": 2}}}
+    over.set()
+
+
+def test_a_timeout_of_its_own_is_a_failure(handlers: Any) -> None:
+    def times_out(body: Any) -> Any:
+        raise TimeoutError("of its own")
+
+    handlers += [("a", times_out)]
+    for _ in range(2):
+        _, (problem,), left_out = handled(["a"], json.dumps(BODY))
+        assert problem.endswith("so it was left out: TimeoutError: of its own") and left_out == []

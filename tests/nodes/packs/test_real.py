@@ -209,7 +209,7 @@ def test_easy_use_sets_seeds_of_each_prompt(real: tuple[Bench, int]) -> None:
     }
     prompt = {"1": seed, "2": node("KSampler", seed=1)}
     sent = {"prompt": prompt, "extra_data": {"extra_pnginfo": {"workflow": workflow}}}
-    text, problems = handled(["ComfyUI-Easy-Use"], json.dumps(sent))
+    text, problems, _ = handled(["ComfyUI-Easy-Use"], json.dumps(sent))
     prompt = json.loads(text)["prompt"]
     assert (prompt["1"]["inputs"]["value"], prompt["2"]["inputs"]["seed"], problems) == (6, 6, [])
 
