@@ -1,6 +1,7 @@
 """All sessions of the server. One whose connection was lost is kept, so that its editor can come back."""
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import Callable
@@ -69,7 +70,7 @@ class Desks:
         """Let a session have the jobs that it started before the server began anew."""
         session = desk.session
         for job in self._jobs.queue():
-            told = self._jobs.sent(job.id).annotations if LABEL in job.labels else {}
+            told = json.loads(self._jobs.sent(job.id)["annotations"]) if LABEL in job.labels else {}
             if told.get("session") == session.id:
                 targets = tuple(told["targets"])
                 is_current = told["revision"] == session.revision
