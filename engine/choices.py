@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from engine.errors import Fault, FileError, listed, shortened
 from engine.folders import Folders
 from engine.graph import Node
-from engine.schema import Choice, FileChoices, Files, InputFile, InputFolder, Mentions, Port
+from engine.schema import Choice, FileChoices, Files, InputFile, InputFolder, Mentions, ModelFolder, Port
 from engine.spelling import nearest
 
 
@@ -93,13 +93,16 @@ class Choices:
             return value in source.also or self.folders.model(source.folder, value) is not None
         if isinstance(source, InputFolder):
             return self.folders.input_folder(value) is not None
+        if isinstance(source, ModelFolder):
+            return self.folders.model_folder(source.folder, value) is not None
         return self.folders.input_file(value) is not None
 
     def _advice(self, source: FileChoices | tuple[Choice, ...] | None, near: str | None) -> str:
         meant = f"Did you mean {near!r}?" if near else ""
-        if isinstance(source, Files):
+        if isinstance(source, Files | ModelFolder):
             roots = self.folders.roots(source.folder)
-            where = f"put the file into {roots[0]}." if roots else "pass the folder that holds your models."
+            what = "file" if isinstance(source, Files) else "folder"
+            where = f"put the {what} into {roots[0]}." if roots else "pass the folder that holds your models."
         elif isinstance(source, InputFile | InputFolder):
             what = "file" if isinstance(source, InputFile) else "folder"
             where = f"put the {what} into {self.folders.input}, or name its folder with --input."
@@ -123,4 +126,6 @@ def offered(source: FileChoices, folders: Folders) -> list[str]:
             return [*also, *folders.names(folder)]
         case InputFolder():
             return folders.input_folders()
+        case ModelFolder(folder):
+            return folders.model_folders(folder)
     return folders.inputs(source.suffixes)

@@ -12,7 +12,7 @@ from engine.formats import Diagnostic, Loaded
 from engine.formats.models import ModelHint, model_hints
 from engine.graph import Graph, Node, is_link, read_graph
 from engine.node import Registry
-from engine.schema import Files, InputFile, InputFolder
+from engine.schema import Files, InputFile, InputFolder, ModelFolder
 from engine.validate import validate
 
 State = Literal["runs", "in part", "refused"]
@@ -80,7 +80,7 @@ def _lack(fault: Fault, graph: Graph, registry: Registry, hints: dict[str, Model
     if fault.code == "value_not_in_list" and fault.node and fault.input and fault.class_type:
         source = registry[fault.class_type].ports[fault.input].choices
         value = str(graph.nodes[fault.node].inputs[fault.input])
-        if isinstance(source, Files):
+        if isinstance(source, Files | ModelFolder):
             return _model(value, source.folder, hints.get(_base(value)), fault.node, fault.hint or "")
         if isinstance(source, InputFile | InputFolder):
             return Lack("file", value, nodes, fault.hint)

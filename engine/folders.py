@@ -15,6 +15,9 @@ from typing import Literal
 from engine.errors import FileError, shortened
 
 SUFFIXES = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin"})
+INDEX = "model_index.json"
+"""What a folder holds that has a model in parts, as diffusers saves it."""
+
 KINDS = (
     "checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "clip_vision", "style_models", "embeddings",
     "diffusers", "controlnet", "gligen", "upscale_models", "hypernetworks", "photomaker", "vae_approx",
@@ -79,6 +82,16 @@ class Folders:
                     return candidate
             name = name[:-1] if name.endswith(",") else ""
         return None
+
+    def model_folders(self, kind: str) -> list[str]:
+        """Return the names of the folders of a kind that hold a model in parts, sorted."""
+        found = {below for root in self.roots(kind) for below, files in _walk(root) if INDEX in files and below.parts}
+        return sorted(below.as_posix() for below in found)
+
+    def model_folder(self, kind: str, name: str) -> Path | None:
+        """Return the folder with a model in parts that a workflow means by ``name``, or None when there is none."""
+        relative = confined(name)
+        return next((root / relative for root in self.roots(kind) if (root / relative / INDEX).is_file()), None)
 
     def inputs(self, suffixes: Iterable[str]) -> list[str]:
         """Return the names of the files in the input folder."""

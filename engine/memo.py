@@ -14,10 +14,10 @@ from blake3 import blake3
 from engine.call import Outcome
 from engine.errors import LoomisError
 from engine.fingerprints import fingerprint
-from engine.folders import Folders, Place, files_below, files_inside
+from engine.folders import SUFFIXES, Folders, Place, files_below, files_inside
 from engine.memory import Cached
 from engine.rows import Ran, Row
-from engine.schema import Files, FilesBelow, FileSource, InputFolder, Mentions, NodeSpec
+from engine.schema import Files, FilesBelow, FileSource, InputFolder, Mentions, ModelFolder, NodeSpec
 from engine.shown_files import shown_files
 from engine.store import MISSING, Store
 from engine.values import Opaque, pack
@@ -156,6 +156,9 @@ class Memo:
         if isinstance(source, InputFolder):
             folder = self.folders.input_folder(name)
             return self._folder_fingerprint(folder, source.suffixes) if folder else ""
+        if isinstance(source, ModelFolder):
+            folder = self.folders.model_folder(source.folder, name)
+            return self._folder_fingerprint(folder, (*SUFFIXES, ".json")) if folder else ""
         path = self.folders.model(source.folder, name) if isinstance(source, Files) else self.folders.input_file(name)
         return self._fingerprint(path) if path else ""
 

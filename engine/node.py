@@ -30,6 +30,7 @@ from engine.schema import (
     Lazy,
     LinkTo,
     Mentions,
+    ModelFolder,
     NodeSpec,
     OptionalInput,
     Port,
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_DEFAULT", "Annotated", "Artifact", "Block", "Effort", "Expanded", "Field", "Files", "Hidden", "InputFile",
-    "InputFolder", "Lazy", "LinkTo", "Mentions", "NodeSpec", "OptionalInput", "Port", "Registry", "Shown", "Slot",
-    "Widget", "node", "registry",
+    "InputFolder", "Lazy", "LinkTo", "Mentions", "ModelFolder", "NodeSpec", "OptionalInput", "Port", "Registry",
+    "Shown", "Slot", "Widget", "node", "registry",
 ]  # fmt: skip
 
 Check: TypeAlias = "Callable[[Mapping[str, BoundNode], Folders], Iterable[Fault]]"

@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.binding import BoundNode
 from engine.fingerprints import KnownFiles, whole_digest
-from engine.folders import Folders, files_below, files_inside
+from engine.folders import SUFFIXES, Folders, files_below, files_inside
 from engine.formats import Diagnostic, Loaded
 from engine.formats.detect import is_api
-from engine.schema import Files, FilesBelow, FileSource, InputFile, InputFolder, Mentions
+from engine.schema import Files, FilesBelow, FileSource, InputFile, InputFolder, Mentions, ModelFolder
 from engine.settings import Settings
 
 PICKS = frozenset({"dynamic_prompt", "random_seed"})
@@ -122,6 +122,10 @@ def _named(source: FileSource | None, value: Any, folders: Folders) -> Iterator[
         case InputFolder(suffixes):
             if below := folders.input_folder(value):
                 yield from (("input", f"{value}/{file}", below / file) for file in files_inside(below, suffixes))
+        case ModelFolder(folder):
+            if below := folders.model_folder(folder, value):
+                names = files_inside(below, (*SUFFIXES, ".json"))
+                yield from ((folder, f"{value}/{file}", below / file) for file in names)
         case FilesBelow(roots):
             for path in files_below(roots, value):
                 yield path.parent.name, str(value), path

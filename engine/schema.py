@@ -44,6 +44,16 @@ class InputFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """The input names a folder below a models folder that holds a model in parts, as diffusers saves it.
+
+    The weights and the descriptions below it are in the key.
+    """
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mentions:
     """The input is a text that may name files of a models folder. Their content is in the key.
 
@@ -96,7 +106,7 @@ class Effort:
     """Says of a number that the node takes longer in proportion to it: steps of a sampler, say."""
 
 
-FileChoices = Files | InputFile | InputFolder
+FileChoices = Files | InputFile | InputFolder | ModelFolder
 """What the choices of an input are: files, or folders of them."""
 
 FileSource = FileChoices | Mentions | FilesBelow

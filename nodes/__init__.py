@@ -17,6 +17,7 @@ EMBEDDED = Path(__file__).parent / "data" / "models"
 MODULES = (
     "loaders",
     "loaders_apart",
+    "loaders_folder",
     "merge",
     "save_models",
     "model_options",

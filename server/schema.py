@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.folders import Folders
-from engine.node import NO_DEFAULT, Files, InputFile, InputFolder, NodeSpec, Port
+from engine.node import NO_DEFAULT, Files, InputFile, InputFolder, ModelFolder, NodeSpec, Port
 from engine.object_info import port_choices
 
 WHERE: Mapping[type, str] = {
     Files: "files in the models folders",
     InputFile: "files in the input folder",
     InputFolder: "folders in the input folder",
+    ModelFolder: "folders in the models folders",
 }
 """What the choices of an input are."""
 

@@ -7,7 +7,7 @@ import pytest
 from engine import Folders
 from engine.choices import BadInput, Choices, offered
 from engine.errors import Fault
-from engine.schema import Files, InputFolder, Port
+from engine.schema import Files, InputFolder, ModelFolder, Port
 from tests.engine.checking import fault_of, faults
 from tests.engine.words import n
 
@@ -64,6 +64,16 @@ def test_a_folder_that_is_not_there(tmp_path: Path):
     assert caught.value.expected == "cats" and f"put the folder into {tmp_path}" in str(caught.value.hint)
     with pytest.raises(BadInput, match="leaves its folder"):
         Choices(folders).check("../cats", port)
+
+
+def test_a_folder_with_a_model_that_is_not_there(tmp_path: Path):
+    (tmp_path / "diffusers" / "sd" / "unet").mkdir(parents=True)
+    (tmp_path / "diffusers" / "sd" / "model_index.json").touch()
+    port = Port("model_path", "COMBO", choices=ModelFolder("diffusers"))
+    assert Choices(Folders((tmp_path,))).check("sd", port) == "sd"
+    with pytest.raises(BadInput, match="not there") as caught:
+        Choices(Folders((tmp_path,))).check("sd/unet", port)
+    assert caught.value.expected == "sd" and f"the folder into {tmp_path / 'diffusers'}" in str(caught.value.hint)
 
 
 def test_a_file_that_a_text_names_is_not_there(tmp_path: Path):

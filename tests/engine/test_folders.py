@@ -1,6 +1,7 @@
 """Where files lie: precedence, folders with two names, either slash, and no way out."""
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -95,13 +96,31 @@ def test_input_folders(tmp_path: Path):
     assert Folders(input=tmp_path / "nowhere").input_folders() == []
 
 
+def test_folders_with_a_model_in_parts(tmp_path: Path):
+    folders = Folders((tmp_path / "one", tmp_path / "two"))
+    make(tmp_path / "one" / "diffusers" / "sd" / "model_index.json", tmp_path / "one" / "diffusers" / "no" / "a.json")
+    make(
+        tmp_path / "two" / "diffusers" / "of" / "me" / "model_index.json", tmp_path / "two" / "vae" / "model_index.json"
+    )
+    make(tmp_path / "two" / "diffusers" / "model_index.json")
+    assert folders.model_folders("diffusers") == ["of/me", "sd"]
+    assert folders.model_folder("diffusers", "of\\me") == tmp_path / "two" / "diffusers" / "of" / "me"
+    assert folders.model_folder("diffusers", "no") is None and folders.model_folder("diffusers", "gone") is None
+    assert folders.model_folders("vae") == []
+
+
 OUTSIDE = ["", ".", "..", "/etc/passwd", "../a", "a/../../b", "a/..", "..\\a", "\\a", "C:\\a", "c:a", "a\0b", "//a"]
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_no_way_out(name: str, tmp_path: Path):
     folders = Folders((tmp_path,), input=tmp_path)
-    for use in (confined, folders.input_file, folders.input_folder, lambda name: folders.model("vae", name)):
+    for use in (
+        confined,
+        folders.input_file,
+        folders.input_folder,
+        *(partial(find, "vae") for find in (folders.model, folders.model_folder)),
+    ):
         with pytest.raises(FileError) as caught:
             use(name)
         assert caught.value.hint

@@ -10,7 +10,7 @@ from engine.folders import Folders
 from engine.memo import TRACES, Lost, Memo
 from engine.memory import Cached
 from engine.names import Stamp
-from engine.node import Artifact, Files, InputFile, InputFolder, Mentions
+from engine.node import Artifact, Files, InputFile, InputFolder, Mentions, ModelFolder
 from engine.rows import Row
 from engine.store import Store
 from engine.values import Opaque, pack
@@ -174,6 +174,21 @@ def test_the_fingerprint_of_a_folder_is_that_of_its_files_and_their_names(memo: 
     (folder / "c.json").write_bytes(b"x")
     assert memo.fingerprint(source, "set") == seen[-1]
     assert memo.fingerprint(source, "gone") == ""
+
+
+def test_the_fingerprint_of_a_model_in_parts_is_that_of_weights_and_descriptions(memo: Memo, tmp_path: Path):
+    folder = memo.folders.roots("diffusers")[0] / "sd"
+    (folder / "unet").mkdir(parents=True)
+    source = ModelFolder("diffusers")
+    assert memo.fingerprint(source, "sd") == ""
+    (folder / "model_index.json").write_bytes(b"{}")
+    seen = [memo.fingerprint(source, "sd")]
+    for name in ("unet/a.safetensors", "unet/config.json"):
+        (folder / name).write_bytes(b"x")
+        seen.append(memo.fingerprint(source, "sd"))
+    assert len(set(seen)) == 3
+    (folder / "README.md").write_bytes(b"x")
+    assert memo.fingerprint(source, "sd") == seen[-1]
 
 
 def test_leases_are_between_engines_on_one_folder(tmp_path: Path):

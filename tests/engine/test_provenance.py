@@ -9,7 +9,7 @@ from blake3 import blake3
 
 from engine.formats.load import Loaded
 from engine.formats.png import png_texts
-from engine.node import Artifact, Mentions, Shown
+from engine.node import Artifact, Mentions, ModelFolder, Shown
 from engine.outputs import without_png_text
 from engine.provenance import made_of, source_of
 from engine.settings import Settings
@@ -58,6 +58,23 @@ def test_each_file_says_what_it_is_and_what_went_into_it(words, tmp_path: Path):
         assert each["versions"].keys() == {"loomis", "python", "torch"}
         assert each["settings"] == {"device": "cpu", "precision": "fp32", "ancestral_noise": "same-seed"}
     assert texts_of(files[0])["prompt"]["3"]["inputs"]["note"] == "y"
+
+
+def test_a_model_in_parts_is_told_with_all_its_parts(words, tmp_path: Path):
+    @words.registry.node("Parts", output_node=True)
+    def parts(path: Annotated[str, ModelFolder("diffusers")]) -> Shown[None]:
+        return Shown(None, files=(Artifact(png(), "a"),))
+
+    folder = tmp_path / "models" / "diffusers" / "sd"
+    (folder / "unet").mkdir(parents=True)
+    for name in ("model_index.json", "unet/a.safetensors", "README.md"):
+        (folder / name).write_bytes(name.encode())
+    with engine(words, tmp_path) as e:
+        (file,) = e.run({"1": n("Parts", path="sd")}).outputs["1"].files
+    assert [(each["kind"], each["name"]) for each in texts_of(file)["loomis"]["made"]["files"]] == [
+        ("diffusers", "sd/model_index.json"),
+        ("diffusers", "sd/unet/a.safetensors"),
+    ]
 
 
 def test_the_workflow_as_it_was_given_is_kept_where_another_graph_ran(words, tmp_path: Path):
