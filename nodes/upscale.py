@@ -10,21 +10,25 @@ from nodes.lazy import lazy
 from nodes.recipes import FileRef, UpscaleModel
 
 if TYPE_CHECKING:
-    from nodes.models import pictures
+    from nodes.models import pictures, service
 else:
     pictures = lazy("nodes.models.pictures")
+    service = lazy("nodes.models.service")
 
 FOLDER = "upscale_models"
 
 
-@node("UpscaleModelLoader", category="loaders", display_name="Load Upscale Model", resource="io")
+@node("UpscaleModelLoader", version=2, category="loaders", display_name="Load Upscale Model", resource="io")
 def upscale_model_loader(ctx: Context, model_name: Annotated[str, Files(FOLDER)]) -> UpscaleModel:
-    """Name a network that enlarges pictures; its weights are read when a node uses it."""
-    return UpscaleModel(FileRef(FOLDER, ctx.fingerprint(FOLDER, model_name)))
+    """Load a network that enlarges pictures. Its weights are read when a node uses it."""
+    model = UpscaleModel(FileRef(FOLDER, ctx.fingerprint(FOLDER, model_name)))
+    ctx.use(service.pool).check_upscaler(model)
+    return model
 
 
 @node(
     "ImageUpscaleWithModel",
+    version=2,
     category="image/upscaling",
     display_name="Upscale Image (using Model)",
     resource="gpu",

@@ -30,6 +30,7 @@ from nodes.models.style import StyleAdapter, style_adapter
 from nodes.models.text import Text, TextModel, embedding
 from nodes.models.unet import Unet
 from nodes.models.upscaler import Upscaler, build_upscaler
+from nodes.models.upscaler import check as check_upscaler
 from nodes.models.vae import Autoencoder
 from nodes.models.weights import TRAINED, Weights, in_memory, open_weights
 from nodes.models.working import unet_bytes
@@ -225,6 +226,10 @@ class Pool:
                 module, controlnet.factor(network), stream, network.build is controlnet_union.build
             ),
         )
+
+    def check_upscaler(self, model: UpscaleModel) -> None:
+        """Raise ModelError where a file is no upscaler that is known. Reads names and shapes only."""
+        check_upscaler(self.weights(model.file))
 
     def upscaler(self, model: UpscaleModel) -> Upscaler:
         """Return the upscaler of a recipe, in float32."""

@@ -2,15 +2,16 @@ import pytest
 import spandrel
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 import nodes
 from engine import Engine, Folders
-from engine.errors import InputError
+from engine.errors import InputError, ModelError
 from engine.events import Progress
 from nodes.pixels.files import read_image
 from nodes.recipes import FileRef, UpscaleModel
-from nodes.upscale import image_upscale_with_model
-from tests.nodes.calls import context
+from nodes.upscale import image_upscale_with_model, upscale_model_loader
+from tests.nodes.calls import context, model_context
 
 NAME = "realesr-animevideov3_x4.safetensors"
 
@@ -46,6 +47,13 @@ def test_a_picture_is_enlarged_by_the_network(engine, tmp_path):
     assert enlarged.shape == (1, 96, 160, 3)
     assert torch.allclose(enlarged, expected, atol=1e-6)
     assert [(event.value, event.maximum) for event in events if isinstance(event, Progress)] == [(1, 1)]
+
+
+def test_another_file_is_refused_before_anything_is_enlarged(tmp_path):
+    (tmp_path / "upscale_models").mkdir()
+    save_file({"lora_unet_x.lora_up.weight": torch.ones(2, 2)}, tmp_path / "upscale_models" / "style.safetensors")
+    with pytest.raises(ModelError, match=r"style\.safetensors is not an upscaler that is known"):
+        upscale_model_loader(model_context(tmp_path), "style.safetensors")
 
 
 def test_a_picture_with_alpha_is_refused(tmp_path):
