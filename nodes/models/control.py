@@ -41,20 +41,18 @@ def spread(sides: Sequence[Conditioning]) -> tuple[Conditioning, ...]:
     """Return the sides of a guidance, the positive one first, with ControlNets that were applied to both of them.
 
     They go from the positive prompts to those of each other side in turn, unless one of these has a ControlNet of its
-    own. Prompts with an area neither give nor take.
+    own. Prompts with an area, or for the rectangle around a mask, neither give nor take.
     """
     positive, *others = sides
     given = [
-        cond.options["control"]
-        for cond in positive.entries
-        if cond.options.get("control_both") and "area" not in cond.options
+        cond.options["control"] for cond in positive.entries if cond.options.get("control_both") and not _has_area(cond)
     ]
     return positive, *(_given(side, given) for side in others)
 
 
 def _given(side: Conditioning, given: Sequence[Any]) -> Conditioning:
     entries = list(side.entries)
-    places = [place for place, cond in enumerate(entries) if "area" not in cond.options]
+    places = [place for place, cond in enumerate(entries) if not _has_area(cond)]
     if not places or any("control" in entries[place].options for place in places):
         return side
     for turn, controls in enumerate(given):
@@ -68,17 +66,22 @@ def _given(side: Conditioning, given: Sequence[Any]) -> Conditioning:
     return Conditioning(tuple(entries))
 
 
+def _has_area(cond: Cond) -> bool:
+    return "area" in cond.options or ("mask" in cond.options and bool(cond.options.get("set_area_to_bounds")))
+
+
 def steered(
     parts: Sequence[Part], side: Conditioning, pool: Pool, model: Model, levels: NoiseLevels
 ) -> tuple[Part, ...]:
-    """Return the parts of a side, one for each of its prompts, with the ControlNets of the prompts.
+    """Return the parts of a side, one for each of its prompts, with the ControlNets and boxes that steer them.
 
     Raises:
         ModelError: one is made for another family of models.
     """
+    steering = [inputs(cond, pool, model, levels) | _grounding(cond, pool) for cond in side.entries]
     return tuple(
-        replace(part, inputs={**part.inputs, **inputs(cond, pool, model, levels), **_grounding(cond, pool)})
-        for part, cond in zip(parts, side.entries, strict=True)
+        replace(part, inputs={**part.inputs, **steers}, steering=frozenset(steers))
+        for part, steers in zip(parts, steering, strict=True)
     )
 
 

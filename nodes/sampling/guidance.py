@@ -27,12 +27,14 @@ class Part:
     concatenated between parts that share a call. Other values are handed on as they are, and parts share a call
     only if theirs are equal. So are ``weights``, which say what the network's weights are for it, where not as usual.
     A part that ``fills`` counts where the others of its side leave something of 1, instead of as its region says.
+    ``steering`` names inputs that belong to the region and not to the text.
     """
 
     inputs: Inputs
     region: Region = EVERYWHERE
     weights: tuple[Any, ...] = ()
     fills: bool = False
+    steering: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +112,17 @@ def perpendicular(scale: float, negative_scale: float) -> Rule:
 def paired(*sides: Sequence[Part]) -> tuple[tuple[Part, ...], ...]:
     """Give each area on one side a counterpart on the others.
 
-    A part with an area that another side lacks is copied there (area, mask, strength, range) with the inputs of the
-    smallest part of that side that covers it, or of a part without an area.
+    A part with an area that another side lacks is copied there (area, mask, strength, range, what steers it) with the
+    text of the smallest part of that side that covers it, or of a part without an area.
     """
     answered = [list(side) for side in sides]
     for side in answered:
         for part, other in product(side, (other for other in answered if other is not side)):
             host = _host(other, part) if part.region.area else None
             if host and host.region.area != part.region.area:
-                other.append(replace(part, inputs=host.inputs))
+                text = {name: value for name, value in host.inputs.items() if name not in host.steering}
+                steering = {name: part.inputs[name] for name in part.steering}
+                other.append(replace(part, inputs=text | steering))
     return tuple(map(tuple, answered))
 
 

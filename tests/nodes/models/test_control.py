@@ -11,6 +11,7 @@ from nodes.models.control import CONTROLS, Applied
 from nodes.models.controlnet import Controlnet
 from nodes.models.pool import Pool
 from nodes.recipes import Cond, Conditioning, Control, ControlNet, FileRef, Model
+from nodes.sampling.guidance import Part
 from nodes.sampling.noise_levels import stable_diffusion
 from tests.nodes.models import tiny
 
@@ -30,6 +31,7 @@ class Ones(torch.nn.Module):
 
 
 ONES = Controlnet(Ones(), factor=8)
+X = torch.zeros(1, 8, 8)
 
 
 @pytest.fixture
@@ -62,8 +64,10 @@ def test_a_control_for_both_sides_goes_to_the_negative_prompts_in_turn() -> None
     [
         (prompt(control=(1,), control_both=False), prompt()),
         (prompt(control=(1,), control_both=True, area=2), prompt()),
+        (prompt(control=(1,), control_both=True, mask=X, set_area_to_bounds=True), prompt()),
         (prompt(control=(1,), control_both=True), prompt(control=(2,))),
         (prompt(control=(1,), control_both=True), prompt(area=3)),
+        (prompt(control=(1,), control_both=True), prompt(mask=X, set_area_to_bounds=True)),
         (prompt(), prompt()),
     ],
 )
@@ -80,6 +84,15 @@ def test_the_inputs_of_a_prompt(pool: Pool) -> None:
     assert applied == Applied(pool.controlnet(net, TINY), "picture_0", 0.5, math.inf, LEVELS.sigma_at(0.25))
     assert torch.equal(found["picture_0"], image[..., :3].movedim(-1, 1))
     assert control.inputs(prompt(), pool, TINY, LEVELS) == {}
+
+
+def test_what_steers_a_part_is_told_apart_from_its_text(pool: Pool) -> None:
+    net = ControlNet(FileRef("controlnet", "net"))
+    side = Conditioning((prompt(control=(Control(net, torch.rand(1, 8, 8, 3), 0.5),)), prompt()))
+    text = {"context": torch.zeros(1, 1, 1)}
+    first, second = control.steered([Part(text), Part(text)], side, pool, TINY, LEVELS)
+    assert first.steering == {CONTROLS, "picture_0"} == first.inputs.keys() - text.keys()
+    assert (second.inputs, second.steering) == (text, frozenset())
 
 
 def test_a_controlnet_of_another_family_is_an_error(pool: Pool) -> None:

@@ -122,7 +122,7 @@ class TestPaired:
         assert list(left) == positive
         assert right[0] is negative[0]
         assert right[1].region is positive[1].region
-        assert right[1].inputs is negative[0].inputs
+        assert right[1].inputs == negative[0].inputs
 
     def test_an_area_that_is_there_is_left_alone(self):
         positive, negative = [part(1, Region(area=self.area))], [part(7, Region(area=self.area))]
@@ -131,7 +131,16 @@ class TestPaired:
     def test_the_smallest_area_around_it_lends_its_text(self):
         negative = [part(7), part(8, Region(area=Area(16, 16, 0, 0))), part(9, Region(area=Area(12, 12, 0, 0)))]
         _, right = paired([part(1, Region(area=self.area))], negative)
-        assert right[-1].inputs is negative[2].inputs
+        assert right[-1].inputs == negative[2].inputs
+
+    def test_what_steers_it_comes_along_and_that_of_its_host_stays(self):
+        positive = [Part({"context": 1, "control": "a"}, Region(area=self.area), steering=frozenset({"control"}))]
+        negative = [Part({"context": 7, "control": "b", "boxes": "c"}, steering=frozenset({"control", "boxes"}))]
+        _, (host, copy) = paired(positive, negative)
+        assert host is negative[0]
+        assert copy.inputs == {"context": 7, "control": "a"} and copy.steering == {"control"}
+        _, (_, bare) = paired([part(1, Region(area=self.area))], negative)
+        assert bare.inputs == {"context": 7}
 
     def test_parts_elsewhere_lend_nothing(self):
         _, right = paired([part(1, Region(area=self.area))], [part(8, Region(area=Area(8, 8, 8, 8)))])
