@@ -26,6 +26,8 @@ MODULES = (
     "step_caching",
     "text",
     "text_sdxl",
+    "sd3",
+    "flux",
     "conditioning",
     "conditioning_properties",
     "hooks",

@@ -65,7 +65,7 @@ def conditioning_set_area(
 ) -> Conditioning:
     """Let a prompt count in a rectangle only, given in pixels."""
     area = (height // CELL, width // CELL, y // CELL, x // CELL)
-    return _with(conditioning, area=area, strength=strength, set_area_to_bounds=False)
+    return with_options(conditioning, area=area, strength=strength, set_area_to_bounds=False)
 
 
 @node("ConditioningSetAreaPercentage", category="conditioning", display_name="Conditioning (Set Area with Percentage)")
@@ -79,13 +79,13 @@ def conditioning_set_area_percentage(
 ) -> Conditioning:
     """Let a prompt count in a rectangle only, given in parts of the picture."""
     area = ("percentage", height, width, y, x)
-    return _with(conditioning, area=area, strength=strength, set_area_to_bounds=False)
+    return with_options(conditioning, area=area, strength=strength, set_area_to_bounds=False)
 
 
 @node("ConditioningSetAreaStrength", category="conditioning")
 def conditioning_set_area_strength(conditioning: Conditioning, strength: AreaStrength = 1.0) -> Conditioning:
     """Say how much a prompt counts beside the others that it is combined with."""
-    return _with(conditioning, strength=strength)
+    return with_options(conditioning, strength=strength)
 
 
 @node("ConditioningSetMask", category="conditioning", display_name="Conditioning (Set Mask)")
@@ -100,7 +100,7 @@ def conditioning_set_mask(
 
     With ``mask bounds`` the model sees only the rectangle around what is not black.
     """
-    return _with(
+    return with_options(
         conditioning,
         mask=mask.reshape(-1, *mask.shape[-2:]),
         mask_strength=strength,
@@ -113,7 +113,7 @@ def conditioning_set_timestep_range(
     conditioning: Conditioning, start: Percent = 0.0, end: Percent = 1.0
 ) -> Conditioning:
     """Let a prompt count during a part of sampling only; 0 is the beginning, 1 the end."""
-    return _with(conditioning, start_percent=start, end_percent=end)
+    return with_options(conditioning, start_percent=start, end_percent=end)
 
 
 @node("ConditioningZeroOut", category="advanced/conditioning")
@@ -131,7 +131,8 @@ def _each(conditioning: Conditioning, change: Callable[[Cond], Cond]) -> Conditi
     return Conditioning(tuple(change(cond) for cond in conditioning.entries))
 
 
-def _with(conditioning: Conditioning, **options: Any) -> Conditioning:
+def with_options(conditioning: Conditioning, **options: Any) -> Conditioning:
+    """Return prompts with more options."""
     return _each(conditioning, lambda cond: replace(cond, options={**cond.options, **options}))
 
 

@@ -35,6 +35,18 @@ def empty_latent_image(width: LatentSide = 512, height: LatentSide = 512, batch_
     return Latent(torch.zeros(batch_size, 4, height // CELL, width // CELL))
 
 
+WholeSide = Annotated[int, Field(ge=16, le=MAX_SIDE), Widget(step=16)]
+
+
+@node("EmptySD3LatentImage", category="latent/sd3")
+def empty_sd3_latent_image(width: WholeSide = 1024, height: WholeSide = 1024, batch_size: BatchSize = 1) -> Latent:
+    """Make empty latents for a size in pixels, with the 16 channels of Stable Diffusion 3 and Flux.
+
+    Not compared with the reference.
+    """
+    return Latent(torch.zeros(batch_size, 16, height // CELL, width // CELL))
+
+
 @node("LatentUpscale", category="latent", display_name="Upscale Latent")
 def latent_upscale(
     samples: Latent, *, upscale_method: LatentMethod, width: Length = 512, height: Length = 512, crop: Crop

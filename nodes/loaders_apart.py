@@ -1,5 +1,6 @@
 """Load the parts of a model from files of their own."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -39,9 +40,13 @@ def load_unet(
     return Model(FileRef(UNETS, ctx.fingerprint(UNETS, unet_name)), rounded)
 
 
+SINGLE: Mapping[str, str | None] = {"stable_diffusion": None}
+"""What CLIPLoader calls the families that are known -> their names here; None is what the file says."""
+
+
 def check_single(type: str) -> str | None:
     """Say what is wrong with a family of text encoders that is not known yet."""
-    return None if type == "stable_diffusion" else f"text encoders of {type} are not supported yet, stable_diffusion is"
+    return None if type in SINGLE else f"text encoders of {type} are not supported yet, {' and '.join(SINGLE)} are"
 
 
 @node(
@@ -64,12 +69,15 @@ def load_clip(
 
     Where it computes is the pool's to decide; ``device`` changes nothing.
     """
-    return Clip(_encoder(ctx, clip_name))
+    return _encoders(ctx, SINGLE[type], clip_name)
+
+
+PAIRS = ("sdxl", "flux")
 
 
 def check_pair(type: str) -> str | None:
     """Say what is wrong with a family of two text encoders that is not known yet."""
-    return None if type == "sdxl" else f"text encoders of {type} are not supported yet, sdxl is"
+    return None if type in PAIRS else f"text encoders of {type} are not supported yet, {', '.join(PAIRS)} are"
 
 
 @node("DualCLIPLoader", category="advanced/loaders", resource="io", validate={"type": check_pair})
@@ -80,11 +88,21 @@ def load_two_clips(
     type: Literal["sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image"],
     device: Device = None,
 ) -> Clip:
-    """Load the two text encoders of SDXL, CLIP's L and OpenCLIP's bigG, in either order.
+    """Load two text encoders, in either order: CLIP's L and OpenCLIP's bigG for SDXL, CLIP's L and T5 for Flux.
 
     Where they compute is the pool's to decide; ``device`` changes nothing.
     """
-    clip = Clip(_encoder(ctx, clip_name1), beside=_encoder(ctx, clip_name2))
+    return _encoders(ctx, type, clip_name1, clip_name2)
+
+
+def _encoders(ctx: Context, family: str | None, *names: str) -> Clip:
+    """Return text encoders from files of their own.
+
+    Raises:
+        ModelError: they are not those of the family.
+    """
+    first, *others = [_encoder(ctx, name) for name in names]
+    clip = Clip(first, beside=tuple(others), family=family)
     ctx.use(service.pool).encoders(clip)
     return clip
 

@@ -1,11 +1,12 @@
 """Change how a model is used without changing its weights."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from engine.context import Context
 from engine.errors import InputError
 from engine.node import Field, Widget, node
-from nodes.inputs import Fraction
+from nodes.inputs import MAX_SIDE, Fraction
 from nodes.lazy import lazy
 from nodes.model_patches import with_option
 from nodes.recipes import (
@@ -13,6 +14,7 @@ from nodes.recipes import (
     Conditioning,
     ContinuousSampling,
     DiscreteSampling,
+    FlowSampling,
     Model,
     PerpendicularGuidance,
     RescaledGuidance,
@@ -74,6 +76,48 @@ def _check_levels(sigma_min: float, sigma_max: float) -> None:
             got=f"{sigma_min} to {sigma_max}",
             expected="0 < sigma_min < sigma_max",
         )
+
+
+Shift = Annotated[float, Field(ge=0.0, le=100.0), Widget(step=0.01)]
+FluxSide = Annotated[int, Field(ge=16, le=MAX_SIDE), Widget(step=8)]
+
+FEWEST, MOST = 256, 4096
+"""Tokens of the pictures for which the base and the largest shift of Flux are given: of 256 and 1024 pixels a side."""
+
+TOKEN_PIXELS = 16 * 16
+"""Pixels that a token of Flux stands for."""
+
+
+@node("ModelSamplingSD3", category="advanced/model")
+def model_sampling_sd3(model: Model, shift: Shift = 3.0) -> Model:
+    """Say how far the noise levels of a rectified flow are pushed towards noise. Not compared with the reference."""
+    return _shifted(model, shift)
+
+
+@node("ModelSamplingAuraFlow", category="advanced/model")
+def model_sampling_aura_flow(model: Model, shift: Shift = 1.73) -> Model:
+    """Say how far the noise levels of a rectified flow are pushed towards noise. Not compared with the reference."""
+    return _shifted(model, shift)
+
+
+def _shifted(model: Model, shift: float) -> Model:
+    if not shift:
+        raise InputError("There are no noise levels with a shift of 0.", input="shift", got=shift, expected="above 0")
+    return with_option(model, FlowSampling(shift))
+
+
+@node("ModelSamplingFlux", category="advanced/model")
+def model_sampling_flux(
+    model: Model, max_shift: Shift = 1.15, base_shift: Shift = 0.5, width: FluxSide = 1024, height: FluxSide = 1024
+) -> Model:
+    """Push the noise levels of Flux towards noise as far as the size of the picture asks for.
+
+    The logarithm of the shift lies on the line through ``base_shift`` for 256 x 256 pixels and ``max_shift`` for
+    1024 x 1024. Not compared with the reference.
+    """
+    slope = (max_shift - base_shift) / (MOST - FEWEST)
+    mu = base_shift + slope * (width * height / TOKEN_PIXELS - FEWEST)
+    return with_option(model, FlowSampling(math.exp(mu), steps=10_000))
 
 
 @node("RescaleCFG", category="advanced/model")

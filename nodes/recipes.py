@@ -136,6 +136,18 @@ class ContinuousSampling:
     clock: Literal["logarithm", "angle"] = "logarithm"
 
 
+@wire("FlowSampling")
+@dataclass(frozen=True, slots=True)
+class FlowSampling:
+    """An option of a model: it is a rectified flow on ``steps`` levels, t pushed towards noise by ``shift``.
+
+    sigma = shift * t / (1 + (shift - 1) * t).
+    """
+
+    shift: float
+    steps: int = 1000
+
+
 @wire("LATENT_OPERATION")
 @dataclass(frozen=True, slots=True)
 class LatentOperation:
@@ -161,23 +173,38 @@ class RescaledGuidance:
     multiplier: float
 
 
+@wire("Padding")
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """An option of text encoders: T5 fills a prompt with so many empty tokens at least, and to so many in all."""
+
+    tokens: int
+    length: int
+
+
 @wire("CLIP")
 @dataclass(frozen=True, slots=True)
 class Clip:
     """The text encoders of ``file``. ``layer`` -n takes the n-th last hidden state; None is the family's default.
 
-    With ``beside`` each of the two files holds one of SDXL's two encoders. ``options`` change how they are used.
+    With a ``family`` they are those of that family, of ``file`` and of the files ``beside`` it, in any order.
+    ``options`` change how they are used.
     """
 
     file: FileRef
     patches: tuple[WeightPatch, ...] = ()
     layer: int | None = None
-    beside: FileRef | None = None
+    beside: tuple[FileRef, ...] = ()
     options: tuple[Any, ...] = ()
+    family: str | None = None
+
+    def option(self, kind: type[Option]) -> Option | None:
+        """Return the option of a kind that counts."""
+        return next((option for option in reversed(self.options) if isinstance(option, kind)), None)
 
     @property
     def files(self) -> tuple[FileRef, ...]:
-        return (self.file, self.beside) if self.beside else (self.file,)
+        return self.file, *self.beside
 
 
 @wire("VAE")

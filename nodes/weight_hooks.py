@@ -91,7 +91,7 @@ def model_patches(hook: WeightHook, multiplier: float, model: Model) -> tuple[We
 def text_patches(hook: WeightHook, multiplier: float, clip: Clip) -> tuple[WeightPatch, ...]:
     """Return what a hook adds to the patches of text encoders, times ``multiplier``."""
     strength = hook.strength_clip * multiplier
-    return _patches(hook.file, strength, Clip(hook.file), Clip(clip.file, beside=clip.beside))
+    return _patches(hook.file, strength, Clip(hook.file), replace(clip, patches=(), layer=None, options=()))
 
 
 def _patches(file: FileRef, strength: float, whole: Model | Clip, base: Model | Clip) -> tuple[WeightPatch, ...]:
@@ -108,7 +108,8 @@ def hooked_clips(clip: Clip) -> list[tuple[Clip, dict[str, Any]]]:
     There is one for each part of the sampling in which the strengths differ; the options say which part it is.
     """
     chosen = next((option for option in reversed(clip.options) if isinstance(option, ClipHooks)), None)
-    plain = replace(clip, options=())
+    others = (option for option in clip.options if not isinstance(option, ClipHooks))
+    plain = replace(clip, options=tuple(others))
     if chosen is None:
         return [(plain, {})]
     options = {"hooks": chosen.hooks} if chosen.to_conds else {}

@@ -10,12 +10,16 @@ from engine.errors import ModelError
 from nodes.models.families.checkpoint import Network
 from nodes.models.patch import Patch, patched, touched, untouched
 from nodes.models.precision import Casts
-from nodes.models.weights import Weights
+from nodes.models.weights import DTYPES, Weights
+from nodes.models.wide import SCALE, widen
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where the tensors of a network come from: a view of the file, moved to the device, patched and cast.
+
+    Of a network that keeps its matrices narrow the first of the ``casts`` is the widest that they are kept in, and the
+    last what everything else is cast to; a patched matrix is kept in the first.
 
     ``shared`` gives tensors of the same network that are taken as they are: those that no patch changes, or that are
     changed already.
@@ -30,21 +34,49 @@ class Source:
 
     def tensor(self, name: str, shape: Sequence[int]) -> Tensor:
         """Return a tensor of the module, of a shape that holds as many numbers as it has."""
-        if name in self.shared:
+        if name in self.shared and not (name.endswith(SCALE) and self.is_touched(name)):
             return self.shared[name].to(self.device)
         tensor = self.network.tensor(self.weights, name).reshape(shape).to(self.device)
-        if touched(name, self.patches):
-            tensor = patched(tensor.float(), name, self.patches)
+        if self.is_touched(name):
+            tensor = patched(self._whole(name, tensor.float()), name, self.patches)
+        if self.network.keeps:
+            return tensor.to(self.kept(name))
         for dtype in self.casts:
             tensor = tensor.to(dtype)
         is_convolution = tensor.ndim == 4 and self.device.type == "cuda"  # elsewhere they are laid out anew anyway
         return tensor.contiguous(memory_format=torch.channels_last) if is_convolution else tensor
+
+    def is_touched(self, name: str) -> bool:
+        """Tell whether a patch changes a tensor. The factor of a matrix that is patched becomes 1."""
+        if name.endswith(SCALE):
+            name = f"{name.removesuffix(SCALE)}weight"
+        return touched(name, self.patches)
+
+    def kept(self, name: str) -> torch.dtype:
+        """Return the dtype that a tensor is kept in. Reads headers only."""
+        if not self.network.keeps or len(self.network.shape(self.weights, name)) != 2:
+            return self.casts[-1]
+        stored: torch.dtype = getattr(torch, DTYPES[self.weights.infos[self.network.keys[name]].dtype][0])
+        is_narrow = stored.itemsize <= self.casts[0].itemsize and not self.is_touched(name)
+        return stored if is_narrow else self.casts[0]
+
+    def _whole(self, name: str, tensor: Tensor) -> Tensor:
+        """Return a tensor that is patched with its factor in it, and 1 as the factor of such a one."""
+        if name.endswith(SCALE):
+            return torch.ones_like(tensor)
+        scale = f"{name.removesuffix('weight')}{SCALE}"
+        if scale not in self.network.keys:
+            return tensor
+        return tensor * self.network.tensor(self.weights, scale).to(tensor)
 
 
 def empty(source: Source) -> nn.Module:
     """Return the module of a network without memory. Raises ModelError where the file has not all its tensors."""
     with torch.device("meta"):
         module = source.network.build(source.network.config)
+        if source.network.keeps:
+            names = [name for name in source.network.keys if name.endswith(SCALE)]
+            widen(module, frozenset(name.removesuffix(f".{SCALE}") for name in names))
     _check(source.network, source.weights, module.state_dict())
     return module.eval().requires_grad_(False)
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Tensor
 
 from engine.context import Context
+from nodes.models.families.checkpoint import Encoded
 from nodes.models.files import tell_unused
 from nodes.models.ladder import Ladder, freed
 from nodes.models.prompt import Chunk
 from nodes.models.service import pool
-from nodes.models.text import Embeddings, Encoded, embedding_names
+from nodes.models.text import Embeddings, embedding_names
 from nodes.recipes import Clip, FileRef
 from nodes.weight_hooks import hooked_clips
 
@@ -41,7 +42,7 @@ class FolderEmbeddings(Mapping[str, Sequence[Tensor]]):
 
 
 def encode(ctx: Context, text: str, clip: Clip, apart: Mapping[str, str] | None = None) -> Encoded:
-    """Return the context of a prompt, (1, 77 n, width), and its pooled vector where the family has one.
+    """Return the context of a prompt, (1, tokens, width), and its pooled vector where the family has one.
 
     ``apart`` has another prompt for some of the encoders, by their names. Hooks on the encoders count as at the start.
 

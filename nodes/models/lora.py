@@ -14,7 +14,7 @@ from engine.errors import ModelError
 from nodes.models import lycoris, orthogonal
 from nodes.models.change import Change, Read
 from nodes.models.dora import Decomposed
-from nodes.models.families.checkpoint import Network
+from nodes.models.families.checkpoint import Cut, Network
 from nodes.models.families.kinds import looks_like
 from nodes.models.weights import Weights
 
@@ -173,21 +173,52 @@ def _module(written: str) -> str:
     return module + ".0" if module.endswith(".to_out") else module
 
 
-def targets(network: Network) -> dict[str, str]:
-    """Return every name that LoRA files have for a weight or a bias of the network -> its name in the module.
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """The part of a change that belongs to a weight which is a cut of a larger one, as its file has it."""
 
-    They are the name of a module as it is written, and ".weight" or ".bias" behind it.
+    change: Change
+    cut: Cut
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.change.names
+
+    def fits(self, file: Weights, weight: Sequence[int]) -> bool:
+        """Tell whether this is a change of a weight of a shape. None is that depends on the weight itself."""
+        return not isinstance(self.change, Decomposed) and self.change.fits(file, self._whole(weight))
+
+    def added(self, read: Read, weight: "Tensor") -> tuple["Tensor", float]:
+        """Return what is added to a weight at strength 1, as a product and its factor."""
+        if isinstance(self.change, Pair):
+            up = self.change.up
+            return self.change.added(lambda name: self.cut.of(read(name)) if name == up else read(name), weight)
+        product, factor = self.change.added(read, weight.new_empty(self._whole(weight.shape)))
+        return self.cut.of(product), factor
+
+    def _whole(self, weight: Sequence[int]) -> tuple[int, ...]:
+        return weight[0] // self.cut.count * self.cut.parts, *weight[1:]
+
+
+def targets(network: Network) -> dict[str, list[tuple[str, Cut | None]]]:
+    """Return every name that LoRA files have for a weight or a bias of the network -> its names in the module.
+
+    They are the name of a module as it is written, and ".weight" or ".bias" behind it. One of the file may be several
+    of the module, each with its cut.
     """
-    found: dict[str, str] = {}
+    found: dict[str, list[tuple[str, Cut | None]]] = {}
     for parameter, source in network.keys.items():
-        names = {parameter, network.originals.get(parameter, parameter)}
-        if parameter not in network.cuts:
-            names.add(source[len(network.prefix) :])
-        for name in names:
+        cut = network.cuts.get(parameter)
+        names: dict[str, Cut | None] = {network.originals.get(parameter, parameter): cut}
+        if cut is None or not cut.is_transposed:
+            names[source[len(network.prefix) :]] = cut
+        names[parameter] = None
+        for name, part in names.items():
             module, _, leaf = name.rpartition(".")
+            leaf = "weight" if leaf == "scale" else leaf
             for prefix in network.adapters:
                 written = module.replace(".", "_") if prefix.endswith("_") else module
-                found[f"{prefix}{written}.{leaf}"] = parameter
+                found.setdefault(f"{prefix}{written}.{leaf}", []).append((parameter, part))
     return found
 
 
@@ -197,7 +228,11 @@ def fit(lora: Weights, base: Weights, network: Network) -> dict[str, Change]:
     Reads headers only. Raises ModelError where a shape differs: the LoRA is made for another family, or broken.
     """
     names = targets(network)
-    fitted = {names[weight]: change for weight, change in changes(lora.infos).items() if weight in names}
+    fitted = {
+        parameter: Sliced(change, cut) if cut else change
+        for weight, change in changes(lora.infos).items()
+        for parameter, cut in names.get(weight, ())
+    }
     for parameter, change in fitted.items():
         weight = network.shape(base, parameter)
         if not change.fits(lora, weight):

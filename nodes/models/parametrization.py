@@ -1,16 +1,17 @@
 """What a model's output means: the prediction, the noise levels and the process that it was trained with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeAlias
 
 from nodes.models.families.checkpoint import Checkpoint
-from nodes.recipes import ContinuousSampling, DiscreteSampling, Model
+from nodes.recipes import ContinuousSampling, DiscreteSampling, FlowSampling, Model
 from nodes.sampling import prediction
 from nodes.sampling.noise_levels import (
     AngularLevels,
     ContinuousLevels,
+    FlowLevels,
     NoiseLevels,
     distilled,
     stable_diffusion,
@@ -50,12 +51,17 @@ def parametrization(model: Model, checkpoint: Checkpoint) -> Parametrization:
             predict = CONTINUOUS[chosen.prediction]
             clock = AngularLevels if chosen.clock == "angle" else ContinuousLevels
             return Parametrization(predict, clock(chosen.sigma_min, chosen.sigma_max))
+        case FlowSampling() as chosen:
+            own = checkpoint.levels()
+            levels = own if isinstance(own, FlowLevels) else FlowLevels()
+            levels = replace(levels, shift=chosen.shift, steps=chosen.steps)
+            return Parametrization(prediction.flow, levels, FLOW)
     if checkpoint.prediction == "flow":
         return Parametrization(prediction.flow, checkpoint.levels(), FLOW)
     return Parametrization(PREDICTORS[checkpoint.prediction], checkpoint.levels())
 
 
-SAMPLING = (DiscreteSampling, ContinuousSampling)
+SAMPLING = (DiscreteSampling, ContinuousSampling, FlowSampling)
 
 DISCRETE: Mapping[str, Prediction] = {
     "eps": prediction.eps,

@@ -6,7 +6,7 @@ between, see ``control``.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from nodes.models.hooks import HOOKS, hooked
 from nodes.models.region import region
 from nodes.models.unet import Unet, vector
 from nodes.recipes import Cond, Conditioning
-from nodes.sampling.guidance import CONCAT, CONTEXT, Part
+from nodes.sampling.guidance import CONCAT, Part
 from nodes.sampling.noise_levels import NoiseLevels
 from nodes.sampling.prediction import Network
 from nodes.weight_hooks import hooks_of
@@ -60,8 +60,7 @@ def parts(conditioning: Conditioning, work: Work, is_negative: bool) -> tuple[Pa
 
 
 def _inputs(cond: Cond, work: Work, is_negative: bool) -> dict[str, Any]:
-    unet, config = work.unet, cast(Any, work.unet.module).config
-    width = config.cross_attention_dim
+    unet, width = work.unet, work.unet.network.context
     if cond.context.shape[-1] != width:
         raise ModelError(
             "A prompt was encoded for another family of models.",
@@ -69,9 +68,10 @@ def _inputs(cond: Cond, work: Work, is_negative: bool) -> dict[str, Any]:
             expected=f"width {width}",
             hint="Encode it with the text encoder that belongs to the model.",
         )
-    inputs = {name: value.to(unet.device) for name, value in work.inputs(cond, work.latent.shape, is_negative).items()}
-    if config.in_channels > unet.latent.channels:
-        channels = config.in_channels - unet.latent.channels
+    given = work.inputs(cond, work.latent.shape, is_negative)
+    inputs = {name: value.to(unet.device) if torch.is_tensor(value) else value for name, value in given.items()}
+    channels = unet.network.channels - unet.latent.channels
+    if channels > 0:
         inputs[CONCAT] = beside(cond.options, channels, unet.latent, work.latent, work.mask)
     return inputs
 
@@ -80,12 +80,18 @@ def network(unet: Unet) -> Network:
     """Return the UNet as a function of x, timestep and the inputs of parts."""
 
     def call(x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
-        added = vector(inputs)
-        residuals = control.residuals(x, timestep, inputs, added)
+        residuals = control.residuals(x, timestep, inputs, vector(inputs))
         if CONCAT in inputs:
             x = torch.cat([x, inputs[CONCAT].to(x)], dim=1)
         hooks = inputs.get(HOOKS, ())
+        if hooks and unet.network.call:
+            raise ModelError(
+                "An option of the model reaches into a UNet, and its network is none.",
+                got="a transformer",
+                expected="a model of Stable Diffusion 1, 2 or XL",
+                hint="Leave out the node that patches the model.",
+            )
         with as_written(bool(hooks)), hooked(unet.module, hooks, x, timestep):
-            return unet(x, timestep, inputs[CONTEXT], {**added, **residuals})
+            return unet(x, timestep, {**inputs, **residuals})
 
     return call

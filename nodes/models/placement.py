@@ -5,18 +5,14 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeVar
 
-import torch
 from torch import nn
 
-from nodes.models.assemble import Source, filled
+from nodes.models.assemble import Source, empty, filled
 from nodes.models.controlnet import Controlnet
-from nodes.models.families.checkpoint import Network
 from nodes.models.memory import staying
-from nodes.models.precision import Casts
 from nodes.models.residents import Parts, Residents
 from nodes.models.streaming import Stream, blocks
 from nodes.models.unet import Unet
-from nodes.models.weights import Weights
 
 Placed = TypeVar("Placed", Unet, Controlnet)
 
@@ -24,9 +20,13 @@ FINENESS = 32
 """A network that does not fit comes in blocks of at most this part of it."""
 
 
-def needed_bytes(network: Network, weights: Weights, casts: Casts) -> int:
-    """Return the bytes of a network's weights. Reads the header of its file only."""
-    return sum(prod(network.shape(weights, name)) for name in network.keys) * casts[-1].itemsize
+def needed_bytes(source: Source) -> int:
+    """Return the bytes of a network's weights, but for those that are shared. Reads headers only."""
+    return sum(_bytes(source, name) for name in source.network.keys if name not in source.shared)
+
+
+def _bytes(source: Source, name: str) -> int:
+    return prod(source.network.shape(source.weights, name)) * source.kept(name).itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,10 @@ class Sizes:
         return self.fixed + 2 * max(self.blocks.values())
 
 
-def sizes(network: Network, weights: Weights, casts: Casts) -> Sizes:
+def sizes(source: Source) -> Sizes:
     """Return the sizes of a network. It is built for that, without memory."""
-    whole = needed_bytes(network, weights, casts)
-    with torch.device("meta"):
-        module = network.build(network.config)
-    return Sizes(whole, dict(blocks(module, whole // FINENESS, casts[-1].itemsize)))
+    whole, module = needed_bytes(source), empty(source)
+    return Sizes(whole, dict(blocks(module, whole // FINENESS, lambda name: _bytes(source, name))))
 
 
 def placed(

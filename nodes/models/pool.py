@@ -1,6 +1,6 @@
 """The model pool: the only owner of weights. Recipes go in, ready modules come out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -18,8 +18,8 @@ from nodes.models.adapter import Adapter
 from nodes.models.assemble import Source, filled
 from nodes.models.compiled import compiled
 from nodes.models.controlnet import Controlnet
-from nodes.models.families import clip_vision, controlnet, controlnet_union, sdxl, t2i_adapter
-from nodes.models.families.checkpoint import Checkpoint, Network, TextEncoder
+from nodes.models.families import clip_vision, controlnet, controlnet_union, t2i_adapter
+from nodes.models.families.checkpoint import Checkpoint, Network, TextEncoder, TextFamily
 from nodes.models.hooks import gligen
 from nodes.models.image_encoder import ImageEncoder, image_encoder
 from nodes.models.patch import Changing, Mixing, Patch, Rounding, Scaling, mixing, untouched
@@ -27,6 +27,7 @@ from nodes.models.placement import Sizes, needed_bytes, placed, sizes
 from nodes.models.precision import Casts, Precision, policy
 from nodes.models.residents import Parts, Residents
 from nodes.models.style import StyleAdapter, style_adapter
+from nodes.models.t5 import T5Model, text_model
 from nodes.models.text import Text, TextModel, embedding
 from nodes.models.unet import Unet
 from nodes.models.upscaler import Upscaler, build_upscaler
@@ -46,6 +47,7 @@ from nodes.recipes import (
     LoraPatch,
     Merge,
     Model,
+    Padding,
     Rounded,
     Scaled,
     StyleModel,
@@ -87,7 +89,7 @@ class Pool:
         self._compiled = compiled
         self._trained = trained
         self._files: dict[FileRef, tuple[Weights, Checkpoint | None]] = {}
-        self._sizes: dict[FileRef, Sizes] = {}
+        self._sizes: dict[Hashable, Sizes] = {}
         self._lock = Lock()
 
     def weights(self, file: FileRef | Trained) -> Weights:
@@ -129,12 +131,14 @@ class Pool:
             self.residents,
             model,
             lambda: self.sizes(model),
-            needed_bytes(network, self.weights(model.file), self.policy.unet),
+            needed_bytes(self._sized(model, model.file, network)),
             lambda: self._source(model, model.file, network),
             lambda module, stream: Unet(
                 compiled(module, backend) if backend and not stream else module,
                 checkpoint.prediction,
                 checkpoint.latent,
+                network,
+                self.casts(model, network)[-1],
                 stream,
             ),
             working,
@@ -143,7 +147,9 @@ class Pool:
 
     def working(self, model: Model, batch: int, cells: int) -> int:
         """Return the bytes that a diffusion network needs at work on ``batch`` latents of ``cells`` cells."""
-        return unet_bytes(self.network(model).config, batch, cells, self.policy.unet[-1].itemsize)
+        network = self.network(model)
+        itemsize = self.casts(model, network)[-1].itemsize
+        return (network.working or unet_bytes)(network.config, batch, cells, itemsize)
 
     def least(self, model: Model) -> int:
         """Return the bytes that a diffusion network takes at least, when all its blocks come and go."""
@@ -151,48 +157,59 @@ class Pool:
 
     def sizes(self, model: Model) -> Sizes:
         """Return the bytes of a diffusion network as it comes in blocks. Reads headers only."""
-        return self._parts_of(model.file, self.network(model), self.weights(model.file))
+        return self._parts_of(model, model.file, self.network(model), self.weights(model.file))
 
     def text(self, clip: Clip) -> Text:
         """Return the text encoders of a recipe, patched. ``clip.layer`` is an argument of ``encode``."""
-        encoders, recipe, casts = self.encoders(clip), replace(clip, layer=None, options=()), self.policy.text
+        encoders, recipe = self.encoders(clip), replace(clip, layer=None, options=())
+        padding = clip.option(Padding)
+
+        def padded(model: TextModel) -> TextModel:
+            return replace(model, padding=padding) if isinstance(model, T5Model) else model
 
         def build() -> Text:
             sources = [self._source(recipe, file, each, place) for place, (file, each) in enumerate(encoders)]
-            return Text(tuple(TextModel(each, filled(src)) for (_, each), src in zip(encoders, sources, strict=True)))
+            models = [text_model(each, filled(src)) for (_, each), src in zip(encoders, sources, strict=True)]
+            return Text(tuple(models), self.text_family(clip))
 
-        return self.residents.get(
+        text = self.residents.get(
             recipe,
-            sum(needed_bytes(encoder.network, self.weights(file), casts) for file, encoder in encoders),
+            sum(needed_bytes(self._sized(recipe, *each)) for each in encoders),
             build,
             lambda text: Parts([model.module for model in text.models]),
         )
+        return replace(text, models=tuple(map(padded, text.models)))
 
     def encoders(self, clip: Clip) -> tuple[tuple[FileRef, TextEncoder], ...]:
         """Return the text encoders of a recipe, each with its file. Reads headers only.
 
-        Raises ModelError where there is none, or two files are not SDXL's two.
+        Raises ModelError where there is none, or they are not those of the family that the recipe names.
         """
         found = [(file, encoder) for file in clip.files for encoder in self.checkpoint(file).text]
-        if clip.beside is None:
+        if clip.family is None:
             self._part(clip.file, found[0][1].network if found else None, "text encoder")
             return tuple(found)
-        joined = sdxl.joined(found)
-        if joined is None:
+        family = families.TEXTS[clip.family]
+        chosen = family.chosen(found)
+        if chosen is None:
             names = " and ".join(self.weights(file).path.name for file in clip.files)
             raise ModelError(
-                f"{names} are not the two text encoders of SDXL",
+                f"{names} are not the text encoders of {clip.family}",
                 got=", ".join(encoder.name for _, encoder in found) or "no text encoder",
-                expected="CLIP's L in one file and OpenCLIP's bigG in the other",
+                expected=family.expected,
             )
-        return joined
+        return chosen
+
+    def text_family(self, clip: Clip) -> TextFamily | None:
+        """Return how the outputs of the text encoders of a recipe are joined; None where that is side by side."""
+        return families.TEXTS.get(clip.family or self.checkpoint(clip.file).family)
 
     def vae(self, vae: Vae) -> Autoencoder:
         """Return the image autoencoder of a recipe."""
         checkpoint, network = self.checkpoint(vae.file), self.vae_network(vae)
         return self.residents.get(
             vae,
-            needed_bytes(network, self.weights(vae.file), self.policy.vae),
+            needed_bytes(self._sized(vae, vae.file, network)),
             lambda: Autoencoder(filled(self._source(vae, vae.file, network)), checkpoint.latent),
             lambda autoencoder: Parts([autoencoder.module]),
         )
@@ -209,7 +226,7 @@ class Pool:
         weights, network = control_files.opened(self, net, model)
         is_of_model = control_lora.is_one(self.weights(net.file))
         recipe = (net, replace(model, options=())) if is_of_model else net
-        needed = needed_bytes(network, weights, self.policy.unet)
+        needed = needed_bytes(replace(self._sized(recipe, net.file, network), weights=weights))
 
         def source() -> Source:
             return replace(self._source(recipe, net.file, network), weights=weights)
@@ -219,7 +236,7 @@ class Pool:
         return placed(
             self.residents,
             recipe,
-            lambda: self._parts_of(net.file, network, weights),
+            lambda: self._parts_of(recipe, net.file, network, weights),
             needed,
             source,
             lambda module, stream: Controlnet(
@@ -308,10 +325,17 @@ class Pool:
             raise ModelError(f"{path.name} holds no {name}", got=", ".join(holds), expected=f"a file with a {name}")
         return network
 
-    def _parts_of(self, file: FileRef, network: Network, weights: Weights) -> Sizes:
-        if file not in self._sizes:
-            self._sizes[file] = sizes(network, weights, self.policy.unet)
-        return self._sizes[file]
+    def _parts_of(self, recipe: Recipe, file: FileRef, network: Network, weights: Weights) -> Sizes:
+        key = file, recipe.patches if isinstance(recipe, Model) and network.keeps else ()
+        if key not in self._sizes:
+            self._sizes[key] = sizes(replace(self._sized(recipe, file, network), weights=weights))
+        return self._sizes[key]
+
+    def _sized(self, recipe: Recipe, file: FileRef, part: Network | TextEncoder) -> Source:
+        """Return a source that tells sizes. Patches count where a patched matrix may be wider than in its file."""
+        network = part if isinstance(part, Network) else part.network
+        patches = self.patches(recipe, file, part) if isinstance(recipe, Model | Clip) and network.keeps else ()
+        return Source(network, self.weights(file), self.device, self.casts(recipe, network), patches)
 
     def _source(self, recipe: Recipe, file: FileRef, part: Network | TextEncoder, place: int = 0) -> Source:
         """Return where the tensors of a part come from, under the patches of its recipe.
@@ -319,7 +343,7 @@ class Pool:
         What was put aside, or is in memory without patches, is taken from there.
         """
         network = part if isinstance(part, Network) else part.network
-        plain = Source(network, self.weights(file), self.device, self._casts(recipe))
+        plain = Source(network, self.weights(file), self.device, self.casts(recipe, network))
         if aside := self.residents.aside(recipe):
             return replace(plain, shared=aside[place])
         if not isinstance(recipe, Model | Clip) or not recipe.patches:
@@ -328,7 +352,10 @@ class Pool:
         shared = untouched(self._shared(replace(recipe, patches=()), network), patches)
         return replace(plain, patches=patches, shared=shared)
 
-    def _casts(self, recipe: Recipe) -> Casts:
+    def casts(self, recipe: Recipe, network: Network) -> Casts:
+        """Return the dtypes that the weights of a network are cast to."""
+        if network.keeps:
+            return self.policy.t5 if isinstance(recipe, Clip) else self.policy.transformer
         return {Vae: self.policy.vae, Clip: self.policy.text}.get(type(recipe), self.policy.unet)
 
     def patches(self, recipe: Model | Clip, file: FileRef, part: Network | TextEncoder) -> list[Patch]:

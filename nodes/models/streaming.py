@@ -13,18 +13,20 @@ Source = Callable[[str], Tensor]
 """Gives a tensor of a module by its name, cast and on the device."""
 
 
-def blocks(module: nn.Module, largest: int, itemsize: int, prefix: str = "") -> Iterator[tuple[str, int]]:
-    """Return the submodules that move as one, with the bytes of their weights in numbers of ``itemsize`` bytes.
+def blocks(
+    module: nn.Module, largest: int, nbytes: Callable[[str], int], prefix: str = ""
+) -> Iterator[tuple[str, int]]:
+    """Return the submodules that move as one, with the bytes of their weights, which ``nbytes`` has by name.
 
     They are the widest that hold at most ``largest`` bytes, and below those only layers that hold more by themselves.
     """
     for name, child in module.named_children():
-        size = sum(parameter.numel() for parameter in child.parameters()) * itemsize
+        size = sum(nbytes(f"{prefix}{name}.{leaf}") for leaf, _ in child.named_parameters())
         is_list = isinstance(child, nn.ModuleList | nn.ModuleDict)
         if size and not is_list and (size <= largest or not any(True for _ in child.children())):
             yield prefix + name, size
         elif size:
-            yield from blocks(child, largest, itemsize, f"{prefix}{name}.")
+            yield from blocks(child, largest, nbytes, f"{prefix}{name}.")
 
 
 class Stream:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +10,9 @@ from torch.func import functional_call
 
 from engine.errors import InputError, ModelError
 from nodes.models import prompt as prompts
-from nodes.models.families.checkpoint import TextEncoder
+from nodes.models.families.checkpoint import Encoded, TextEncoder, TextFamily
 from nodes.models.families.clip_text import PROJECTION, TOKENS
+from nodes.models.families.components import side_by_side
 from nodes.models.prompt import Chunk, Groups
 from nodes.models.tokenizer import Tokenizer
 from nodes.models.weights import Weights
@@ -25,18 +25,12 @@ Embeddings = Mapping[str, Sequence[Tensor]]
 writes. An encoder takes the table of its width."""
 
 
-class Encoded(NamedTuple):
-    """``context`` (1, 77 n, width), float32, on the CPU; ``pooled`` (1, width) where the family has it."""
-
-    context: Tensor
-    pooled: Tensor | None
-
-
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The text encoders of a checkpoint, in the order in which their contexts are joined along the width."""
+    """The text encoders of a checkpoint. Without a ``family`` their contexts are joined side by side, in order."""
 
     models: tuple["TextModel", ...]
+    family: TextFamily | None = None
 
     @torch.no_grad()
     def encode(
@@ -58,7 +52,7 @@ class Text:
                 "The model has not all the text encoders that there are prompts for.",
                 got=names,
                 expected=[*apart],
-                hint="Two prompts are for SDXL models; others take one.",
+                hint="Several prompts are for models with several text encoders.",
             )
         chunked = {
             model.encoder.name: model.chunks(apart.get(model.encoder.name, prompt), embeddings or {})
@@ -68,7 +62,7 @@ class Text:
             most = max(map(len, chunked.values()))
             for model in self.models:
                 own = chunked[model.encoder.name]
-                chunked[model.encoder.name] = [*own, *model.laid([]) * (most - len(own))]
+                chunked[model.encoder.name] = model.lengthened(own, most)
         return self.encode_chunks(chunked, layer, embeddings)
 
     @torch.no_grad()
@@ -88,17 +82,18 @@ class Text:
             raise InputError("There are no tokens for a text encoder of the model.", got=[*chunks], expected=missing)
         first, *others = self.models
         if pools and not any(model.encoder.pools for model in self.models):
-            first = TextModel(replace(first.encoder, pools=True), first.module)
-        encoded = [model.encode(chunks[model.encoder.name], layer, embeddings or {}) for model in (first, *others)]
-        shortest = min(context.shape[1] for context, _ in encoded)
-        context = torch.cat([context[:, :shortest] for context, _ in encoded], dim=-1)
-        return Encoded(context, next((pooled for _, pooled in encoded if pooled is not None), None))
+            first = replace(first, encoder=replace(first.encoder, pools=True))
+        outputs = {
+            model.encoder.name: model.encode(chunks[model.encoder.name], layer, embeddings or {})
+            for model in (first, *others)
+        }
+        return self.family.joined(outputs) if self.family else side_by_side(outputs)
 
     @torch.no_grad()
     def summary(self, prompt: str, embeddings: Embeddings | None = None) -> Tensor:
         """Return the last hidden state (1, width) of the first encoder at the end of a prompt, without its weights."""
         first = self.models[0]
-        pooling = TextModel(replace(first.encoder, pools=True), first.module)
+        pooling = replace(first, encoder=replace(first.encoder, pools=True))
         chunk = tuple(replace(token, weight=1.0) for token in first.chunks(prompt, embeddings or {})[0])
         pooled = pooling.encode([chunk], None, embeddings or {}).pooled
         assert pooled is not None
@@ -116,7 +111,7 @@ class TextModel:
         """Return the context (1, length * chunks, width) and, of an encoder that pools, what it makes of the first."""
         weights = torch.tensor([[token.weight for token in chunk] for chunk in chunks])
         is_weighted = bool((weights != 1).any())
-        z, pooled = self._hidden([*chunks, *self.laid([])] if is_weighted else chunks, layer, embeddings)
+        z, pooled = self._hidden([*chunks, self.empty(chunks)] if is_weighted else chunks, layer, embeddings)
         if is_weighted:
             z, empty = z[:-1], z[-1:]
             w = weights[:, :, None]
@@ -136,6 +131,14 @@ class TextModel:
             return name, len(self.vectors(name, embeddings))
 
         return prompts.groups(prompts.parse(prompt), tokenizer.ids, rows)
+
+    def empty(self, chunks: Sequence[Chunk]) -> Chunk:
+        """Return the chunk of an empty prompt, as long as those of a prompt that has some."""
+        return self.laid([])[0]
+
+    def lengthened(self, chunks: Sequence[Chunk], count: int) -> list[Chunk]:
+        """Return chunks with empty ones behind them, ``count`` in all."""
+        return [*chunks, *self.laid([]) * (count - len(chunks))]
 
     def laid(self, groups: Groups) -> list[Chunk]:
         """Lay groups of tokens into chunks; without any there is one empty chunk."""

@@ -1,4 +1,4 @@
-"""A diffusion UNet as a function."""
+"""A diffusion network as a function."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodes.models.families.checkpoint import LatentFormat, Prediction
+from nodes.models.families.checkpoint import LatentFormat, Network, Prediction
 from nodes.models.streaming import Stream
+from nodes.sampling.guidance import CONTEXT
 
 VECTOR = ("text_embeds", "time_ids")
 """The inputs that diffusers makes a vector of, beside the timestep."""
@@ -16,30 +17,45 @@ VECTOR = ("text_embeds", "time_ids")
 LABELS = "class_labels"
 """The input that is such a vector already."""
 
+RESIDUALS = (
+    "down_block_additional_residuals", "mid_block_additional_residual", "down_intrablock_additional_residuals"
+)  # fmt: skip
+"""The inputs that are added to what blocks of a UNet give."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unet:
-    """A UNet with what a sampler has to know of it. With a ``stream`` some of its blocks come when they are called."""
+    """A UNet, or another diffusion network, with what a sampler has to know of it.
+
+    It computes in ``dtype``. With a ``stream`` some of its blocks come when they are called.
+    """
 
     module: nn.Module
     prediction: Prediction
     latent: LatentFormat
+    network: Network
+    dtype: torch.dtype
     stream: Stream | None = None
 
     @property
     def device(self) -> torch.device:
         return self.stream.device if self.stream else next(self.module.parameters()).device
 
-    def __call__(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Any] | None = None) -> Tensor:
+    def __call__(self, x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
         """Return the network's raw prediction, float32, of the shape of ``x``.
 
-        ``x`` (B, channels, h, w) is scaled to unit variance, ``timestep`` (B,) counts 0 to 999, ``context`` is
-        (B, tokens, width). ``added`` goes to the module as it is, by name (``added_cond_kwargs``, residuals ...).
+        ``x`` (B, channels, h, w) is scaled as the network wants it, and so is ``timestep`` (B,), 0 to 999 for UNets.
+        ``inputs`` are those of guidance: ``context`` (B, tokens, width), and what else the family knows.
         """
-        dtype = next(self.module.parameters()).dtype
-        out = self.module(laid_out(x.to(dtype)), timestep, context.to(dtype), return_dict=False, **(added or {}))
-        prediction: Tensor = out[0]
-        return prediction.float().contiguous()
+        call = self.network.call or _as_unet
+        return call(self.module, x.to(self.dtype), timestep, inputs).float().contiguous()
+
+
+def _as_unet(module: nn.Module, x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
+    """Call a UNet of diffusers."""
+    added = vector(inputs) | {name: inputs[name] for name in RESIDUALS if name in inputs}
+    prediction: Tensor = module(laid_out(x), timestep, inputs[CONTEXT].to(x.dtype), return_dict=False, **added)[0]
+    return prediction
 
 
 def laid_out(x: Tensor) -> Tensor:

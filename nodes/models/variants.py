@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import prod
 
 from nodes.models.assemble import Source
 from nodes.models.hooked_weights import HookedWeights
 from nodes.models.parts import network
 from nodes.models.patch import untouched
-from nodes.models.placement import placed
+from nodes.models.placement import needed_bytes, placed
 from nodes.models.pool import Pool, kept
 from nodes.models.residents import gib
 from nodes.models.unet import Unet
@@ -77,20 +76,20 @@ class Variants:
         there = pool.residents.peek(base)
         added = pool.patches(replace(base, patches=patches), base.file, described)
         shared = untouched(there.module.state_dict(), added) if there and not there.stream else {}
-        own = sum(prod(described.shape(weights, name)) for name in described.keys if name not in shared)
-        casts = pool.policy.unet
+        plain = Source(described, weights, pool.device, pool.casts(base, described), added, shared)
 
         def source() -> Source:
-            laid = [*pool.patches(base, base.file, described), *added]
-            return Source(described, weights, pool.device, casts, laid, shared)
+            return replace(plain, patches=[*pool.patches(base, base.file, described), *added])
 
         return placed(
             pool.residents,
             recipe,
-            lambda: pool.sizes(base),
-            own * casts[-1].itemsize,
+            lambda: pool.sizes(recipe),
+            needed_bytes(plain),
             source,
-            lambda module, stream: Unet(module, checkpoint.prediction, checkpoint.latent, stream),
+            lambda module, stream: Unet(
+                module, checkpoint.prediction, checkpoint.latent, described, plain.casts[-1], stream
+            ),
             working,
             streamed,
         )

@@ -30,3 +30,15 @@ def vae_bytes(config: Mapping[str, Any], pixels: int, itemsize: int) -> int:
     """Return the bytes to decode or encode one picture of ``pixels`` pixels. ``config`` is an AutoencoderKL's."""
     widths: Sequence[int] = config["block_out_channels"]
     return round(pixels * (4 * widths[0] + widths[min(1, len(widths) - 1)]) * itemsize * SCRATCH)
+
+
+TEXT_TOKENS = 512
+"""Tokens of a prompt beside those of a picture, as a guess."""
+
+WIDE_TENSORS = 22
+"""Tensors of a token's width in a block of a transformer: its feed-forward is 4 wide and has two of them."""
+
+
+def transformer_bytes(width: int, batch: int, tokens: int, itemsize: int) -> int:
+    """Return the bytes for ``batch`` pictures of ``tokens`` tokens of a width, in numbers of ``itemsize`` bytes."""
+    return round(batch * (tokens + TEXT_TOKENS) * width * WIDE_TENSORS * itemsize * SCRATCH)

@@ -1,15 +1,24 @@
 """Model families, one file each. A family knows its files by keys and shapes and says how to build what is in them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from engine.errors import ModelError
-from nodes.models.families import sd1, sd2, sdxl
-from nodes.models.families.checkpoint import Checkpoint
+from nodes.models.families import flux, sd1, sd2, sdxl, t5
+from nodes.models.families.checkpoint import Checkpoint, TextFamily
 from nodes.models.families.kinds import looks_like
 from nodes.models.weights import AGAIN, Weights
 
-FAMILIES: tuple[Callable[[Weights], Checkpoint | None], ...] = (sd2.detect, sdxl.detect, sd1.detect)
+FAMILIES: tuple[Callable[[Weights], Checkpoint | None], ...] = (
+    flux.detect,
+    t5.detect,
+    sd2.detect,
+    sdxl.detect,
+    sd1.detect,
+)
 """In the order in which they are asked. A new family is a file and a line here."""
+
+TEXTS: Mapping[str, TextFamily] = {sdxl.NAME: sdxl.TEXT, flux.NAME: flux.TEXT}
+"""How families use several text encoders, by their names."""
 
 
 def detect(weights: Weights) -> Checkpoint:
@@ -28,6 +37,6 @@ def detect(weights: Weights) -> Checkpoint:
     raise ModelError(
         f"{weights.path.name} is not of a family that is known",
         got=looks_like(weights),
-        expected="a checkpoint, text encoder or VAE of Stable Diffusion 1.x, 2.x or XL",
+        expected="a checkpoint, text encoder or VAE of Stable Diffusion 1.x, 2.x or XL, or of Flux",
         hint="choose another file, or the node that loads this kind",
     )

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from nodes.models.weights import Weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from nodes.recipes import Cond
+    from nodes.recipes import Cond, FileRef
     from nodes.sampling.noise_levels import NoiseLevels
 
 Prediction = Literal["eps", "v", "flow"]
@@ -34,11 +34,30 @@ class LatentFormat:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How a tensor of a module lies in one of the file: rows ``part`` of ``parts`` equal ones, or transposed."""
+    """How a tensor of a module lies in one of the file.
+
+    It is ``count`` of ``parts`` equal parts of its rows, from ``part`` on; or the whole, transposed; or the whole with
+    its halves in the other order.
+    """
 
     part: int = 0
     parts: int = 1
     is_transposed: bool = False
+    count: int = 1
+    is_swapped: bool = False
+
+    def of(self, tensor: "Tensor") -> "Tensor":
+        """Return the tensor of the module from that of the file: a view, but for swapped halves."""
+        if self.is_transposed:
+            return tensor.T
+        if self.is_swapped:
+            return tensor.roll(len(tensor) // 2, 0)
+        rows = len(tensor) // self.parts
+        return tensor[self.part * rows : (self.part + self.count) * rows]
+
+    def shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the shape of the tensor of the module from that of the file."""
+        return tuple(shape[::-1]) if self.is_transposed else (shape[0] // self.parts * self.count, *shape[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +69,11 @@ class Network:
     module: one that ends in "_" is followed by the name with "_" for ".". ``cuts`` are for tensors that are not in the
     file as the module wants them. ``originals`` are the names in the original layout, without a prefix, of a network
     that has one; others have the module's own names there.
+
+    A diffusion network takes ``channels`` cell by cell, and prompts of width ``context``; where it is not called as
+    diffusers' UNets are, ``call`` does it, and ``working(config, batch, cells, itemsize)`` returns the bytes that it
+    takes at work. A network that ``keeps`` is large: its matrices stay as narrow as its file has them, and are widened
+    when they are used.
     """
 
     config: Mapping[str, Any]
@@ -59,27 +83,34 @@ class Network:
     adapters: tuple[str, ...]
     cuts: Mapping[str, Cut] = field(default_factory=dict)
     originals: Mapping[str, str] = field(default_factory=dict)
+    channels: int = 0
+    context: int = 0
+    call: "Call | None" = None
+    working: "Callable[[Mapping[str, Any], int, int, int], int] | None" = None
+    keeps: bool = False
 
     def shape(self, weights: Weights, name: str) -> tuple[int, ...]:
         """Return the shape of a tensor of the module, read from the header of its file."""
         shape, cut = weights.shape(self.keys[name]), self.cuts.get(name)
-        if cut is None:
-            return shape
-        return shape[::-1] if cut.is_transposed else (shape[0] // cut.parts, *shape[1:])
+        return cut.shape(shape) if cut else shape
 
     def tensor(self, weights: Weights, name: str) -> "Tensor":
         """Return a tensor of the module as a view of its file."""
         tensor, cut = weights.tensor(self.keys[name]), self.cuts.get(name)
-        if cut is None:
-            return tensor
-        return tensor.T if cut.is_transposed else tensor.chunk(cut.parts)[cut.part]
+        return cut.of(tensor) if cut else tensor
+
+
+Call: TypeAlias = "Callable[[nn.Module, Tensor, Tensor, Mapping[str, Any]], Tensor]"
+"""Calls a diffusion network: its module, x (batch, channels, h, w), timesteps (batch,) and the inputs by name, all but
+the timesteps in the dtype that it computes in; returns its raw prediction like x."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextEncoder:
     """A text encoder. ``layer`` -n is the hidden state that the family takes; ``pad`` the id that fills a chunk.
 
-    ``name`` tells the encoders of a family apart. One that ``pools`` also gives one vector for the whole prompt.
+    ``name`` tells the encoders of a family apart. One that ``pools`` also gives one vector for the whole prompt. CLIP's
+    lay a prompt into chunks of ``length`` tokens; T5 takes all of it at once, filled to at least ``length``.
     """
 
     name: str
@@ -91,6 +122,30 @@ class TextEncoder:
     layer: int
     final_norm: bool
     pools: bool = False
+
+
+class Encoded(NamedTuple):
+    """``context`` (1, tokens, width), float32, on the CPU; ``pooled`` (1, width) where the family has it."""
+
+    context: "Tensor"
+    pooled: "Tensor | None"
+
+
+Placed: TypeAlias = "tuple[FileRef, TextEncoder]"
+
+
+@dataclass(frozen=True, slots=True)
+class TextFamily:
+    """How a family uses its text encoders.
+
+    ``chosen(found)`` makes of encoders from files of their own, in any order, those of the family as they stand in its
+    checkpoints; None where they are others. ``expected`` says in words which it takes. ``joined(outputs)`` makes of
+    what they gave for a prompt, by their names, what the family's network gets.
+    """
+
+    chosen: Callable[[Sequence[Placed]], tuple[Placed, ...] | None]
+    expected: str
+    joined: Callable[[Mapping[str, Encoded]], Encoded]
 
 
 @dataclass(frozen=True, slots=True)

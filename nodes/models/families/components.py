@@ -1,25 +1,27 @@
 """The parts that a checkpoint in the original layout is made of, found by the names of their tensors."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
 from nodes.models.families import clip_text, ldm_unet, ldm_vae
-from nodes.models.families.checkpoint import LatentFormat, Network, TextEncoder
+from nodes.models.families.checkpoint import Encoded, LatentFormat, Network, TextEncoder
 from nodes.models.families.facts import Facts
 from nodes.models.weights import Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nodes.recipes import Cond
     from nodes.sampling.noise_levels import NoiseLevels
 
 UNET_PREFIXES = ("model.diffusion_model.", "")
 UNET_PROBES = ("input_blocks.0.0.weight", "output_blocks.0.0.in_layers.0.weight")
 DIFFUSERS_PROBES = (ldm_unet.DIFFUSERS, "up_blocks.0.resnets.0.norm1.weight", "conv_out.weight")
-VAE_PREFIXES = ("first_stage_model.", "")
-VAE_PROBES = ("decoder.conv_in.weight", "encoder.conv_in.weight", "quant_conv.weight")
+VAE_PREFIXES = ("first_stage_model.", "vae.", "")
+VAE_PROBES = ("decoder.conv_in.weight", "encoder.conv_in.weight")
 TEXT_PROBES = (clip_text.TOKENS, clip_text.POSITIONS, "encoder.layers.0.mlp.fc1.weight")
 
 UNET_ADAPTERS = ("lora_unet_", "lycoris_", "unet.", "diffusion_model.", "model.diffusion_model.", "")
@@ -64,7 +66,8 @@ def network(module: Any, config: Mapping[str, Any], names: Mapping[str, str], pr
     """Describe a network whose names in the file are those of ``names`` behind a prefix."""
     keys = {new: prefix + old for new, old in names.items()}
     originals = {} if module is clip_text else {new: old for old, new in module.original_names(names).items()}
-    return Network(config, module.build, keys, prefix, adapters, originals=originals)
+    taken = {"channels": config.get("in_channels", 0), "context": config.get("cross_attention_dim", 0)}
+    return Network(config, module.build, keys, prefix, adapters, originals=originals, **taken)
 
 
 def unet_prefix(weights: Weights) -> str | None:
@@ -85,18 +88,24 @@ def vae(weights: Weights, facts: Facts) -> Network | None:
     return network(ldm_vae, config, names, prefix)
 
 
-def latent_format(unet: Network | None, vae: Network | None, facts: Facts, family: LatentFormat) -> LatentFormat:
+def latent_format(
+    unet: Network | None, vae: Network | None, facts: Facts, family: LatentFormat, patch: int = 1
+) -> LatentFormat:
     """Return the latent format: from the autoencoder, else from the UNet with the family's factor.
+
+    A transformer gives the channels of all ``patch`` cells of a patch.
 
     Its space is the family's where the UNet says which family it is and the metadata states no scale of its own. An
     autoencoder alone looks the same in every family: its metadata tells, or nothing does.
     """
-    channels = vae.config["latent_channels"] if vae else unet.config["out_channels"] if unet else family.channels
+    channels = vae.config["latent_channels"] if vae else family.channels
+    if unet and not vae:
+        channels = unet.config["out_channels"] // patch
     factor = 2 ** (len(vae.config["block_out_channels"]) - 1) if vae else family.factor
     scale = float(facts.get("vae", "scaling_factor", family.scale))
     is_usual = unet is not None and (channels, scale) == (family.channels, family.scale)
     space = facts.space() if unet is None else family.space if is_usual else None
-    return LatentFormat(channels, factor, scale, facts.rgb(channels, family.rgb), space=space)
+    return LatentFormat(channels, factor, scale, facts.rgb(channels, family.rgb), family.shift, space)
 
 
 def clip_l(
@@ -144,6 +153,54 @@ def must_divide(weights: Weights, part: str, name: str, number: int, widths: Ite
             expected=f"a divisor of {', '.join(map(str, widths))}",
             hint="a model with unusual widths states its configuration in the metadata of the file",
         )
+
+
+FACTORS = (".scale_weight", ".weight_scale")
+"""How the names of factors of 8-bit matrices end."""
+
+
+def with_factors(names: Mapping[str, str]) -> dict[str, str]:
+    """Return names as ``diffusers_names`` gives them, with one name for the factors of 8-bit matrices.
+
+    Factors of what goes into a matrix are left out: it is not rounded here.
+    """
+    found = {}
+    for new, old in names.items():
+        if new.endswith((".scale_input", ".input_scale", ".comfy_quant")):
+            continue
+        end = next((end for end in FACTORS if new.endswith(end)), "")
+        found[new.removesuffix(end) + FACTORS[0] if end else new] = old
+    return found
+
+
+def side_by_side(outputs: Mapping[str, Encoded]) -> Encoded:
+    """Return the contexts of encoders joined along the width, as long as the shortest, and the first pooled vector."""
+    import torch
+
+    shortest = min(context.shape[1] for context, _ in outputs.values())
+    context = torch.cat([context[:, :shortest] for context, _ in outputs.values()], dim=-1)
+    return Encoded(context, next((pooled for _, pooled in outputs.values() if pooled is not None), None))
+
+
+def pooled(cond: "Cond", width: int) -> "Tensor":
+    """Return the pooled vector of a prompt. Raises ModelError where it has none, or one of another width."""
+    if cond.pooled is None or cond.pooled.shape[-1] != width:
+        raise ModelError(
+            "A prompt was encoded for another family of models.",
+            got="no pooled vector" if cond.pooled is None else f"a pooled vector of width {cond.pooled.shape[-1]}",
+            expected=f"a pooled vector of width {width}",
+            hint="Encode it with the text encoders that belong to the model.",
+        )
+    vector: Tensor = cond.pooled
+    return vector
+
+
+def unprojected(encoder: TextEncoder) -> TextEncoder:
+    """Return one of CLIP's encoders that pools and does not project what it pooled."""
+    network = encoder.network
+    keys = {name: key for name, key in network.keys.items() if name != clip_text.PROJECTION}
+    config = {name: value for name, value in network.config.items() if name != "projection_dim"}
+    return replace(encoder, network=replace(network, keys=keys, config=config), pools=True)
 
 
 def unet_layout(unet: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:

@@ -94,6 +94,7 @@ def config(shapes: Shapes, groups: int) -> dict[str, Any]:
         "down_block_types": ("DownEncoderBlock2D",) * levels,
         "up_block_types": ("UpDecoderBlock2D",) * levels,
         "norm_num_groups": groups,
+        **({} if "quant_conv.weight" in shapes else {"use_quant_conv": False, "use_post_quant_conv": False}),
     }
 
 

@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
 from nodes.models.families import clip_text, components, ldm_unet, open_clip
-from nodes.models.families.checkpoint import Checkpoint, Defaults, LatentFormat, Network, TextEncoder
+from nodes.models.families.checkpoint import (
+    Checkpoint,
+    Defaults,
+    LatentFormat,
+    Network,
+    Placed,
+    TextEncoder,
+    TextFamily,
+)
 from nodes.models.families.facts import Facts
 from nodes.models.weights import Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.recipes import Cond, FileRef
+    from nodes.recipes import Cond
 
 NAME = "sdxl"
 REFINER = "sdxl-refiner"
@@ -103,13 +111,7 @@ def inputs(
     """
     import torch
 
-    if cond.pooled is None or cond.pooled.shape[-1] != pooled_width:
-        raise ModelError(
-            "A prompt was encoded for another family of models.",
-            got="no pooled vector" if cond.pooled is None else f"a pooled vector of width {cond.pooled.shape[-1]}",
-            expected=f"a pooled vector of width {pooled_width}",
-            hint="Encode it with the text encoders that belong to the model.",
-        )
+    pooled = components.pooled(cond, pooled_width)
     height, width = (cond.options.get(side, shape[axis] * factor) for side, axis in (("height", -2), ("width", -1)))
     stated = {
         "crop_h": 0,
@@ -122,7 +124,7 @@ def inputs(
         "width": width,
     }
     sizes = torch.tensor([[float(stated[name]) for name in SIZES[family]]])
-    return {"context": cond.context, "text_embeds": cond.pooled, "time_ids": sizes}
+    return {"context": cond.context, "text_embeds": pooled, "time_ids": sizes}
 
 
 def original_layout(
@@ -174,15 +176,16 @@ def _family(weights: Weights, shapes: ldm_unet.Shapes) -> str:
     return family
 
 
-def joined(
-    encoders: Sequence[tuple["FileRef", TextEncoder]],
-) -> tuple[tuple["FileRef", TextEncoder], ...] | None:
+def chosen(encoders: Sequence[Placed]) -> tuple[Placed, ...] | None:
     """Return SDXL's two encoders, each with its file, as they stand in a checkpoint; None where these are others."""
     found = {encoder.name: (file, encoder) for file, encoder in encoders}
     if found.keys() != {"l", "g"} or len(encoders) != len(found):
         return None
     file, encoder = found["l"]
     return (file, replace(encoder, layer=LAYER, final_norm=False)), found["g"]
+
+
+TEXT = TextFamily(chosen, "CLIP's L in one file and OpenCLIP's bigG in the other", components.side_by_side)
 
 
 def _pooled_width(family: str, unet: Network | None) -> int:

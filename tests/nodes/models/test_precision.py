@@ -12,17 +12,17 @@ F32, F16, BF16 = torch.float32, torch.float16, torch.bfloat16
 
 @pytest.mark.parametrize("precision", ["auto", "fp32"])
 def test_a_cpu_computes_in_float32_with_rounded_text_weights(precision: str) -> None:
-    assert policy(precision, "cpu", True) == Policy((F32,), (F32,), (F16, F32))  # type: ignore[arg-type]
+    assert policy(precision, "cpu", True) == Policy((F32,), (F32,), (F16, F32), (F32,))  # type: ignore[arg-type]
 
 
 def test_a_gpu_computes_the_unet_in_fp16() -> None:
-    assert policy("auto", "cuda", True) == Policy((F16,), (BF16,), (F16,))
-    assert policy("auto", "cuda", False) == Policy((F16,), (F32,), (F16,))
-    assert policy("fp32", "cuda", True) == Policy((F32,), (F32,), (F16,))
+    assert policy("auto", "cuda", True) == Policy((F16,), (BF16,), (F16,), (BF16,))
+    assert policy("auto", "cuda", False) == Policy((F16,), (F32,), (F16,), (F32,))
+    assert policy("fp32", "cuda", True) == Policy((F32,), (F32,), (F16,), (F32,))
 
 
 def test_bf16_is_a_choice() -> None:
-    assert policy("bf16", "cpu", True) == Policy((BF16,), (BF16,), (F16, F32))
+    assert policy("bf16", "cpu", True) == Policy((BF16,), (BF16,), (F16, F32), (BF16,))
 
 
 def test_fp16_on_a_cpu_is_refused() -> None:
