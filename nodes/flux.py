@@ -10,12 +10,11 @@ from nodes.conditioning import with_options
 from nodes.lazy import lazy
 from nodes.recipes import Clip, Cond, Conditioning, Latent
 from nodes.text import Prompt
+from nodes.text import conditioning as encoded
 
 if TYPE_CHECKING:
-    from nodes.models import encode
     from nodes.pixels import resize
 else:
-    encode = lazy("nodes.models.encode")
     resize = lazy("nodes.pixels.resize")
 
 CATEGORY = "advanced/conditioning/flux"
@@ -35,8 +34,7 @@ def clip_text_encode_flux(
     ctx: Context, clip: Clip, *, clip_l: Prompt, t5xxl: Prompt, guidance: GuidanceScale = 3.5
 ) -> Conditioning:
     """Encode a prompt for each of Flux's text encoders, and say how closely to follow it."""
-    encoded = encode.encode(ctx, t5xxl, clip, {"l": clip_l, "t5xxl": t5xxl})
-    return Conditioning((Cond(encoded.context, encoded.pooled, {"guidance": guidance}),))
+    return encoded(ctx, t5xxl, clip, {"guidance": guidance}, {"l": clip_l, "t5xxl": t5xxl})
 
 
 @node("FluxGuidance", category=CATEGORY)

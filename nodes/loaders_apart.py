@@ -40,7 +40,7 @@ def load_unet(
     return Model(FileRef(UNETS, ctx.fingerprint(UNETS, unet_name)), rounded)
 
 
-SINGLE: Mapping[str, str | None] = {"stable_diffusion": None}
+SINGLE: Mapping[str, str | None] = {"stable_diffusion": None, "sd3": "sd3"}
 """What CLIPLoader calls the families that are known -> their names here; None is what the file says."""
 
 
@@ -65,14 +65,14 @@ def load_clip(
     ],
     device: Device = None,
 ) -> Clip:  # fmt: skip
-    """Load a text encoder: CLIP's L of Stable Diffusion 1, or OpenCLIP's bigG of the SDXL refiner.
+    """Load a text encoder: CLIP's L of Stable Diffusion 1, OpenCLIP's bigG of the SDXL refiner, or one of SD3's.
 
     Where it computes is the pool's to decide; ``device`` changes nothing.
     """
     return _encoders(ctx, SINGLE[type], clip_name)
 
 
-PAIRS = ("sdxl", "flux")
+PAIRS = ("sdxl", "sd3", "flux")
 
 
 def check_pair(type: str) -> str | None:
@@ -90,9 +90,20 @@ def load_two_clips(
 ) -> Clip:
     """Load two text encoders, in either order: CLIP's L and OpenCLIP's bigG for SDXL, CLIP's L and T5 for Flux.
 
-    Where they compute is the pool's to decide; ``device`` changes nothing.
+    SD3 takes any two of these three. Where they compute is the pool's to decide; ``device`` changes nothing.
     """
     return _encoders(ctx, type, clip_name1, clip_name2)
+
+
+@node("TripleCLIPLoader", category="advanced/loaders", resource="io")
+def load_three_clips(
+    ctx: Context, *, clip_name1: TextEncoderFile, clip_name2: TextEncoderFile, clip_name3: TextEncoderFile
+) -> Clip:
+    """Load the three text encoders of SD3, in any order: CLIP's L, OpenCLIP's bigG and T5.
+
+    Not compared with the reference.
+    """
+    return _encoders(ctx, "sd3", clip_name1, clip_name2, clip_name3)
 
 
 def _encoders(ctx: Context, family: str | None, *names: str) -> Clip:

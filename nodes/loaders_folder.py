@@ -38,7 +38,7 @@ def load_diffusers(ctx: Context, model_path: Annotated[str, ModelFolder(DIFFUSER
         for name in ("text_encoder", "text_encoder_2")
         if name == "text_encoder" or _file(ctx, model_path, name, ENCODER)
     ]
-    clip = Clip(encoders[0], beside=encoders[1] if len(encoders) > 1 else None)
+    clip = Clip(encoders[0], beside=tuple(encoders[1:]), family="sdxl" if len(encoders) > 1 else None)
     ctx.use(service.pool).encoders(clip)
     folder = ctx.folders.model_folder(DIFFUSERS, model_path)
     return LoadedCheckpoint(Model(unet, options=_sampling(folder) if folder else ()), clip, Vae(vae))

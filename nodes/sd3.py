@@ -1,12 +1,36 @@
-"""What T5 fills prompts with. Not compared with the reference."""
+"""Prompts for Stable Diffusion 3, and what T5 fills them with. Nothing here is compared with the reference."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
+from engine.context import Context
 from engine.node import Field, Widget, node
-from nodes.recipes import Clip, Padding
+from nodes.recipes import Clip, Conditioning, Padding
+from nodes.text import Prompt, conditioning
 
 Count = Annotated[int, Field(ge=0, le=10_000), Widget(step=1)]
+
+
+@node("CLIPTextEncodeSD3", category="advanced/conditioning", resource="gpu", numeric=True)
+def clip_text_encode_sd3(
+    ctx: Context,
+    clip: Clip,
+    *,
+    clip_l: Prompt,
+    clip_g: Prompt,
+    t5xxl: Prompt,
+    empty_padding: Literal["none", "empty_prompt"],
+) -> Conditioning:
+    """Encode a prompt for each of SD3's text encoders.
+
+    With an empty padding of ``none`` T5 is left out where its prompt is empty, and so are both of CLIP's where theirs
+    are; otherwise they encode an empty prompt.
+    """
+    texts: dict[str, str | None] = {"l": clip_l, "g": clip_g, "t5xxl": t5xxl}
+    if empty_padding == "none":
+        texts |= {} if clip_l or clip_g else {"l": None, "g": None}
+        texts |= {} if t5xxl else {"t5xxl": None}
+    return conditioning(ctx, "", clip, apart=texts)
 
 
 @node("T5TokenizerOptions", category="_for_testing/conditioning", experimental=True)

@@ -39,11 +39,11 @@ def conditioning(
     text: str,
     clip: Clip,
     options: Mapping[str, Any] | None = None,
-    apart: Mapping[str, str] | None = None,
+    apart: Mapping[str, str | None] | None = None,
 ) -> Conditioning:
     """Return an encoded prompt with options, once for each part of the sampling that hooks on the encoders differ in.
 
-    ``apart`` has another prompt for some of the encoders, by their names.
+    ``apart`` has another prompt for some of the encoders, by their names; None leaves one out.
     """
     conds = []
     for each, hooked in hooked_clips(clip):

@@ -41,10 +41,11 @@ class FolderEmbeddings(Mapping[str, Sequence[Tensor]]):
         return len(self.ctx.folders.names("embeddings"))
 
 
-def encode(ctx: Context, text: str, clip: Clip, apart: Mapping[str, str] | None = None) -> Encoded:
+def encode(ctx: Context, text: str, clip: Clip, apart: Mapping[str, str | None] | None = None) -> Encoded:
     """Return the context of a prompt, (1, tokens, width), and its pooled vector where the family has one.
 
-    ``apart`` has another prompt for some of the encoders, by their names. Hooks on the encoders count as at the start.
+    ``apart`` has another prompt for some of the encoders, by their names; None leaves one out. Hooks on the encoders
+    count as at the start.
 
     Raises:
         InputError: the prompt is too long, or a layer, encoder or embedding is not there.

@@ -16,7 +16,7 @@ from nodes.models.text import Embeddings, TextModel
 from nodes.recipes import Padding
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class T5Model(TextModel):
     """T5's encoder. Without ``padding`` it fills a prompt as the family wants it."""
 

@@ -38,32 +38,30 @@ class Text:
         prompt: str,
         layer: int | None = None,
         embeddings: Embeddings | None = None,
-        apart: Mapping[str, str] | None = None,
+        apart: Mapping[str, str | None] | None = None,
     ) -> Encoded:
         """Encode a prompt with its weights. ``layer`` -n takes the n-th last hidden state.
 
-        ``apart`` has another prompt for some encoders, by their names; a shorter one is followed by empty chunks.
+        ``apart`` has another prompt for some encoders, by their names; a shorter one is followed by empty chunks, and
+        None leaves an encoder out.
         Raises InputError for a prompt that is too long, a layer or an encoder that is not there, an embedding that is
         not in ``embeddings`` or does not fit.
         """
         names, apart = [model.encoder.name for model in self.models], apart or {}
-        if not apart.keys() <= {*names}:
+        is_partial = self.family is not None and self.family.is_partial
+        if not is_partial and not apart.keys() <= {*names}:
             raise InputError(
                 "The model has not all the text encoders that there are prompts for.",
                 got=names,
                 expected=[*apart],
                 hint="Several prompts are for models with several text encoders.",
             )
-        chunked = {
-            model.encoder.name: model.chunks(apart.get(model.encoder.name, prompt), embeddings or {})
-            for model in self.models
-        }
-        if apart:
-            most = max(map(len, chunked.values()))
-            for model in self.models:
-                own = chunked[model.encoder.name]
-                chunked[model.encoder.name] = model.lengthened(own, most)
-        return self.encode_chunks(chunked, layer, embeddings)
+        texts = {model: apart.get(model.encoder.name, prompt) for model in self.models}
+        chunked = {model: model.chunks(text, embeddings or {}) for model, text in texts.items() if text is not None}
+        most = max(map(len, chunked.values()), default=0) if apart else 0
+        return self._joined(
+            {model: model.lengthened(own, most) for model, own in chunked.items()}, layer, embeddings or {}
+        )
 
     @torch.no_grad()
     def encode_chunks(
@@ -83,10 +81,12 @@ class Text:
         first, *others = self.models
         if pools and not any(model.encoder.pools for model in self.models):
             first = replace(first, encoder=replace(first.encoder, pools=True))
-        outputs = {
-            model.encoder.name: model.encode(chunks[model.encoder.name], layer, embeddings or {})
-            for model in (first, *others)
-        }
+        return self._joined({each: chunks[each.encoder.name] for each in (first, *others)}, layer, embeddings or {})
+
+    def _joined(
+        self, chunks: Mapping["TextModel", Sequence[Chunk]], layer: int | None, embeddings: Embeddings
+    ) -> Encoded:
+        outputs = {model.encoder.name: model.encode(own, layer, embeddings) for model, own in chunks.items()}
         return self.family.joined(outputs) if self.family else side_by_side(outputs)
 
     @torch.no_grad()
@@ -100,7 +100,7 @@ class Text:
         return pooled
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TextModel:
     """One text encoder with its tokenizer."""
 

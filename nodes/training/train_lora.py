@@ -12,7 +12,7 @@ from torch import nn
 from engine.context import Context
 from engine.errors import InputError, ModelError
 from nodes.models import lora
-from nodes.models.assemble import assemble
+from nodes.models.assemble import Source, assemble
 from nodes.models.families.checkpoint import Network, Prediction
 from nodes.models.ladder import Ladder, freed
 from nodes.models.parametrization import PREDICTORS, parametrization
@@ -73,7 +73,7 @@ def train(
     """
     models = ctx.use(pool)
     weights, unet = models.weights(model.file), models.network(model)
-    models.residents.make_room(needed_bytes(unet, weights, (DTYPES[dtype],)))
+    models.residents.make_room(needed_bytes(Source(unet, weights, models.device, (DTYPES[dtype],))))
     patches = models.patches(model, model.file, unet)
     module = assemble(unet, weights, models.device, (DTYPES[dtype],), patches)
     examples = _examples(models, model, module, latents, positive)
@@ -129,7 +129,8 @@ def _examples(models: Pool, model: Model, module: nn.Module, latents: Latent, po
 
 def _unet(models: Pool, model: Model, module: nn.Module) -> Unet:
     checkpoint = models.checkpoint(model.file)
-    return Unet(module, checkpoint.prediction, checkpoint.latent)
+    dtype = next(module.parameters()).dtype
+    return Unet(module, checkpoint.prediction, checkpoint.latent, models.network(model), dtype)
 
 
 def _beginning(kind: Kind, module: nn.Module, weights: Weights, unet: Network, seed: int) -> Weights:

@@ -69,7 +69,7 @@ def outputs(ctx, kind, name):
     base = FileRef("checkpoints", "base.safetensors")
 
     def unet(model):
-        return models.unet(model)(X, STEP, CONTEXT)
+        return models.unet(model)(X, STEP, {"context": CONTEXT})
 
     def text(clip):
         return clip_text_encode(ctx, "a (cat:1.2)", clip).entries[0].context

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 
 from engine.errors import ModelError
-from nodes.models.families import flux, sd1, sd2, sdxl, t5
+from nodes.models.families import flux, sd1, sd2, sd3, sdxl, t5
 from nodes.models.families.checkpoint import Checkpoint, TextFamily
 from nodes.models.families.kinds import looks_like
 from nodes.models.weights import AGAIN, Weights
 
 FAMILIES: tuple[Callable[[Weights], Checkpoint | None], ...] = (
     flux.detect,
+    sd3.detect,
     t5.detect,
     sd2.detect,
     sdxl.detect,
@@ -17,7 +18,7 @@ FAMILIES: tuple[Callable[[Weights], Checkpoint | None], ...] = (
 )
 """In the order in which they are asked. A new family is a file and a line here."""
 
-TEXTS: Mapping[str, TextFamily] = {sdxl.NAME: sdxl.TEXT, flux.NAME: flux.TEXT}
+TEXTS: Mapping[str, TextFamily] = {sdxl.NAME: sdxl.TEXT, sd3.NAME: sd3.TEXT, flux.NAME: flux.TEXT}
 """How families use several text encoders, by their names."""
 
 
@@ -37,6 +38,6 @@ def detect(weights: Weights) -> Checkpoint:
     raise ModelError(
         f"{weights.path.name} is not of a family that is known",
         got=looks_like(weights),
-        expected="a checkpoint, text encoder or VAE of Stable Diffusion 1.x, 2.x or XL, or of Flux",
+        expected="a checkpoint, text encoder or VAE of Stable Diffusion 1.x, 2.x, XL or 3, or of Flux",
         hint="choose another file, or the node that loads this kind",
     )

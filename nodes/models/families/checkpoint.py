@@ -140,12 +140,14 @@ class TextFamily:
 
     ``chosen(found)`` makes of encoders from files of their own, in any order, those of the family as they stand in its
     checkpoints; None where they are others. ``expected`` says in words which it takes. ``joined(outputs)`` makes of
-    what they gave for a prompt, by their names, what the family's network gets.
+    what they gave for a prompt, by their names, what the family's network gets. A family that ``is_partial`` gets by
+    without some of its encoders, and without their outputs.
     """
 
     chosen: Callable[[Sequence[Placed]], tuple[Placed, ...] | None]
     expected: str
     joined: Callable[[Mapping[str, Encoded]], Encoded]
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def test_a_prompt_becomes_a_picture(models: Path) -> None:
     unet = pool.unet(Model(TINY))
     assert unet.prediction == "v"
     with torch.no_grad():
-        x = unet(torch.randn(1, unet.latent.channels, 8, 8), torch.tensor([999.0]), context)
+        x = unet(torch.randn(1, unet.latent.channels, 8, 8), torch.tensor([999.0]), {"context": context})
     assert pool.vae(Vae(TINY)).decode(x / unet.latent.scale).shape == (1, 16, 16, 3)
 
 
@@ -160,12 +160,12 @@ def test_what_leaves_a_gpu_comes_back_and_blocks_come_one_by_one(models: Path) -
     pool = Pool("cuda", "fp32", 1 << 30, lambda file: models / file.folder / file.fingerprint, host_bytes=1 << 30)
     x, timestep, context = (part.cuda() for part in (torch.randn(2, 4, 8, 8), torch.ones(2), torch.randn(2, 77, 32)))
     with torch.no_grad():
-        whole = pool.unet(Model(TINY))(x, timestep, context)
+        whole = pool.unet(Model(TINY))(x, timestep, {"context": context})
         streamed = pool.unet(Model(TINY), streamed=True)
-        assert torch.equal(streamed(x, timestep, context), whole)
-        assert torch.equal(streamed(x, timestep, context), whole)
+        assert torch.equal(streamed(x, timestep, {"context": context}), whole)
+        assert torch.equal(streamed(x, timestep, {"context": context}), whole)
         assert pool.residents.aside(Model(TINY))
-        assert torch.equal(pool.unet(Model(TINY))(x, timestep, context), whole)
+        assert torch.equal(pool.unet(Model(TINY))(x, timestep, {"context": context}), whole)
 
 
 @pytest.mark.reference
@@ -187,7 +187,7 @@ def test_a_model_of_real_widths() -> None:
     assert checkpoint.unet.config["block_out_channels"] == (320, 320, 320)
     context = pool.text(Clip(ref)).encode("a photo of a red fox").context
     with torch.no_grad():
-        x = pool.unet(Model(ref))(torch.randn(1, 4, 8, 8), torch.tensor([999.0]), context)
+        x = pool.unet(Model(ref))(torch.randn(1, 4, 8, 8), torch.tensor([999.0]), {"context": context})
     assert pool.vae(Vae(ref)).decode(x).shape == (1, 64, 64, 3)
     used = {*checkpoint.unet.keys.values(), *checkpoint.vae.keys.values(), *checkpoint.text[0].network.keys.values()}
     assert set(pool.weights(ref).infos) <= used

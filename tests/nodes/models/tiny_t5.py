@@ -13,11 +13,11 @@ WIDTH = 32
 
 
 @cache
-def reference() -> T5EncoderModel:
+def reference(width: int = WIDTH) -> T5EncoderModel:
     """The encoder of transformers."""
     config = T5Config(
         vocab_size=VOCABULARY,
-        d_model=WIDTH,
+        d_model=width,
         d_kv=8,
         d_ff=48,
         num_layers=2,
@@ -33,7 +33,7 @@ def reference() -> T5EncoderModel:
     return module.eval().requires_grad_(False)
 
 
-def encoder() -> dict[str, Tensor]:
+def encoder(width: int = WIDTH) -> dict[str, Tensor]:
     """Its tensors in float16, as files have them."""
-    state = reference().state_dict()
+    state = reference(width).state_dict()
     return {name: tensor.half() for name, tensor in state.items() if "embed_tokens" not in name}
