@@ -18,7 +18,13 @@ from tests.nodes.models import tiny
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 TABLE = (ROOT / "docs" / "workflows.md").read_text()
-SIZES = {"area-composition": (256, 128), "hires-fix": (160, 160), "portrait": (512, 512), "upscale": (256, 256)}
+SIZES = {
+    "area-composition": (256, 128),
+    "hires-fix": (160, 160),
+    "portrait": (512, 512),
+    "train-lora": (256, 128),
+    "upscale": (256, 256),
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,8 @@ def test_a_workflow_runs(path: Path, engine: Engine) -> None:
     loaded = engine.load(path)
     assert loaded.warnings == ()
     result = engine.run(loaded, quick(loaded.prompt))
-    (shown,) = result.outputs.values()
+    pictures = [id for id, node in loaded.prompt.items() if node["class_type"] == "SaveImage"]
+    (shown,) = (result.outputs[id] for id in pictures)
     with Image.open(shown.files[0]["path"]) as image:
         assert image.size == SIZES.get(path.stem, (128, 128))
         assert all(low < high for low, high in image.convert("RGB").getextrema())
@@ -80,6 +87,17 @@ def test_a_lora_and_a_controlnet_change_the_picture(engine: Engine) -> None:
             for more in ({}, changes)
         )
         assert not torch.allclose(with_it, without, atol=1 / 255), name
+
+
+def test_what_was_trained_changes_the_picture_and_is_saved(engine: Engine) -> None:
+    """Two steps at a rate that goes far: the ready file takes sixty."""
+    loaded = engine.load(ROOT / "workflows" / "train-lora.json")
+    changes = {**quick(loaded.prompt), "Train.learning_rate": 0.1}
+    result = engine.run(loaded, changes, values=["Before", "After"])
+    before, after = (result.values[name][0][0] for name in ("Before", "After"))
+    assert not torch.allclose(before, after, atol=1 / 255)
+    names = {file["filename"] for output in result.outputs.values() for file in output.files}
+    assert len(names) == 3 and any(name.startswith("blueprint_2_steps_") for name in names)
 
 
 def test_what_a_workflow_declares_is_what_it_takes(engine: Engine) -> None:
