@@ -309,6 +309,28 @@ def test_a_file_is_opened_exported_and_taken_back(editor: Editor):
     playwright.expect(editor.page.locator(".node")).to_have_count(0)
 
 
+def test_the_results_of_one_graph_are_not_those_of_the_next(editor: Editor):
+    editor.open({"1": n("Number", value=52), "2": n("Save", value=("1", 0))})
+    editor.button("Run").click()
+    playwright.expect(editor.node("1").locator(".look")).to_have_text("52")
+    playwright.expect(editor.node("2").get_by_role("link")).to_have_count(1)
+    editor.load(json.dumps({"1": n("Number", value=53), "2": n("Save", value=("1", 0)), "3": n("Add")}).encode(), 3)
+    playwright.expect(editor.node("1").locator("figcaption")).to_have_text("nothing yet")
+    playwright.expect(editor.node("1").locator(".look")).to_have_text("")
+    playwright.expect(editor.node("2").get_by_role("link")).to_have_count(0)
+
+
+def test_a_node_of_an_unknown_type_is_shown_with_its_links(editor: Editor):
+    editor.open({"1": n("Nowhere", given=3), "2": n("Add", a=("1", 1), b=1)})
+    playwright.expect(editor.page.locator("svg path")).to_have_count(1)
+    playwright.expect(editor.node("1").locator(".wrong")).to_contain_text("there is no node type 'Nowhere'")
+    playwright.expect(editor.node("1").locator(".plain")).to_have_text("3")
+    editor.dot("1", output=0).click()
+    playwright.expect(editor.dot("2", "b")).to_have_class(re.compile("fits"))
+    editor.dot("2", "b").click()
+    playwright.expect(editor.page.locator("svg path")).to_have_count(2)
+
+
 def test_what_is_set_while_the_connection_is_lost_is_not(editor: Editor):
     editor.open()
     editor.live()
@@ -359,9 +381,13 @@ def test_all_nodes_are_in_sight(editor: Editor):
 
 
 LAYOUT = """async (sources) => {
-    const { layered } = await import("/page/editor/layout.js");
+    const { apart, layered } = await import("/page/editor/layout.js");
     const heights = Object.fromEntries(Object.keys(sources).map((id, place) => [id, 100 + 10 * place % 70]));
-    return [layered(sources, heights), heights];
+    const places = layered(sources, heights);
+    const higher = Object.fromEntries(Object.entries(heights).map(([id, height]) => [id, 2 * height]));
+    const same = apart(places, heights);
+    const isKept = Object.keys(places).every((id) => `${same[id]}` === `${places[id]}`);
+    return [[places, heights], [apart(places, higher), higher], isKept];
 }"""
 
 
@@ -373,13 +399,15 @@ LAYOUT = """async (sources) => {
 ], ids=["portrait", "ladder", "circle", "empty"])  # fmt: skip
 def test_the_layout(editor: Editor, sources: dict[str, list[str]]):
     editor.page.goto(f"{editor.server.url}/editor")
-    places, heights = editor.page.evaluate(LAYOUT, sources)
-    assert places.keys() == sources.keys()
-    links = [(source, id) for id, above in sources.items() for source in above]
-    backwards = [link for link in links if places[link[0]][0] >= places[link[1]][0]]
-    assert len(backwards) == (1 if sources.get("1") == ["3"] else 0)
-    columns: dict[int, list[tuple[int, int]]] = {}
-    for id, (x, y) in places.items():
-        columns.setdefault(x, []).append((y, y + heights[id]))
-    for column in map(sorted, columns.values()):
-        assert all(below[0] > above[1] for above, below in pairwise(column))
+    *laid, is_kept = editor.page.evaluate(LAYOUT, sources)
+    assert is_kept
+    for places, heights in laid:
+        assert places.keys() == sources.keys()
+        links = [(source, id) for id, above in sources.items() for source in above]
+        backwards = [link for link in links if places[link[0]][0] >= places[link[1]][0]]
+        assert len(backwards) == (1 if sources.get("1") == ["3"] else 0)
+        columns: dict[int, list[tuple[int, int]]] = {}
+        for id, (x, y) in places.items():
+            columns.setdefault(x, []).append((y, y + heights[id]))
+        for column in map(sorted, columns.values()):
+            assert all(below[0] > above[1] for above, below in pairwise(column))

@@ -1,6 +1,6 @@
 /** The plane on which the graph lies: where nodes are, wires, panning, zooming, dragging. */
 
-import { layered, WIDTH } from "./layout.js";
+import { apart, layered, WIDTH } from "./layout.js";
 import { Links } from "./links.js";
 import { NodeBox } from "./node.js";
 
@@ -14,7 +14,8 @@ export class Canvas {
   #results;
   #links;
   #boxes = new Map();
-  #laid = {}; // where nodes are that the graph has no place for, by id and type
+  #laid = {}; // where the layout has nodes that the graph has no place for, by id and type
+  #apart = {}; // where they are, by id
   #moving = null; // { id, place } of a node that is dragged
   #view = { x: MARGIN, y: MARGIN, zoom: 1 };
   #changed = new Set();
@@ -24,6 +25,7 @@ export class Canvas {
     [this.#element, this.#session, this.#results] = [element, session, results];
     this.#links = new Links(element, session, (point) => this.#inWorld(point), () => this.#drawSoon());
     session.addEventListener("graph", ({ detail: isNew }) => {
+      if (isNew) this.#clear();
       this.#fits ||= isNew;
       this.#drawSoon([...this.#boxes.keys(), ...Object.keys(session.graph)]);
     });
@@ -54,13 +56,20 @@ export class Canvas {
       if (id in graph) this.#box(id).update();
       else if (this.#boxes.delete(id)) document.getElementById(`node-${id}`).remove();
     }
-    if (Object.keys(graph).some((id) => !this.#place(id))) this.#layOut();
+    this.#layOut();
     for (const [id, box] of this.#boxes) {
       const [x, y] = this.#place(id);
       Object.assign(box.element.style, { left: `${x}px`, top: `${y}px` });
     }
     if (this.#fits) this.fit();
     this.#drawWires();
+  }
+
+  /** Begin anew: the nodes of another graph may have the same ids. */
+  #clear() {
+    this.#boxes.forEach(({ element }) => element.remove());
+    this.#boxes.clear();
+    this.#laid = {};
   }
 
   #box(id) {
@@ -73,18 +82,26 @@ export class Canvas {
 
   #place(id) {
     if (this.#moving?.id === id) return this.#moving.place;
-    const { class_type: type, _meta: meta } = this.#session.graph[id];
-    return Array.isArray(meta?.pos) ? meta.pos : this.#laid[`${id} ${type}`];
+    return this.#session.graph[id]._meta?.pos ?? this.#apart[id];
+  }
+
+  get #heights() {
+    return Object.fromEntries([...this.#boxes].map(([id, box]) => [id, box.height]));
   }
 
   #layers() {
-    const ids = Object.keys(this.#session.graph);
-    const sources = Object.fromEntries(ids.map((id) => [id, this.#session.sources(id)]));
-    return Object.entries(layered(sources, Object.fromEntries(ids.map((id) => [id, this.#boxes.get(id).height]))));
+    const sources = Object.fromEntries([...this.#boxes.keys()].map((id) => [id, this.#session.sources(id)]));
+    return Object.entries(layered(sources, this.#heights));
   }
 
+  /** Find a place for each node that the graph has none for; it moves only where one above it became higher. */
   #layOut() {
-    this.#laid = Object.fromEntries(this.#layers().map(([id, place]) => [`${id} ${this.#session.graph[id].class_type}`, place]));
+    const { graph } = this.#session;
+    const key = (id) => `${id} ${graph[id].class_type}`;
+    const free = [...this.#boxes.keys()].filter((id) => !graph[id]._meta?.pos);
+    if (this.#links.held && free.every((id) => id in this.#apart)) return; // nothing moves while a link is drawn
+    if (free.some((id) => !(key(id) in this.#laid))) this.#laid = Object.fromEntries(this.#layers().map(([id, place]) => [key(id), place]));
+    this.#apart = apart(Object.fromEntries(free.map((id) => [id, this.#laid[key(id)]])), this.#heights);
   }
 
   #drawWires() {

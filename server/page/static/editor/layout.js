@@ -24,6 +24,17 @@ export function layered(sources, heights) {
   return places;
 }
 
+/** Return the places once each node is at least a gap below the one above it in its column: heights change. */
+export function apart(places, heights) {
+  const bottoms = {};
+  const found = {};
+  for (const [id, [x, y]] of Object.entries(places).sort(([, [, a]], [, [, b]]) => a - b)) {
+    found[id] = [x, Math.max(y, (bottoms[x] ?? -Infinity) + GAP[1])];
+    bottoms[x] = found[id][1] + heights[id];
+  }
+  return found;
+}
+
 /** Return the ids column by column: the last has what nothing takes from. Of a circle, some link points back. */
 function inColumns(sources) {
   const users = Object.fromEntries(Object.keys(sources).map((id) => [id, 0]));

@@ -29,8 +29,7 @@ export class Links {
   }
 
   take(id, slot) {
-    const type = this.#session.types[this.#session.graph[id].class_type].outputs[slot].type;
-    this.held = { id, slot, type, point: null };
+    this.held = { id, slot, type: this.#session.outputs(id)[slot].type, point: null };
     this.#mark();
   }
 

@@ -1,6 +1,7 @@
 /** The box of a node: what it is called, how it stands, its inputs and outputs, and what came of it. */
 
 import { each, h, text } from "../dom.js";
+import { seconds } from "../format.js";
 import { fileUrl } from "../server.js";
 import { looksAt } from "./results.js";
 import { widgetOf } from "./widgets.js";
@@ -64,7 +65,7 @@ export class NodeBox {
     this.#inputs(node, spec, faults);
     const ports = new Set(this.#ports(node, spec));
     each(this.#parts.wrong, faults.filter(({ input }) => !ports.has(input)).map(said), (line) => line, (line) => h("li", {}, line));
-    const slots = (spec?.outputs ?? []).map((slot, index) => ({ ...slot, index }));
+    const slots = this.#session.outputs(this.#id).map((slot, index) => ({ ...slot, index }));
     each(this.#parts.outputs, slots, ({ index, name, type }) => `${index} ${name} ${type}`, (slot) => this.#output(slot));
     this.#result(state, now);
     const files = this.#session.files[this.#id] ?? [];
@@ -190,7 +191,7 @@ export class NodeBox {
 function stateText(kind, state, now) {
   if (kind === "running") return now.maximum ? `running: ${now.value} of ${now.maximum}` : "running";
   if (kind === "failed") return "failed";
-  if (kind === "runs") return `would run: ${state.why}`;
+  if (kind === "runs") return `would run: ${state.why}${state.seconds[1] >= 1 ? `, ${seconds(state.seconds[1])} at most` : ""}`;
   if (kind === "depends") return state?.why || "depends on what is above it";
   return state.blocked_by?.length ? `invalid: needs ${state.blocked_by.join(", ")}` : kind;
 }

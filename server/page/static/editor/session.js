@@ -10,6 +10,7 @@ import { Socket } from "../socket.js";
 
 const KEY = "loomis.session";
 const RETRY = 250;
+const MOST_REMARKS = 3;
 const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 
 export class Session extends EventTarget {
@@ -71,7 +72,8 @@ export class Session extends EventTarget {
     sessionStorage.setItem(KEY, session);
     Object.assign(this, { graph, nodes, undos: undo, redos: redo, isTaken: false, doing: {} });
     this.runs = new Set(runs.map(({ job }) => job));
-    this.said = said ?? diagnostics.filter(({ level }) => level !== "info").map(({ message }) => message).join(" ");
+    if (isNew) this.files = {};
+    this.said = said ?? remarks(diagnostics.filter(({ level }) => level !== "info"));
     this.#keepUnsent();
     this.#tell("graph", isNew);
     this.#tell("now");
@@ -263,6 +265,14 @@ export class Session extends EventTarget {
     return [...new Set(Object.values(this.graph[id]?.inputs ?? {}).filter((value) => this.isLink(value)).map(([source]) => source))];
   }
 
+  /** Return the outputs of a node; those that links name where its type is not known. */
+  outputs(id) {
+    const spec = this.types[this.graph[id]?.class_type];
+    if (spec) return spec.outputs;
+    const links = Object.values(this.graph).flatMap(({ inputs }) => Object.values(inputs)).filter((value) => this.isLink(value) && value[0] === id);
+    return Array.from({ length: Math.max(0, ...links.map(([, slot]) => slot + 1)) }, (_, slot) => ({ name: `output ${slot}`, type: "*" }));
+  }
+
   /** Return a node and everything that it needs. */
   above(id) {
     const found = new Set([id]);
@@ -293,6 +303,13 @@ export class Session extends EventTarget {
   #tell(event, detail = null) {
     this.dispatchEvent(new CustomEvent(event, { detail }));
   }
+}
+
+/** Say the first of some remarks about a file, and how many there are. */
+function remarks(diagnostics) {
+  const told = diagnostics.slice(0, MOST_REMARKS).map(({ message }) => message);
+  const more = diagnostics.length - told.length;
+  return [...told, ...(more ? [`And ${more} more remarks about the file.`] : [])].join(" ");
 }
 
 /** Let one error pass as null. */
