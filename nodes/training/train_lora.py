@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -25,7 +25,8 @@ from nodes.models.unet import Unet
 from nodes.models.weights import TRAINED, Weights, in_memory
 from nodes.pixels import curve
 from nodes.recipes import Conditioning, Latent, LoraModel, Model
-from nodes.training.adapters import Adapter, Algorithm, attach, fresh, layers
+from nodes.sampling.prediction import Inputs
+from nodes.training.changes import Algorithm, attach, fresh, layers, learned
 from nodes.training.device import generator
 from nodes.training.tuning import BEGINNING, CPU, Examples, Settings, Tuning
 
@@ -78,17 +79,18 @@ def train(
     module = assemble(unet, weights, models.device, (DTYPES[dtype],), patches)
     examples = _examples(models, model, module, latents, positive)
     file = _beginning(kind, module, weights, unet, settings.seed)
-    adapters = attach(module, lora.fit(file, weights, unet), file, models.device)
+    trained = attach(module, lora.fit(file, weights, unet), file, models.device)
     if checkpointing:
         module.enable_gradient_checkpointing()  # type: ignore[operator]
-    parameters = [parameter for adapter in adapters for parameter in adapter.parameters()]
+    parameters = [parameter for each in trained for parameter in each.parameters()]
     tuning = Tuning(network(_unet(models, model, module)), parameters, examples, settings)
     ladder = Ladder(_rungs(models, module, checkpointing), ctx.warn)
     losses: list[float] = []
     for number in range(steps):
         losses.append(ladder.climb(partial(tuning.step, number)))
         ctx.progress(number + 1, steps, partial(curve.png, tuple(losses)))
-    return LoraModel({**{name: file.tensor(name).clone() for name in file.infos}, **_learned(adapters, kind)}), losses
+    tensors = {name: file.tensor(name).clone() for name in file.infos} | learned(trained, DTYPES[kind.dtype])
+    return LoraModel(tensors), losses
 
 
 def steps_of(existing: Weights) -> int:
@@ -119,12 +121,15 @@ def _examples(models: Pool, model: Model, module: nn.Module, latents: Latent, po
             expected=f"one prompt for all, or {len(x)}",
             hint="Load pictures and captions with LoadImageTextSetFromFolderNode.",
         )
-    work = Work(_unet(models, model, module), checkpoint.inputs, form.levels, x[:1])
-    seen = zip(prompts * (len(x) // len(prompts)), torch.split(x, 1), strict=True)
-    inputs = [
-        parts(Conditioning((prompt,)), replace(work, latent=one), is_negative=False)[0].inputs for prompt, one in seen
-    ]
+    work = Work(_unet(models, model, module), checkpoint.inputs, form.levels, x)
+    found = [parts(Conditioning((prompt,)), work, is_negative=False)[0].inputs for prompt in prompts]
+    inputs = [_row(found[place % len(found)], place) for place in range(len(x))]
     return Examples(x, inputs, prediction, form.levels)
+
+
+def _row(inputs: Inputs, place: int) -> dict[str, torch.Tensor]:
+    """Return what the network gets for one latent of a batch. What a model gets beside x has a row for each."""
+    return {name: tensor[place : place + 1] if len(tensor) > 1 else tensor for name, tensor in inputs.items()}
 
 
 def _unet(models: Pool, model: Model, module: nn.Module) -> Unet:
@@ -151,11 +156,3 @@ def _rungs(models: Pool, module: nn.Module, checkpointing: bool) -> Iterator[str
     if not checkpointing:
         module.enable_gradient_checkpointing()  # type: ignore[operator]
         yield "What gradients need is computed twice from here on (gradient checkpointing)."
-
-
-def _learned(adapters: list[Adapter], kind: Kind) -> dict[str, torch.Tensor]:
-    return {
-        name: tensor.detach().to("cpu", DTYPES[kind.dtype])
-        for adapter in adapters
-        for name, tensor in zip(adapter.names, adapter.tensors, strict=True)
-    }

@@ -2,12 +2,13 @@
 
 import gc
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.context import Context
 from engine.errors import Cancelled
@@ -18,6 +19,7 @@ from nodes.training import train_lora
 from nodes.training.train_lora import Kind, steps_of, train
 from nodes.training.tuning import Settings
 from tests.nodes.calls import model_context
+from tests.nodes.models import tiny
 
 MODEL = Model(FileRef("checkpoints", "tiny"))
 LATENT = Latent(torch.ones(2, 4, 8, 8))
@@ -83,6 +85,26 @@ def test_when_memory_runs_out_less_is_kept(models: Path, monkeypatch: pytest.Mon
     found = trained(ctx)[0].tensors
     assert tried == [0, 0, 0, 1] and "left the memory" in told[0] and "computed twice" in told[1]
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_each_latent_has_its_own_picture_beside_it(tmp_path: Path) -> None:
+    """An inpainting model sees the picture without what is hidden; one prompt stands for both latents."""
+    modules = tiny.modules(unet={**tiny.UNET, "in_channels": 9})
+    tiny.write(tmp_path / "checkpoints" / "tiny", tiny.tensors(*modules))
+    ctx = model_context(tmp_path, device="cpu")
+    pictures = torch.stack([torch.full((4, 8, 8), 1.0), torch.full((4, 8, 8), -1.0)])
+
+    def losses(first: Tensor, second: Tensor) -> list[float]:
+        beside = {"concat_latent_image": torch.stack([first, second]), "concat_mask": torch.ones(2, 16, 16)}
+        text = Conditioning((Cond(torch.ones(1, 77, 32), options=beside),))
+        kind, settings = Kind("LoRA", 2, "fp32"), replace(SETTINGS, batch=2, rate=1e-7)
+        found: list[float] = train(
+            ctx, MODEL, LATENT, text, kind, settings, steps=1, dtype="fp32", checkpointing=False
+        )[1]
+        return found
+
+    one, other = pictures
+    assert losses(one, other) != losses(one, one) != losses(other, other)
 
 
 def test_how_long_a_file_was_trained(tmp_path: Path) -> None:

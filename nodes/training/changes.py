@@ -5,7 +5,7 @@ begins as no change at all. Layouts and beginnings are those of kohya's tools an
 2309.14859); alpha is 1. Not compared with the reference.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isqrt, prod, sqrt
 from typing import Literal
 
@@ -25,7 +25,7 @@ PREFIX = "lora_unet_"
 ALPHA = ".alpha"
 
 
-class Adapter(nn.Module):
+class TrainedChange(nn.Module):
     """A weight under a change of a LoRA file, whose tensors are trained in float32; alpha is not."""
 
     def __init__(self, change: Change, file: Weights) -> None:
@@ -57,19 +57,33 @@ def fresh(weights: Mapping[str, Shape], algorithm: Algorithm, rank: int, draw: G
     """Return the tensors of a LoRA file that changes these weights, and does nothing yet, in float32."""
     found: dict[str, Tensor] = {}
     for name, shape in weights.items():
-        written = PREFIX + name.removesuffix(".weight").replace(".", "_")
-        found |= {f"{written}.{ending}": tensor for ending, tensor in MAKERS[algorithm](shape, rank, draw).items()}
+        made = MAKERS[algorithm](shape, rank, draw)
+        found |= {f"{written(name)}.{ending}": tensor for ending, tensor in made.items()}
     return found
 
 
-def attach(unet: nn.Module, changes: Mapping[str, Change], file: Weights, device: torch.device) -> list[Adapter]:
+def written(weight: str) -> str:
+    """Return what a file calls the module of a weight of a UNet."""
+    return PREFIX + weight.removesuffix(".weight").replace(".", "_")
+
+
+def attach(unet: nn.Module, changes: Mapping[str, Change], file: Weights, device: torch.device) -> list[TrainedChange]:
     """Lay changes over the weights of a UNet, by their names in it. The weights themselves stay as they are."""
     made = []
     for name, change in changes.items():
         module, _, leaf = name.rpartition(".")
-        made.append(Adapter(change, file).to(device))
+        made.append(TrainedChange(change, file).to(device))
         parametrize.register_parametrization(unet.get_submodule(module), leaf, made[-1], unsafe=True)
     return made
+
+
+def learned(trained: Iterable[TrainedChange], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Return the tensors that were trained, by their names in the file, on the CPU."""
+    return {
+        name: tensor.detach().to("cpu", dtype)
+        for each in trained
+        for name, tensor in zip(each.names, each.tensors, strict=True)
+    }
 
 
 def low_rank(shape: Shape, rank: int, draw: Generator) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import torch
 from nodes.models import families, lora
 from nodes.models.assemble import assemble
 from nodes.models.weights import TRAINED, in_memory, open_weights
-from nodes.training.adapters import MAKERS, attach, fresh, layers
+from nodes.training.changes import MAKERS, attach, fresh, layers
 
 CPU = torch.device("cpu")
 
@@ -24,13 +24,13 @@ def test_it_begins_as_no_change_of_every_layer_in_the_blocks(models: Path, algor
     file = in_memory(TRAINED, fresh(shapes, algorithm, 3, torch.Generator().manual_seed(1)))  # type: ignore[arg-type]
     changes = lora.fit(file, base, network)
     assert changes.keys() == shapes.keys() and lora.check(file, [(base, network)]) == ()
-    adapters = attach(module, changes, file, CPU)
+    made = attach(module, changes, file, CPU)
     with torch.no_grad():
         for name, shape in shapes.items():
             weight = module.get_submodule(name.removesuffix(".weight")).weight
             assert tuple(weight.shape) == shape
             torch.testing.assert_close(weight, before[name], rtol=1e-5, atol=1e-6)
-    trained = [parameter for adapter in adapters for parameter in adapter.parameters()]
+    trained = [parameter for each in made for parameter in each.parameters()]
     frozen = [p for name, p in module.named_parameters() if "parametrizations" not in name or "original" in name]
     assert all(p.requires_grad for p in trained) and not any(p.requires_grad for p in frozen)
 
