@@ -79,7 +79,11 @@ def test_a_workflow_runs(path: Path, engine: Engine) -> None:
 
 
 def test_a_lora_and_a_controlnet_change_the_picture(engine: Engine) -> None:
-    for name, changes in (("lora", {"strength_model": 0.0}), ("controlnet", {"strength": 0.0})):
+    for name, changes in (
+        ("lora", {"strength_model": 0.0}),
+        ("lora-mask", {"strength_model": 0.0}),
+        ("controlnet", {"strength": 0.0}),
+    ):
         loaded = engine.load(ROOT / "workflows" / f"{name}.json")
         decode = next(id for id, node in loaded.prompt.items() if node["class_type"] == "VAEDecode")
         with_it, without = (

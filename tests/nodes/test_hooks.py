@@ -1,7 +1,10 @@
 import pytest
 import torch
 
+import nodes
+from engine import Engine, Folders
 from engine.errors import ModelError
+from engine.events import NodeStarted
 from nodes.conditioning import conditioning_combine, conditioning_set_area
 from nodes.conditioning_properties import conditioning_set_default_combine, conditioning_set_properties
 from nodes.hook_keyframes import create_hook_keyframe, create_hook_keyframes_interpolated, set_hook_keyframes
@@ -22,7 +25,7 @@ from nodes.sampler import ksampler, sampler_custom
 from nodes.sampling.noise_levels import stable_diffusion
 from nodes.sigmas import basic_scheduler
 from nodes.text import clip_text_encode
-from nodes.weight_hooks import WeightHook
+from nodes.weight_hooks import HookKeyframe, WeightHook
 from tests.nodes.calls import model_context
 from tests.nodes.models import tiny
 
@@ -218,3 +221,35 @@ class TestEncoding:
 
     def test_without_hooks_they_stay_as_they_are(self):
         assert set_clip_hooks(CLIP) == CLIP
+
+
+def test_hooks_go_from_node_to_node_and_are_remembered(tmp_path):
+    tiny.write(tmp_path / "checkpoints" / "tiny.safetensors", tiny.tensors())
+    tiny.write(tmp_path / "loras" / "lora.safetensors", tiny.lora(), {})
+
+    def called(type, **inputs):
+        return {"class_type": type, "inputs": inputs}
+
+    graph = {
+        "1": called("CheckpointLoaderSimple", ckpt_name="tiny.safetensors"),
+        "2": called("CreateHookLora", lora_name="lora.safetensors", strength_model=0.5, strength_clip=0.5),
+        "3": called("CreateHookKeyframe", strength_mult=0.5, start_percent=0.0),
+        "4": called("SetHookKeyframes", hooks=["2", 0], hook_kf=["3", 0]),
+        "5": called("CombineHooks2", hooks_B=["4", 0]),
+        "6": called("SetClipHooks", clip=["1", 1], apply_to_conds=True, schedule_clip=True, hooks=["5", 0]),
+        "7": called("ConditioningTimestepsRange", start_percent=0.2, end_percent=0.7),
+        "8": called("CLIPTextEncode", clip=["6", 0], text="a cat"),
+        "9": called(
+            "ConditioningSetProperties", cond_NEW=["8", 0], strength=1.0, set_cond_area="default", timesteps=["7", 2]
+        ),
+    }
+    runs = []
+    for _ in range(2):
+        with Engine(nodes.vocabulary(), folders=Folders((tmp_path,)), data=tmp_path / "data") as engine:
+            seen = []
+            runs.append(engine.run(graph, targets=["9"], values=["4", "9"], on_event=seen.append).values)
+    assert not any(isinstance(event, NodeStarted) for event in seen)
+    (hook,) = runs[0]["4"][0][0]
+    assert (hook.strength_model, hook.keyframes) == (0.5, (HookKeyframe(0.5),)) and runs[1]["4"] == runs[0]["4"]
+    (cond,) = runs[1]["9"][0][0].entries
+    assert cond.options == {"hooks": (hook,), "start_percent": 0.7, "end_percent": 1.0}
