@@ -19,6 +19,7 @@ MODULES = (
     "loaders_apart",
     "loaders_folder",
     "merge",
+    "merge_transformers",
     "save_models",
     "model_options",
     "model_patches",

@@ -24,7 +24,7 @@ CATEGORY = "advanced/model_merging"
 @node("ModelMergeSimple", category=CATEGORY, resource="io")
 def model_merge_simple(ctx: Context, model1: Model, model2: Model, ratio: Fraction = 1.0) -> Model:
     """Mix the weights of two models: 1 is the first, 0 the second. Not compared with the reference."""
-    return _merged(ctx, model1, model2, ("", ratio, 1 - ratio))
+    return merged(ctx, model1, model2, ("", ratio, 1 - ratio))
 
 
 @node("ModelMergeBlocks", category=CATEGORY, resource="io")
@@ -41,7 +41,7 @@ def model_merge_blocks(
     What lies before the blocks counts to the input. Not compared with the reference.
     """
     ratios = {"": input, "middle": middle, "out": out}
-    return _merged(ctx, model1, model2, *((name, ratio, 1 - ratio) for name, ratio in ratios.items()))
+    return merged(ctx, model1, model2, *((name, ratio, 1 - ratio) for name, ratio in ratios.items()))
 
 
 @node("ModelMergeAdd", category=CATEGORY, resource="io")
@@ -50,7 +50,7 @@ def model_merge_add(ctx: Context, model1: Model, model2: Model) -> Model:
 
     Not compared with the reference.
     """
-    return _merged(ctx, model1, model2, ("", 1.0, 1.0))
+    return merged(ctx, model1, model2, ("", 1.0, 1.0))
 
 
 @node("ModelMergeSubtract", category=CATEGORY, resource="io")
@@ -59,19 +59,19 @@ def model_merge_subtract(ctx: Context, model1: Model, model2: Model, multiplier:
 
     Not compared with the reference.
     """
-    return _merged(ctx, model1, model2, ("", multiplier, -multiplier))
+    return merged(ctx, model1, model2, ("", multiplier, -multiplier))
 
 
 @node("CLIPMergeSimple", category=CATEGORY, resource="io")
 def clip_merge_simple(ctx: Context, clip1: Clip, clip2: Clip, ratio: Fraction = 1.0) -> Clip:
     """Mix the weights of two text encoders: 1 is the first, 0 the second. Not compared with the reference."""
-    return _merged(ctx, clip1, clip2, ("", ratio, 1 - ratio))
+    return merged(ctx, clip1, clip2, ("", ratio, 1 - ratio))
 
 
 @node("CLIPMergeAdd", category=CATEGORY, resource="io")
 def clip_merge_add(ctx: Context, clip1: Clip, clip2: Clip) -> Clip:
     """Add the weights of one text encoder to those of another. Not compared with the reference."""
-    return _merged(ctx, clip1, clip2, ("", 1.0, 1.0))
+    return merged(ctx, clip1, clip2, ("", 1.0, 1.0))
 
 
 @node("CLIPMergeSubtract", category=CATEGORY, resource="io")
@@ -80,7 +80,7 @@ def clip_merge_subtract(ctx: Context, clip1: Clip, clip2: Clip, multiplier: Mult
 
     Not compared with the reference.
     """
-    return _merged(ctx, clip1, clip2, ("", multiplier, -multiplier))
+    return merged(ctx, clip1, clip2, ("", multiplier, -multiplier))
 
 
 Ratio = Annotated[float, Field(1.0, ge=0.0, le=1.0), Widget(step=0.01)]
@@ -118,7 +118,7 @@ def model_merge_sd1(ctx: Context, model1: Model, model2: Model, **blocks: Unpack
 
     Not compared with the reference.
     """
-    return _merged(ctx, model1, model2, *_by_block(blocks))
+    return merged(ctx, model1, model2, *by_block(blocks))
 
 
 @node("ModelMergeSD2", category=SPECIFIC, resource="io")
@@ -127,7 +127,7 @@ def model_merge_sd2(ctx: Context, model1: Model, model2: Model, **blocks: Unpack
 
     Not compared with the reference.
     """
-    return _merged(ctx, model1, model2, *_by_block(blocks))
+    return merged(ctx, model1, model2, *by_block(blocks))
 
 
 @node("ModelMergeSDXL", category=SPECIFIC, resource="io")
@@ -136,16 +136,16 @@ def model_merge_sdxl(ctx: Context, model1: Model, model2: Model, **blocks: Unpac
 
     Not compared with the reference.
     """
-    return _merged(ctx, model1, model2, *_by_block(blocks))
+    return merged(ctx, model1, model2, *by_block(blocks))
 
 
-def _by_block(blocks: Mapping[str, object]) -> list[tuple[str, float, float]]:
+def by_block(blocks: Mapping[str, object]) -> list[tuple[str, float, float]]:
     """Return shares by block; what lies in none of them stays as it is in the first model."""
     ratios = cast(Mapping[str, float], blocks)
     return [("", 1.0, 0.0), *((name, ratio, 1 - ratio) for name, ratio in ratios.items())]
 
 
-def _merged(ctx: Context, first: Recipe, second: Recipe, *shares: tuple[str, float, float]) -> Recipe:
+def merged(ctx: Context, first: Recipe, second: Recipe, *shares: tuple[str, float, float]) -> Recipe:
     """Return the first recipe with the second one mixed in.
 
     Raises:

@@ -60,7 +60,7 @@ def clip_save(ctx: Context, clip: Clip, filename_prefix: str = "clip/ComfyUI") -
     pool = ctx.use(service.pool)
     artifacts = []
     for file, encoder in pool.encoders(clip):
-        content = saving.alone(saving.encoder_content(pool, clip, file, encoder))
+        content = saving.alone(encoder, saving.encoder_content(pool, clip, file, encoder))
         data = saving.serialized(content, saving.metadata(pool, file))
         artifacts.append(Artifact(data, f"{filename_prefix}_clip_{encoder.name}", suffix=SUFFIX, kind="models"))
     return Shown(None, tuple(artifacts))

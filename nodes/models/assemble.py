@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from engine.errors import ModelError
 from nodes.models.families.checkpoint import Network
-from nodes.models.patch import Patch, patched, touched, untouched
+from nodes.models.patch import Patch, Rounding, patched, touched, untouched
 from nodes.models.precision import Casts
 from nodes.models.weights import DTYPES, Weights
 from nodes.models.wide import SCALE, widen
@@ -19,7 +19,7 @@ class Source:
     """Where the tensors of a network come from: a view of the file, moved to the device, patched and cast.
 
     Of a network that keeps its matrices narrow the first of the ``casts`` is the widest that they are kept in, and the
-    last what everything else is cast to; a patched matrix is kept in the first.
+    last what everything else is cast to; see ``kept``.
 
     ``shared`` gives tensors of the same network that are taken as they are: those that no patch changes, or that are
     changed already.
@@ -38,7 +38,8 @@ class Source:
             return self.shared[name].to(self.device)
         tensor = self.network.tensor(self.weights, name).reshape(shape).to(self.device)
         if self.is_touched(name):
-            tensor = patched(self._whole(name, tensor.float()), name, self.patches)
+            is_factor = name.endswith(SCALE)
+            tensor = torch.ones_like(tensor) if is_factor else patched(self._whole(name, tensor), name, self.patches)
         if self.network.keeps:
             return tensor.to(self.kept(name))
         for dtype in self.casts:
@@ -53,21 +54,26 @@ class Source:
         return touched(name, self.patches)
 
     def kept(self, name: str) -> torch.dtype:
-        """Return the dtype that a tensor is kept in. Reads headers only."""
+        """Return the dtype that a tensor is kept in. Reads headers only.
+
+        A matrix that is patched has 16 bits at least, unless it is rounded to fewer after all other patches.
+        """
         if not self.network.keeps or len(self.network.shape(self.weights, name)) != 2:
             return self.casts[-1]
         stored: torch.dtype = getattr(torch, DTYPES[self.weights.infos[self.network.keys[name]].dtype][0])
-        is_narrow = stored.itemsize <= self.casts[0].itemsize and not self.is_touched(name)
-        return stored if is_narrow else self.casts[0]
+        touching = [patch for patch in self.patches if patch.touches(name)]
+        if touching and isinstance(touching[-1], Rounding):
+            return touching[-1].dtype
+        if touching and stored.itemsize == 1:
+            stored = torch.bfloat16
+        return stored if stored.itemsize <= self.casts[0].itemsize else self.casts[0]
 
     def _whole(self, name: str, tensor: Tensor) -> Tensor:
-        """Return a tensor that is patched with its factor in it, and 1 as the factor of such a one."""
-        if name.endswith(SCALE):
-            return torch.ones_like(tensor)
+        """Return a tensor in float32 with its factor in it."""
         scale = f"{name.removesuffix('weight')}{SCALE}"
         if scale not in self.network.keys:
-            return tensor
-        return tensor * self.network.tensor(self.weights, scale).to(tensor)
+            return tensor.float()
+        return tensor.float() * self.network.tensor(self.weights, scale).to(tensor.device).float()
 
 
 def empty(source: Source) -> nn.Module:

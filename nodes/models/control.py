@@ -127,6 +127,13 @@ def _told(cond: Cond) -> Tensor:
 
 def _fitting(net: ControlNet, pool: Pool, model: Model) -> Network:
     (_, network), unet = control_files.opened(pool, net, model), pool.checkpoint(model.file).unet
+    if unet and unet.call:
+        raise ModelError(
+            f"{pool.weights(net.file).path.name} steers a UNet, and {pool.weights(model.file).path.name} has none.",
+            got="a ControlNet for a UNet",
+            expected="a model of Stable Diffusion 1, 2 or XL",
+            hint="ControlNets for transformers are not supported yet: sample without one.",
+        )
     if unet and not _fits(network, unet):
         raise ModelError(
             f"{pool.weights(net.file).path.name} does not fit {pool.weights(model.file).path.name}: "

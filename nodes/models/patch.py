@@ -11,6 +11,7 @@ from torch import Tensor
 from engine.errors import ModelError
 from nodes.models.families.checkpoint import Network
 from nodes.models.weights import Weights
+from nodes.models.wide import SCALE
 
 
 class Patch(Protocol):
@@ -101,13 +102,15 @@ class Mixing:
     apart: tuple[str, ...]
 
     def touches(self, parameter: str) -> bool:
-        return self.shares[parameter] != (1.0, 0.0)
+        return self.shares.get(parameter, (1.0, 0.0)) != (1.0, 0.0)
 
     def applied(self, weight: Tensor, parameter: str) -> Tensor:
         own, taken = self.shares[parameter]
         if not taken:
             return weight * own
         other = self.network.tensor(self.weights, parameter).reshape(weight.shape).to(weight.device).float()
+        if (factor := f"{parameter.removesuffix('weight')}{SCALE}") in self.network.keys:
+            other = other * self.network.tensor(self.weights, factor).to(weight)
         return weight * own + patched(other, parameter, self.patches) * taken
 
 
@@ -127,7 +130,7 @@ def mixing(
     """
     apart = _apart(base, other)
     found = {}
-    for name in base[1].keys:
+    for name, _ in _shapes(*base):
         original = base[1].originals.get(name, name)
         _, own, taken = max((share for share in shares if original.startswith(share[0])), key=lambda s: len(s[0]))
         found[name] = own, 0.0 if name in apart else taken
@@ -153,6 +156,8 @@ def _apart(base: tuple[Weights, Network], other: tuple[Weights, Network]) -> tup
 def _shapes(weights: Weights, network: Network) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield names and shapes without the ones at their end, in which layouts differ."""
     for name in network.keys:
+        if name.endswith(SCALE):
+            continue
         shape = network.shape(weights, name)
         while shape and shape[-1] == 1:
             shape = shape[:-1]

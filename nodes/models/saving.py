@@ -9,11 +9,12 @@ from io import BytesIO
 import torch
 from torch import Tensor
 
-from nodes.models.families import clip_text, components, ldm_vae, open_clip, sd1, sd2, sdxl
+from nodes.models.families import clip_text, components, flux, ldm_vae, open_clip, sd1, sd2, sd3, sdxl, t5
 from nodes.models.families.checkpoint import Network, TextEncoder
 from nodes.models.patch import Patch, patched
 from nodes.models.pool import Pool
 from nodes.models.weights import DTYPES, TensorInfo, Weights
+from nodes.models.wide import SCALE
 from nodes.recipes import Clip, DiscreteSampling, FileRef, Model, Vae
 
 MARKERS = ("v_pred", "ztsnr")
@@ -38,9 +39,14 @@ def diffusion_model(pool: Pool, model: Model) -> Content:
     """Return the UNet of a recipe under its patches, in the dtype of its file."""
     weights, network = pool.weights(model.file), pool.network(model)
     patches = pool.patches(model, model.file, network)
+    together: dict[str, list[str]] = {}
+    for name in network.keys:
+        together.setdefault(network.originals.get(name, name), []).append(name)
     found = {
-        components.UNET_PREFIXES[0] + network.originals[name]: _saved(weights, network, name, patches)
-        for name in network.keys
+        components.UNET_PREFIXES[0] + original: _joined(
+            network, [_saved(weights, network, n, patches) for n in names], names
+        )
+        for original, names in together.items()
     }
     return found | {
         name: Saved(weights.infos[name], lambda name=name: weights.tensor(name))  # type: ignore[misc]
@@ -64,9 +70,12 @@ def text(pool: Pool, clip: Clip) -> Content:
     encoders = pool.encoders(clip)
     names = {encoder.name for _, encoder in encoders}
     found: Content = {}
+    has_prefixes = (clip.family or pool.checkpoint(clip.file).family) in (sd3.NAME, flux.NAME)
     for file, encoder in encoders:
         content = encoder_content(pool, clip, file, encoder)
-        if encoder.name in ("g", "h"):
+        if has_prefixes:
+            found |= {_prefix(encoder) + name: saved for name, saved in alone(encoder, content).items()}
+        elif encoder.name in ("g", "h"):
             prefix = sd2.TEXT_PREFIX if encoder.name == "h" else sdxl.G_PREFIXES[0 if "l" in names else 1]
             made = open_clip.original({name: saved.make() for name, saved in content.items()})
             found |= {prefix + name: ready(tensor) for name, tensor in made.items()}
@@ -82,9 +91,16 @@ def encoder_content(pool: Pool, clip: Clip, file: FileRef, encoder: TextEncoder)
     return {name: _saved(weights, encoder.network, name, patches) for name in encoder.network.keys}
 
 
-def alone(content: Content) -> Content:
+def alone(encoder: TextEncoder, content: Content) -> Content:
     """Return a text encoder as files have it that hold nothing else, in transformers' layout."""
+    if encoder.name == t5.NAME:
+        return {encoder.network.originals[name]: saved for name, saved in content.items()}
     return {name if name == clip_text.PROJECTION else f"text_model.{name}": saved for name, saved in content.items()}
+
+
+def _prefix(encoder: TextEncoder) -> str:
+    """Return what stands before the names of an encoder in checkpoints of families after XL, and in LoRA files."""
+    return t5.PREFIXES[0] if encoder.name == t5.NAME else components.saved_adapters(encoder.name)[1]
 
 
 def named_for_lora(pool: Pool, model: Model | None, clip: Clip | None) -> Content:
@@ -95,9 +111,8 @@ def named_for_lora(pool: Pool, model: Model | None, clip: Clip | None) -> Conten
         found |= {name.removeprefix("model."): saved for name, saved in content if name not in MARKERS}
     if clip:
         for file, encoder in pool.encoders(clip):
-            prefix = components.saved_adapters(encoder.name)[1]
-            content = alone(encoder_content(pool, clip, file, encoder)).items()
-            found |= {prefix + name: saved for name, saved in content}
+            content = alone(encoder, encoder_content(pool, clip, file, encoder)).items()
+            found |= {_prefix(encoder) + name: saved for name, saved in content}
     return found
 
 
@@ -146,10 +161,29 @@ def _saved(weights: Weights, network: Network, name: str, patches: Sequence[Patc
     def make() -> Tensor:
         tensor = network.tensor(weights, name)
         if touching:
-            tensor = patched(tensor.float(), name, touching).to(getattr(torch, DTYPES[dtype][0]))
+            factor = network.tensor(weights, scale).float() if scale in network.keys else 1.0
+            changed = patched(tensor.float() * factor, name, touching) / factor
+            tensor = changed.to(getattr(torch, DTYPES[dtype][0]))
         return tensor.reshape(shape)
 
+    scale = f"{name.removesuffix('weight')}{SCALE}"
     return Saved(TensorInfo(dtype, shape), make)
+
+
+def _joined(network: Network, parts: Sequence[Saved], names: Sequence[str]) -> Saved:
+    """Return a tensor of the original layout, which may be several of the module, or one that lies in another order."""
+    cuts = [network.cuts.get(name) for name in names]
+    if cuts[0] is None:
+        return parts[0]  # one factor may belong to several matrices
+    order = sorted(range(len(parts)), key=lambda place: cuts[place].part)  # type: ignore[union-attr]
+    first, is_swapped = parts[0].info, cuts[0].is_swapped
+
+    def make() -> Tensor:
+        whole = torch.cat([parts[place].make() for place in order])
+        return whole.roll(len(whole) // 2, 0) if is_swapped else whole
+
+    rows = sum(part.info.shape[0] for part in parts)
+    return Saved(TensorInfo(first.dtype, (rows, *first.shape[1:])), make)
 
 
 def ready(tensor: Tensor) -> Saved:

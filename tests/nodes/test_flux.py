@@ -257,6 +257,28 @@ def test_narrow_matrices_stay_narrow_and_give_the_picture_of_their_numbers(ctx, 
     assert psnr(found, looped(positive.entries[0], noise(), simple(4), tensors=wide)) >= 110
 
 
+def test_weights_that_are_rounded_to_8_bits_stay_in_8_bits_and_patched_ones_in_16(ctx, loaded):
+    models = ctx.use(pool)
+    rounded = load_unet(ctx, "flux_unet.safetensors", "fp8_e4m3fn")
+    state, plain = (models.unet(model).module.state_dict() for model in (rounded, loaded.MODEL))
+    for name, tensor in state.items():
+        assert tensor.dtype == (torch.float8_e4m3fn if tensor.ndim == 2 else torch.float32)
+        torch.testing.assert_close(tensor.float(), plain[name].to(torch.float8_e4m3fn).float())
+    up, down = low_rank(4 * tiny_flux.WIDTH, tiny_flux.WIDTH, 4)
+    name = "transformer.single_transformer_blocks.0.proj_mlp"
+    content = {f"{name}.lora_B.weight": up, f"{name}.lora_A.weight": down}
+    tiny.write(ctx.folders.models[0] / "loras" / "mlp.safetensors", content, {})
+    eight = {name: t.to(torch.float8_e5m2) if t.ndim == 2 else t for name, t in tiny_flux.transformer().items()}
+    tiny.write(ctx.folders.models[0] / "diffusion_models" / "eight.safetensors", eight, {})
+    base = load_unet(ctx, "eight.safetensors", "default")
+    patched = models.unet(load_lora_model_only(ctx, base, "mlp.safetensors", 1.0)).module.state_dict()
+    touched = "single_transformer_blocks.0.proj_mlp.weight"
+    assert {name: tensor.dtype for name, tensor in patched.items() if tensor.ndim == 2} == {
+        name: torch.bfloat16 if name == touched else torch.float8_e5m2 for name, t in plain.items() if t.ndim == 2
+    }
+    models.residents.drop()
+
+
 def test_blocks_that_come_and_go_give_the_same_bits(ctx, loaded):
     models = ctx.use(pool)
     positive = clip_text_encode(ctx, "a cat", loaded.CLIP).entries[0]

@@ -15,7 +15,7 @@ from nodes.models.weights import open_weights
 from nodes.recipes import Clip, FileRef, Model, Vae
 from nodes.save_models import checkpoint_save, clip_save, lora_save, model_save, vae_save
 from tests.nodes.calls import model_context
-from tests.nodes.models import tiny, tiny_sd2, tiny_xl
+from tests.nodes.models import tiny, tiny_flux, tiny_sd2, tiny_sd3, tiny_t5, tiny_xl
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,8 @@ def test_a_difference_of_models_is_a_lora_for_one_of_them(ctx, base, kind, rank)
     laid(ctx, shown, "loras")
     start, wanted = weights_of(ctx, model, clip), weights_of(ctx, changed, changed_clip)
     patched = load_lora(ctx, model, clip, "loras.safetensors", 1.0, 1.0)
-    assert ctx.use(pool).unused(patched.MODEL.patches[0], [model.file]) == ()
+    weights = ctx.use(pool).weights(patched.MODEL.patches[0].file)
+    assert ctx.use(pool).unused(weights, [model.file]) == ()
     found = weights_of(ctx, patched.MODEL, patched.CLIP)
     for name, tensor in wanted.items():
         change = (tensor.float() - start[name].float()).norm()
@@ -167,3 +168,29 @@ def test_a_difference_of_models_is_a_lora_for_one_of_them(ctx, base, kind, rank)
 def test_a_lora_of_nothing_is_an_error(ctx):
     with pytest.raises(InputError, match="nothing to make a LoRA of"):
         lora_save(ctx, lora_type="standard")
+
+
+FAMILIES = {"flux": tiny_flux.checkpoint, "sd3": tiny_sd3.checkpoint}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_checkpoint_of_a_transformer_comes_back_as_it_was(tmp_path, family):
+    content = FAMILIES[family]()
+    tiny.write(tmp_path / "checkpoints" / "whole.safetensors", content, {})
+    ctx = model_context(tmp_path)
+    model, clip, vae = load_checkpoint(ctx, "whole.safetensors")
+    found = laid(ctx, checkpoint_save(ctx, model, clip, vae), "again")
+    named = {name.replace("first_stage_model.", "vae.") if family == "flux" else name: t for name, t in found.items()}
+    assert named.keys() == content.keys()
+    assert all(torch.equal(named[name], tensor) for name, tensor in content.items())
+
+
+def test_the_parts_of_flux_are_saved_apart(tmp_path):
+    tiny.write(tmp_path / "checkpoints" / "whole.safetensors", tiny_flux.checkpoint(), {})
+    ctx = model_context(tmp_path)
+    model, clip, _ = load_checkpoint(ctx, "whole.safetensors")
+    network = laid(ctx, model_save(ctx, model), "diffusion_models")
+    expected = {f"model.diffusion_model.{name}": tensor for name, tensor in tiny_flux.transformer().items()}
+    assert network.keys() == expected.keys() and all(torch.equal(network[n], t) for n, t in expected.items())
+    reading = laid(ctx, clip_save(ctx, clip), "text_encoders", at=1)
+    assert reading.keys() == tiny_t5.encoder().keys()
