@@ -31,6 +31,8 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
 def test_every_text_stands_out(colours: dict[str, str]):
-    pairs = [*product(("text", "soft", "accent", "good", "bad", "warn"), ("card",)), ("text", "back"), ("soft", "well")]
+    on_card = product(("text", "soft", "accent", "good", "bad", "warn"), ("card",))
+    others = (("text", "back"), ("soft", "back"), ("soft", "well"), ("text", "well"), ("on-accent", "accent"))
+    pairs = [*on_card, *others]
     weak = {pair: contrast(colours[pair[0]], colours[pair[1]]) for pair in pairs}
     assert {pair: value for pair, value in weak.items() if value < 4.5} == {}

@@ -28,6 +28,13 @@ PIXEL = """image => image.decode().then(() => {
     canvas.drawImage(image, 0, 0);
     return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
 })"""
+COLOURED = f"""async ([id, red, green]) => {{
+    const figure = document.querySelector(`#node-${{id}} figure`);
+    const image = figure.querySelector("img");
+    if (!image || figure.classList.contains("stale") || figure.querySelector("figcaption").textContent) return false;
+    const [r, g, b] = await ({PIXEL})(image).catch(() => [0, 0, 255]);
+    return Math.abs(r - red) < 12 && Math.abs(g - green) < 12 && b < 12;
+}}"""
 PULL = """(slider, values) => {
     for (const value of values) {
         slider.value = value;
@@ -88,11 +95,8 @@ class Editor:
         return [edit for each in self.commands("session.edit") for edit in each["edits"]]
 
     def has_colour(self, id: str, red: int, green: int) -> None:
-        """Wait until a node shows its picture as current, and look at it. WEBP is lossy."""
-        figure = self.node(id).locator("figure")
-        playwright.expect(figure.locator("figcaption")).to_have_text("")
-        found = figure.locator("img").evaluate(PIXEL)
-        assert abs(found[0] - red) < 12 and abs(found[1] - green) < 12 and found[2] < 12
+        """Wait until a node shows a picture of this colour as current. WEBP is lossy."""
+        self.page.wait_for_function(COLOURED, arg=[id, red, green])
 
     def dot(self, id: str, input: str = "", output: int = 0) -> Any:
         which = f"[data-input={input}]" if input else f"[data-output='{output}']"
@@ -305,8 +309,10 @@ def test_a_file_is_opened_exported_and_taken_back(editor: Editor):
     for count in (1, 1, 3):
         editor.page.keyboard.press("Control+z")
         playwright.expect(editor.page.locator(".node")).to_have_count(count)
+    playwright.expect(editor.page.locator("#empty")).to_be_hidden()
     editor.button("New").click()
     playwright.expect(editor.page.locator(".node")).to_have_count(0)
+    playwright.expect(editor.page.locator("#empty")).to_be_visible()
 
 
 def test_the_results_of_one_graph_are_not_those_of_the_next(editor: Editor):
@@ -318,6 +324,23 @@ def test_the_results_of_one_graph_are_not_those_of_the_next(editor: Editor):
     playwright.expect(editor.node("1").locator("figcaption")).to_have_text("nothing yet")
     playwright.expect(editor.node("1").locator(".look")).to_have_text("")
     playwright.expect(editor.node("2").get_by_role("link")).to_have_count(0)
+
+
+def test_a_result_is_shown_in_full(editor: Editor):
+    editor.open()
+    editor.button("Run").click()
+    editor.has_colour("1", 200, 50)
+    editor.node("1").get_by_role("button", name="Result of Paint").click()
+    dialog = editor.page.get_by_role("dialog", name="Paint")
+    picture = dialog.get_by_alt_text("Paint, picture 1 of 1")
+    playwright.expect(picture).to_be_visible()
+    assert picture.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [48, 32]
+    dialog.get_by_role("button", name="Close").click()
+    playwright.expect(dialog).to_have_count(0)
+    editor.node("3").get_by_role("button", name="Result of Add: 5").click()
+    playwright.expect(editor.page.locator("dialog pre")).to_have_text("5")
+    editor.page.keyboard.press("Escape")
+    playwright.expect(editor.page.locator("dialog pre")).to_have_count(0)
 
 
 def test_a_node_of_an_unknown_type_is_shown_with_its_links(editor: Editor):

@@ -33,6 +33,7 @@ class Everything(Fuzz):
             {"command": "queue.reorder", "jobs": [job, job]}, {"command": "queue.get"}, {"command": "ping"},
             {"command": "subscribe", "jobs": self.chance.choice([None, [job]]), "since": self.value()},
             {"command": "unsubscribe"}, {"command": "session.live", "session": "s", "on": self.value()},
+            {"command": "session.load", "session": "s", "workflow": self.graph()},
             {"command": "session.cancel", "session": "s"}, {"command": "session.get", "session": "s"},
             {"command": "value.get", "session": "s", "node": self.id(), "output": self.value(), "format": self.value()},
             {"command": "value.get", "digest": "0" * 64}, {"command": self.value()},

@@ -31,7 +31,7 @@ const adding = new Adding($("adding"), session, () => canvas.middle);
 // What the header and the footer show.
 
 session.addEventListener("now", () => {
-  const { connection, isTaken, isLive, runs, undos, redos, said, graph } = session;
+  const { connection, isTaken, isReady, isLive, runs, undos, redos, said, graph } = session;
   const open = connection === "open" && !isTaken;
   text($("connection"), { open: "connected", closed: "connection lost, tries again", connecting: "connecting" }[connection]);
   $("connection").className = `connection ${connection}`;
@@ -39,7 +39,7 @@ session.addEventListener("now", () => {
   const able = { undo: open && undos, redo: open && redos, run: open && !empty, cancel: open && runs.size, export: !empty };
   for (const [id, yes] of Object.entries(able)) $(id).disabled = !yes;
   $("live").setAttribute("aria-checked", String(isLive));
-  document.body.classList.toggle("busy", runs.size > 0);
+  $("empty").hidden = !isReady || !empty;
   $("taken").hidden = !isTaken;
   text($("said"), said);
 });

@@ -165,6 +165,7 @@ export class NodeBox {
     figure.classList.toggle("stale", isStale && Boolean(this.#look));
     figure.dataset.digest = this.#look?.digest ?? "";
     look.disabled = !url && written === undefined;
+    look.setAttribute("aria-label", `Result of ${this.name}${written === undefined ? "" : `: ${written}`}`);
     if (url && look.firstChild?.src !== url) look.replaceChildren(h("img", { src: url, alt: `Result of ${this.name}`, draggable: "false" }));
     if (!url) text(look, written ?? "");
     text(label, problem ?? caption);

@@ -24,6 +24,7 @@ export class Session extends EventTarget {
   redos = 0;
   isLive = false;
   isTaken = false; // another page has the session
+  isReady = false; // the graph is there
   connection = "connecting";
   said = "";
   #id = sessionStorage.getItem(KEY);
@@ -70,7 +71,7 @@ export class Session extends EventTarget {
   #opened({ session, graph, nodes, runs, undo, redo, diagnostics }, isNew, said = null) {
     this.#id = session;
     sessionStorage.setItem(KEY, session);
-    Object.assign(this, { graph, nodes, undos: undo, redos: redo, isTaken: false, doing: {} });
+    Object.assign(this, { graph, nodes, undos: undo, redos: redo, isTaken: false, isReady: true, doing: {} });
     this.runs = new Set(runs.map(({ job }) => job));
     if (isNew) this.files = {};
     this.said = said ?? remarks(diagnostics.filter(({ level }) => level !== "info"));
