@@ -18,6 +18,7 @@ SOURCES = ("checkpoints", "diffusion_models", "vae")
 
 FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "MODEL": ("MODEL",),
+    "CLIP": ("CLIP",),
     "VAE": ("VAE",),
     "GUIDER": ("MODEL", "GUIDER"),
     "LATENT": ("MODEL", "GUIDER", "VAE", "LATENT"),
@@ -26,6 +27,10 @@ FOLLOWED: Mapping[str, tuple[str, ...]] = {
 
 MEANING = ("VAE", "MODEL", "GUIDER")
 """The types of inputs that a latent beside them has to fit."""
+
+
+PARTS: Mapping[str, str] = {"VAE": "VAE", "CLIP": "text encoder"}
+"""What outputs of a checkpoint are, which it may lack."""
 
 
 class Source(NamedTuple):
@@ -56,6 +61,39 @@ def misfits(nodes: Mapping[str, BoundNode], folders: Folders) -> list[Fault]:
                 _misfit(node, latent[0], [f"{s.name} ({f})" for s, f in zip(sources, spaces, strict=True) if s])
             )
     return found
+
+
+@registry.check
+def missing_parts(nodes: Mapping[str, BoundNode], folders: Folders) -> list[Fault]:
+    """Return a fault for every node that needs a VAE or a text encoder of a checkpoint that has none.
+
+    Nodes that only hand it on, and may do without, get none, nor do those that are not ours.
+    """
+    found: list[Fault] = []
+    for node in nodes.values():
+        for name, link in node.links.items():
+            port = node.spec.ports.get(name)
+            kind = PARTS.get(port.type) if port and port.required else None
+            given = {output.type for output in node.spec.outputs}
+            if port is None or kind is None or node.spec.foreign or port.type in given:
+                continue
+            source = _source(link, nodes)
+            if source and source.folder == "checkpoints" and port.type in _lacking(source, folders):
+                found.append(_lacks(node, name, source.name, kind))
+    return found
+
+
+def _lacks(node: BoundNode, input: str, name: str, kind: str) -> Fault:
+    return Fault(
+        "custom_validation_failed",
+        f"Node {node.id}: {name} holds no {kind}.",
+        node=node.id,
+        class_type=node.spec.type,
+        input=input,
+        got=f"a checkpoint without a {kind}",
+        expected=f"a {kind}",
+        hint=f"Load one from a file of its own, with {'VAELoader' if kind == 'VAE' else 'CLIPLoader'}.",
+    )
 
 
 def _misfit(node: BoundNode, input: str, named: list[str]) -> Fault:
@@ -103,11 +141,35 @@ def _loaded(node: BoundNode) -> Source | None:
 
 def _space(source: Source, folders: Folders) -> str | None:
     """Return the family whose latents a file takes and gives; None where it does not tell, or can't be read."""
+    version = _version(source, folders)
+    return _told(*version) if version else None
+
+
+def _lacking(source: Source, folders: Folders) -> frozenset[str]:
+    """Return which of ``PARTS`` a file does not hold; none where it can't be read without torch."""
+    version = _version(source, folders)
+    return _untold(*version) if version else frozenset()
+
+
+def _version(source: Source, folders: Folders) -> tuple[Path, int, int] | None:
+    """Return where a file is and what changes when it is replaced; None where it is gone."""
     path = folders.model(source.folder, source.name)
-    if path is None:
-        return None
-    stat = path.stat()
-    return _told(path, stat.st_mtime_ns, stat.st_size)
+    return (path, path.stat().st_mtime_ns, path.stat().st_size) if path else None
+
+
+@lru_cache(maxsize=256)
+def _untold(path: Path, changed: int, size: int) -> frozenset[str]:
+    from nodes.models.families.components import has_text_encoder, has_vae
+    from nodes.models.weights import told_by_header
+
+    try:
+        weights = told_by_header(path)
+    except (LoomisError, OSError):
+        return frozenset()
+    if weights is None:
+        return frozenset()
+    held = {"VAE": has_vae(weights), "CLIP": has_text_encoder(weights)}
+    return frozenset(kind for kind, is_there in held.items() if not is_there)
 
 
 @lru_cache(maxsize=256)

@@ -31,7 +31,8 @@ class FolderEmbeddings(Mapping[str, Sequence[Tensor]]):
             self._told.add(found)
             weights = models.weights(file)
             used = embedding_names(weights)
-            tell_unused(self.ctx, found, [key for key in weights.infos if key not in used], "an embedding")
+            unused = [key for key in weights.infos if key not in used and not key.startswith("string_to_token.")]
+            tell_unused(self.ctx, found, unused, "an embedding")
         return models.embedding(file)
 
     def __iter__(self) -> Iterator[str]:

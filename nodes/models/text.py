@@ -13,6 +13,7 @@ from nodes.models import prompt as prompts
 from nodes.models.families.checkpoint import Encoded, TextEncoder, TextFamily
 from nodes.models.families.clip_text import PROJECTION, TOKENS
 from nodes.models.families.components import side_by_side
+from nodes.models.families.kinds import looks_like
 from nodes.models.prompt import Chunk, Groups
 from nodes.models.tokenizer import Tokenizer
 from nodes.models.weights import Weights
@@ -218,17 +219,23 @@ def embedding(weights: Weights) -> tuple[Tensor, ...]:
     return tuple(table if table.ndim == 2 else table[None] for table in tables)
 
 
+PAIR = ("clip_l", "clip_g")
+"""What the tables are called in files for SDXL's two encoders, with or without others beside them."""
+
+
 def embedding_names(weights: Weights) -> list[str]:
     """Return the tensors of a textual inversion file that are its tables. Reads its header only.
 
     Raises ModelError where the file is something else.
     """
     found = [name for name, info in weights.infos.items() if len(info.shape) in (1, 2)]
-    named = [name for name in found if name == "emb_params" or name.startswith("string_to_param.")] or found
-    if len(named) != 1 and {*named} != {"clip_l", "clip_g"}:
+    named = [name for name in found if name == "emb_params" or name.startswith("string_to_param.")]
+    named = named or ([*PAIR] if {*PAIR} <= {*found} else found)
+    if len(named) != 1 and {*named} != {*PAIR}:
         raise ModelError(
-            f"{weights.path.name} is not a textual inversion embedding",
-            got=f"{len(weights.infos)} tensors",
+            f"{weights.path.name} is not a textual inversion embedding that is known",
+            got=looks_like(weights),
             expected="one table of vectors, or two named clip_l and clip_g",
+            hint="choose another file, or the node that loads this kind",
         )
     return named

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from engine.binding import BoundNode
 from engine.folders import Folders
 from engine.graph import Link
 from nodes import vocabulary
-from nodes.fits import misfits
+from nodes.fits import misfits, missing_parts
 from tests.nodes.models import tiny, tiny_xl
 
 SPECS = vocabulary()
@@ -23,6 +24,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
         {"config": tiny.METADATA["config"].replace("0.5", "0.18215")},
     )
     tiny.write(folder / "checkpoints" / "xl.safetensors", tiny_xl.tensors(tiny_xl.modules()), {})
+    alone = {name: tensor for name, tensor in tiny.tensors().items() if name.startswith("model.")}
+    tiny.write(folder / "checkpoints" / "alone.safetensors", alone)
+    torch.save(alone, folder / "checkpoints" / "alone.ckpt")
     return Folders(models=(folder,))
 
 
@@ -66,3 +70,27 @@ def test_cycles_and_files_that_are_gone_are_for_others_to_tell(folders: Folders)
     assert misfits(graph(*round, last="a"), folders) == []
     gone = node("xl", "CheckpointLoaderSimple", {"ckpt_name": "gone.safetensors"})
     assert misfits({**graph(), "xl": gone}, folders) == []
+
+
+def of_one_file(name: str) -> dict[str, BoundNode]:
+    nodes = (
+        node("m", "CheckpointLoaderSimple", {"ckpt_name": name}),
+        node("l", "LoraLoader", model=("m", 0), clip=("m", 1)),
+        node("t", "CLIPTextEncode", clip=("l", 1)),
+        node("s", "KSampler", model=("l", 0), positive=("t", 0)),
+        node("d", "VAEDecode", samples=("s", 0), vae=("m", 2)),
+        node("c", "ControlNetApplyAdvanced", positive=("t", 0), negative=("t", 0), vae=("m", 2)),
+    )
+    return {each.id: each for each in nodes}
+
+
+def test_a_part_that_a_checkpoint_lacks_is_told_where_it_is_needed(folders: Folders) -> None:
+    text, vae = missing_parts(of_one_file("alone.safetensors"), folders)
+    assert (text.node, text.input, text.message) == ("t", "clip", "Node t: alone.safetensors holds no text encoder.")
+    assert (vae.node, vae.input, vae.message) == ("d", "vae", "Node d: alone.safetensors holds no VAE.")
+    assert "VAELoader" in str(vae.hint)
+
+
+@pytest.mark.parametrize("name", ["one.safetensors", "xl.safetensors", "alone.ckpt", "gone.safetensors"])
+def test_what_is_there_or_not_known_is_no_fault(folders: Folders, name: str) -> None:
+    assert missing_parts(of_one_file(name), folders) == []

@@ -202,7 +202,10 @@ def test_an_embedding_tells_what_it_does_not_use(ctx):
     folder = ctx.folders.models[0] / "embeddings"
     folder.mkdir(exist_ok=True)
     save_file({"emb_params": torch.ones(1, 32), "more": torch.ones(3, 3, 3)}, folder / "more.safetensors")
+    token = {"string_to_token": {"*": torch.tensor(265)}, "string_to_param": {"*": torch.ones(1, 32)}}
+    torch.save(token, folder / "token.pt")
     said = []
     ctx.warn = said.append
-    clip_text_encode(ctx, "a embedding:more and embedding:more", Clip(FileRef("checkpoints", "base.safetensors")))
+    text = "a embedding:more and embedding:more embedding:token"
+    clip_text_encode(ctx, text, Clip(FileRef("checkpoints", "base.safetensors")))
     assert len(said) == 1 and "more.safetensors: 1 of its tensors" in said[0]

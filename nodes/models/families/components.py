@@ -76,6 +76,16 @@ def unet_prefix(weights: Weights) -> str | None:
     return prefix_of(weights, ("",), DIFFUSERS_PROBES) if found is None else found
 
 
+def has_vae(weights: Weights) -> bool:
+    """Tell whether a file holds an autoencoder."""
+    return prefix_of(weights, VAE_PREFIXES, VAE_PROBES) is not None
+
+
+def has_text_encoder(weights: Weights) -> bool:
+    """Tell whether a file holds a text encoder, in whichever layout."""
+    return any(name.endswith("token_embedding.weight") for name in weights.infos)
+
+
 def vae(weights: Weights, facts: Facts) -> Network | None:
     """Return the autoencoder of a file."""
     prefix = prefix_of(weights, VAE_PREFIXES, VAE_PROBES)

@@ -112,11 +112,15 @@ def test_embedding_files_of_three_kinds(tmp_path: Path) -> None:
 def test_an_embedding_file_for_two_encoders(tmp_path: Path) -> None:
     save_file({"clip_g": torch.zeros(2, 6), "clip_l": torch.ones(2, 4)}, tmp_path / "xl")
     assert sorted(table.shape for table in embedding(open_weights(tmp_path / "xl"))) == [(2, 4), (2, 6)]
+    outputs = {"clip_g_out": torch.zeros(2, 6), "clip_l_out": torch.zeros(2, 4)}
+    save_file({"clip_g": torch.zeros(2, 6), "clip_l": torch.ones(2, 4), **outputs}, tmp_path / "more")
+    assert [table.mean() for table in embedding(open_weights(tmp_path / "more"))] == [1, 0]
     save_file({"clip_g": torch.zeros(2, 6), "other": torch.ones(2, 4)}, tmp_path / "no")
     with pytest.raises(ModelError, match="not a textual inversion"):
         embedding(open_weights(tmp_path / "no"))
 
 
 def test_another_file_is_no_embedding(models: Path) -> None:
-    with pytest.raises(ModelError, match="not a textual inversion"):
+    with pytest.raises(ModelError, match="not a textual inversion") as raised:
         embedding(open_weights(models / "loras" / "lora"))
+    assert raised.value.got == "looks like a LoRA"
