@@ -1,7 +1,7 @@
 """LoRA (Hu et al. 2021): which tensors of a file change which weights, and by how much.
 
 W + strength * alpha / rank * (up @ down), summed in float32 over all LoRAs, then cast once. Files may hold the changes
-of ``lycoris`` or ``orthogonal`` instead, or whole differences, and magnitudes of ``dora`` beside them.
+of ``lycoris``, ``orthogonal`` or ``glora`` instead, or whole differences, and magnitudes of ``dora`` beside them.
 """
 
 import re
@@ -11,7 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from engine.errors import ModelError
-from nodes.models import lycoris, orthogonal
+from nodes.models import glora, lycoris, orthogonal
 from nodes.models.change import Change, Read
 from nodes.models.dora import Decomposed
 from nodes.models.families.checkpoint import Cut, Network
@@ -21,7 +21,7 @@ from nodes.models.weights import Weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-ALGORITHMS = {**lycoris.HADAMARD, **lycoris.KRONECKER, **orthogonal.ROTATION}
+ALGORITHMS = {**lycoris.HADAMARD, **lycoris.KRONECKER, **orthogonal.ROTATION, **glora.PRODUCT}
 
 ENDINGS: tuple[tuple[str, str], ...] = (
     (r"\.lora_up\.weight", "up"),
@@ -150,7 +150,7 @@ def _change(roles: Mapping[str, str]) -> Change | None:
     elif "difference" in roles:
         change = Difference(roles["difference"])
     else:
-        change = lycoris.change(roles)
+        change = lycoris.change(roles) or glora.change(roles)
     for role, is_of_outputs in (("magnitude", False), ("output magnitude", True)):
         if change and role in roles:
             return Decomposed(change, roles[role], is_of_outputs)

@@ -24,7 +24,7 @@ VAE_PREFIXES = ("first_stage_model.", "vae.", "")
 VAE_PROBES = ("decoder.conv_in.weight", "encoder.conv_in.weight")
 TEXT_PROBES = (clip_text.TOKENS, clip_text.POSITIONS, "encoder.layers.0.mlp.fc1.weight")
 
-UNET_ADAPTERS = ("lora_unet_", "lycoris_", "unet.", "diffusion_model.", "model.diffusion_model.", "")
+UNET_ADAPTERS = ("lora_unet_", "lycoris_", "oft_unet_", "unet.", "diffusion_model.", "model.diffusion_model.", "")
 """What LoRA files put before the name of a module of the UNet."""
 
 TEXT_ADAPTERS = (

@@ -13,6 +13,7 @@ MARKS: tuple[tuple[str, str], ...] = (
     (".string_to_param", "a textual inversion embedding"),
     (".emb_params", "a textual inversion embedding"),
     (".style_embedding", "a style model"),
+    (".on_input", "an (IA)3 of LyCORIS"),
     (".lora_unet_double_blocks_", "a LoRA for Flux"),
     (".lora_unet_joint_blocks_", "a LoRA for Stable Diffusion 3"),
     (".lora_te2_", "a LoRA for SDXL"),

@@ -72,3 +72,27 @@ def test_blocks_for_another_weight_are_refused(
     file = opened(tmp_path, LINEAR, {"oft_blocks": torch.zeros(shape)})
     with pytest.raises(ModelError, match="does not fit"):
         fit(file, base, unet)
+
+
+def test_a_butterfly_turns_rows_that_lie_apart(tmp_path: Path, base: Weights, unet: Network) -> None:
+    """Rows in pairs: next to each other, then 2 and 4 rows apart, as the paper draws it."""
+    blocks = torch.randn(3, 8, 2, 2, generator=DRAW)
+    file = opened(tmp_path, LINEAR, {"oft_blocks": blocks, "alpha": torch.tensor(0.0)})
+    assert check(file, [(base, unet)]) == ()
+    weight, changed = applied(file, base, unet, LINEAR)
+    expected = weight.clone()
+    for apart, stage in zip((1, 2, 4), blocks, strict=True):
+        firsts = [row for row in range(16) if not row & apart]
+        for first, block in zip(firsts, stage, strict=True):
+            pair = [first, first + apart]
+            expected[pair] = turned(expected[pair], block.T[None])
+    torch.testing.assert_close(changed, expected)
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 2, 2), (5, 8, 2, 2), (1, 16, 1, 1), (2, 8, 2, 3)])
+def test_a_butterfly_for_another_weight_is_refused(
+    tmp_path: Path, base: Weights, unet: Network, shape: tuple[int, ...]
+) -> None:
+    file = opened(tmp_path, LINEAR, {"oft_blocks": torch.zeros(shape)})
+    with pytest.raises(ModelError, match="does not fit"):
+        fit(file, base, unet)
