@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nodes.models.families import ldm_unet, sd1, t2i_adapter
+from nodes.models.families import ldm_unet, open_clip, sd1, t2i_adapter
 from tests.nodes.models import tiny, tiny_xl
 from tests.nodes.test_loaders_apart import early, under
 from tests.nodes.test_t2i_adapter import original as original_adapter
@@ -124,6 +124,7 @@ LAYOUTS: Mapping[str, Mapping[str, Callable[[Tensors], Tensors]]] = {
     "text_encoders": {
         "transformers": prefixed("text_model."),
         "bare": dict,
+        "OpenCLIP": open_clip.original,
         "of a checkpoint": prefixed("cond_stage_model.transformer.text_model."),
     },
     "controlnet": {

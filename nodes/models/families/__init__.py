@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from engine.errors import ModelError
-from nodes.models.families import flux, sd1, sd2, sd3, sdxl, t5
+from nodes.models.families import components, flux, sd1, sd2, sd3, sdxl, t5
 from nodes.models.families.checkpoint import Checkpoint, TextFamily
 from nodes.models.families.kinds import looks_like
 from nodes.models.weights import AGAIN, Weights
@@ -23,10 +23,15 @@ TEXTS: Mapping[str, TextFamily] = {sdxl.NAME: sdxl.TEXT, sd3.NAME: sd3.TEXT, flu
 
 
 def detect(weights: Weights) -> Checkpoint:
-    """Return what a file holds. Raises ModelError that names what the file looks like where no family knows it."""
+    """Return what a file holds.
+
+    Raises ModelError that names what the file looks like where no family knows it, or says that its weights have scales
+    where the family knows none.
+    """
     try:
         for family in FAMILIES:
             if found := family(weights):
+                _check_scales(weights, found)
                 return found
     except (KeyError, IndexError, ValueError, StopIteration) as error:
         raise ModelError(
@@ -41,3 +46,16 @@ def detect(weights: Weights) -> Checkpoint:
         expected="a checkpoint, text encoder or VAE of Stable Diffusion 1.x, 2.x, XL or 3, or of Flux",
         hint="choose another file, or the node that loads this kind",
     )
+
+
+def _check_scales(weights: Weights, found: Checkpoint) -> None:
+    used = {key for network in found.networks for key in network.keys.values()}
+    left = [name for name in weights.infos if name.endswith(components.FACTORS) and name not in used]
+    scale = next((name for name in left if f"{name.rpartition('.')[0]}.weight" in used), None)
+    if scale is not None:
+        raise ModelError(
+            f"{weights.path.name} holds weights of few bits with scales, which are not supported for its family yet",
+            got=scale,
+            expected="weights that mean what they say, in 8 bits or more",
+            hint="choose a file of the same model in fp16 or bf16",
+        )

@@ -6,8 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
-from nodes.models.families import clip_text, ldm_unet, ldm_vae
-from nodes.models.families.checkpoint import Encoded, LatentFormat, Network, TextEncoder
+from nodes.models.families import clip_text, ldm_unet, ldm_vae, open_clip
+from nodes.models.families.checkpoint import Cut, Encoded, LatentFormat, Network, TextEncoder
 from nodes.models.families.facts import Facts
 from nodes.models.weights import Weights
 
@@ -121,15 +121,25 @@ def latent_format(
 def clip_l(
     weights: Weights, prefixes: Iterable[str], facts: Facts, *, layer: int, final_norm: bool
 ) -> TextEncoder | None:
-    """Return CLIP's own text encoder. Raises ModelError where it is another model of the same build."""
+    """Return CLIP's own text encoder, in transformers' layout, or alone in its file in OpenCLIP's.
+
+    Raises ModelError where it is another model of the same build.
+    """
     prefix = prefix_of(weights, prefixes, TEXT_PROBES)
-    if prefix is None:
+    cuts: Mapping[str, Cut] = {}
+    if prefix is not None:
+        names = {name: name for name in under(weights, prefix)}
+    elif "" in prefixes and prefix_of(weights, ("",), open_clip.PROBES) is not None:
+        prefix = ""
+        names, cuts = open_clip.transformers_names(weights.infos)
+    else:
         return None
-    names = {name: name for name in under(weights, prefix) if clip_text.TENSOR.fullmatch(name)}
+    names = {new: old for new, old in names.items() if clip_text.TENSOR.fullmatch(new)}
     found = shapes(weights, prefix, names)
     heads = text_heads(weights, facts, found[clip_text.TOKENS][1])
     config = clip_text.config(found, heads, facts.get("text", "hidden_act", "quick_gelu"))
     made = network(clip_text, config, names, prefix, *TEXT_ADAPTERS, *saved_adapters("l"))
+    made = replace(made, cuts=cuts)
     return encoder(weights, "l", made, pad=config["vocab_size"] - 1, layer=layer, final_norm=final_norm)
 
 

@@ -99,15 +99,15 @@ def _label(name: str) -> str:
 
 
 def _text(weights: Weights) -> TextEncoder | None:
-    prefix = components.prefix_of(weights, (TEXT_PREFIX,), open_clip.PROBES)
+    prefix = components.prefix_of(weights, (TEXT_PREFIX, ""), open_clip.PROBES)
     if prefix is not None:
         names, cuts = open_clip.transformers_names(components.under(weights, prefix))
     else:
         prefix, cuts = ALONE, {}
         names = {name: name for name in components.under(weights, ALONE)}
-        has_last, has_more = (f"encoder.layers.{n}.mlp.fc1.weight" in names for n in (LAYERS - 2, LAYERS))
-        if not has_last or has_more:
-            return None
+    has_last, has_more = (f"encoder.layers.{n}.mlp.fc1.weight" in names for n in (LAYERS - 2, LAYERS))
+    if prefix != TEXT_PREFIX and (not has_last or has_more):
+        return None
     keys = {
         new: prefix + old
         for new, old in names.items()

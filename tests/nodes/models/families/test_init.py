@@ -38,6 +38,13 @@ def test_what_no_family_knows_is_named(tmp_path: Path, name: str, kind: str) -> 
     assert raised.value.got == f"looks like {kind}"
 
 
+def test_weights_with_scales_are_refused(tmp_path: Path, tiny_tensors: dict[str, Tensor]) -> None:
+    name = "model.diffusion_model.input_blocks.1.1.proj_in.scale_weight"
+    with pytest.raises(ModelError, match="few bits with scales") as raised:
+        detect(open_weights(tiny.write(tmp_path / "x", {**tiny_tensors, name: torch.tensor(2.0)})))
+    assert raised.value.got == name
+
+
 @pytest.mark.parametrize("lost", ["middle_block.1", "input_blocks.1.0.in_layers.2", "out.2", "input_blocks.0"])
 def test_a_checkpoint_with_holes_is_an_error(tmp_path: Path, tiny_tensors: dict[str, Tensor], lost: str) -> None:
     prefix = f"model.diffusion_model.{lost}."

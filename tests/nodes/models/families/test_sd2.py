@@ -1,7 +1,7 @@
 import torch
 
 from nodes.models import families
-from nodes.models.families import clip_text, sd2
+from nodes.models.families import clip_text, open_clip, sd2
 from nodes.models.weights import open_weights
 from nodes.recipes import Cond
 from tests.nodes.models import tiny, tiny_sd2
@@ -51,3 +51,10 @@ def test_a_text_encoder_without_its_last_layer(tmp_path):
     deep = tiny.filled(clip_text.build({**tiny_sd2.H, "num_hidden_layers": 23}), 3).state_dict()
     found = detected(tmp_path, {f"text_model.{name}": tensor for name, tensor in deep.items()})
     assert (found.family, found.text[0].layer) == ("sd2", -1)
+
+
+def test_a_text_encoder_alone_in_openclips_layout(tmp_path):
+    whole = tiny.filled(clip_text.build({**tiny_sd2.H, "num_hidden_layers": 24}), 3).state_dict()
+    found = detected(tmp_path, open_clip.original(whole))
+    assert (found.family, found.text[0].name, found.text[0].layer) == ("sd2", "h", -2)
+    assert {*found.text[0].network.keys} == {*whole}
