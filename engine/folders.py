@@ -168,6 +168,27 @@ def inside(root: Path, name: str, *, new: bool = False, hidden: bool = False) ->
     Raises:
         FileError: the name is none of these.
     """
+    path = root / _allowed(name, new, hidden)
+    _check_links(root, path, name)
+    return path
+
+
+def check_new(root: Path, names: Iterable[str]) -> None:
+    """See that new files of these names would lie below ``root``: each as `inside` does, but each folder once.
+
+    Raises:
+        FileError: one would not.
+    """
+    folders: set[Path] = set()
+    may_have_links = root.exists()
+    for name in names:
+        relative = _allowed(name, True, False)
+        if relative.parent not in folders or (may_have_links and (root / relative).is_symlink()):
+            _check_links(root, root / relative, name)
+            folders.add(relative.parent)
+
+
+def _allowed(name: str, new: bool, hidden: bool) -> Path:
     relative = confined(name, LONGEST_PREFIX if new else LONGEST_PART)
     for part in relative.parts:
         is_hidden = part.startswith(".") and not hidden
@@ -175,7 +196,10 @@ def inside(root: Path, name: str, *, new: bool = False, hidden: bool = False) ->
             raise _not_allowed(part)
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in part):
             raise _not_allowed(part)
-    path = root / relative
+    return relative
+
+
+def _check_links(root: Path, path: Path, name: str) -> None:
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
         raise FileError(
             f"{name!r} leaves its folder.",
@@ -183,7 +207,6 @@ def inside(root: Path, name: str, *, new: bool = False, hidden: bool = False) ->
             expected="a path without a link that leads out",
             hint="Copy the file into the folder.",
         )
-    return path
 
 
 def _not_allowed(part: str) -> FileError:

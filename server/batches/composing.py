@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine import Engine
 from engine.errors import InputError, SettingError, ValidationError
-from engine.folders import inside
+from engine.folders import check_new, inside
 from server.batch.axes import Axis, axis_values
 from server.batch.jobs import Batch
 from server.batch.names import Names
@@ -54,7 +54,7 @@ def composed(engine: Engine, submission: BatchSubmission, request: Request) -> B
                 expected=f"another name than {SHEET}",
                 hint="Use {row}.",
             )
-        inside(request.names.root, f"{stem}.png", new=True)
+    check_new(request.names.root, (f"{stem}.png" for stem in batch.stems))
     return batch
 
 

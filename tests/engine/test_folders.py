@@ -1,5 +1,6 @@
 """Where files lie: precedence, folders with two names, either slash, and no way out."""
 
+import os
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import FileError
-from engine.folders import Folders, confined, files_below, inside
+from engine.folders import Folders, check_new, confined, files_below, inside
 
 
 def make(*paths: Path) -> None:
@@ -203,6 +204,35 @@ def test_links_inside_are_followed_and_links_out_are_not(tmp_path: Path):
     for name in ("out", "out/key", "in/../../secret/key"):
         with pytest.raises(FileError, match="leaves its folder"):
             inside(root, name)
+
+
+@given(st.lists(st.lists(PARTS, max_size=3).map("/".join), max_size=4))
+def test_new_names_are_each_inside_or_refused(tmp_path_factory: pytest.TempPathFactory, names):
+    root = tmp_path_factory.getbasetemp() / "names"
+    if not root.exists():
+        make(root / "a" / "b.png", root.parent / "outside" / "out.png")
+        (root / "link").symlink_to(root.parent / "outside")
+        (root / "out.png").symlink_to(root.parent / "outside" / "out.png")
+
+    def refused(call) -> str | None:
+        try:
+            call()
+        except FileError as error:
+            return error.message
+        return None
+
+    one_by_one = (refused(lambda name=name: inside(root, name, new=True)) for name in names)
+    assert refused(lambda: check_new(root, names)) == next((told for told in one_by_one if told), None)
+
+
+def test_of_many_new_names_each_folder_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    looked: list[str] = []
+    real = os.path.realpath
+    monkeypatch.setattr("os.path.realpath", lambda path: looked.append(str(path)) or real(path))
+    for root in (tmp_path, tmp_path / "new"):
+        looked.clear()
+        check_new(root, [f"{folder}/{number}.png" for folder in "ab" for number in range(50)])
+        assert looked == [f"{root}/a/0.png", f"{root}", f"{root}/b/0.png", f"{root}"]
 
 
 def test_files_below_several_folders_with_or_without_their_suffix(tmp_path: Path):
