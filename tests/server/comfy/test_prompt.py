@@ -1,7 +1,6 @@
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -212,26 +211,6 @@ async def test_a_missing_type_is_told_with_its_node(tmp_path: Path):
         error = (await http.post("/prompt", json={"prompt": graph})).json()["error"]
         assert error["type"] == "missing_node_type"
         assert error["extra_info"] == {"node_id": "1", "class_type": "Nmber", "node_title": "Mine"}
-
-
-ODD = "projects/fox 1?#%2F\n\\é"
-
-
-async def test_any_text_is_an_id_by_which_its_job_is_found(tmp_path: Path):
-    async with client(tmp_path) as (http, services):
-        await run(http, services, shown(1), prompt_id=ODD)
-        own = quote(ODD, safe="")
-        assert list((await http.get(f"/history/{own}")).json()) == [ODD]
-        for path in ("/api/jobs", "/api/v1/jobs", "/api/v2/jobs"):
-            assert (await http.get(f"{path}/{own}")).json()["id"] == ODD
-        for path in ("/api/v1/jobs", "/api/v2/jobs"):
-            assert (await http.get(f"{path}/{own}/workflow")).json()["workflow"] == shown(1)
-        urls = (await http.get(f"/api/v2/jobs/{own}")).json()["urls"]
-        assert (await http.get(urls["self"])).json()["id"] == ODD
-        assert (await http.post(f"/api/jobs/{own}/cancel")).json() == {"cancelled": False}
-        assert (await http.get(f"/api/v1/jobs/{own}/events?limit=1")).json()["events"][0]["job"] == ODD
-        assert (await http.delete(f"/api/v1/jobs/{own}")).status_code == 204
-        assert (await http.get(f"/history/{own}")).json() == {}
 
 
 @pytest.mark.parametrize("id", [".", ".."])
