@@ -44,6 +44,7 @@ MODULES = (
     "sampler",
     "sampler_seeds",
     "samplers",
+    "sampler_upscale",
     "sigmas",
     "sigmas_change",
     "guiders",

@@ -370,7 +370,7 @@ Sigmas = Annotated[Tensor, Socket("SIGMAS")]
 @wire("SAMPLER")
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """A solver by its name in ``nodes.sampling.solvers.SOLVERS``, and the settings of it that are not as usual."""
+    """A solver by its name in ``nodes.sampling.solvers``, and the settings of it that are not as usual."""
 
     solver: str
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -1,9 +1,9 @@
 """Put a guider, noise and a latent behind the seam of the solvers, and run one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -23,11 +23,12 @@ from nodes.models.preview import Previews
 from nodes.models.service import pool
 from nodes.models.variants import Variants
 from nodes.network_options import SoftMask
+from nodes.pixels.resize import resize
 from nodes.recipes import Guider, Latent, NoiseSource, Sampler
 from nodes.sampling import inpaint, noise
 from nodes.sampling.guidance import Part, paired
 from nodes.sampling.seam import Guided, GuidedDenoiser
-from nodes.sampling.solvers import SOLVERS, Solver
+from nodes.sampling.solvers import LCM_UPSCALE, SOLVERS, Solver
 
 SIDE = "side"
 """The input that says of each latent which side it is predicted for. Foreign code asks for it, networks don't."""
@@ -76,7 +77,9 @@ def sample(
     count = len(sources)
     empty = zip(sources, start.chunk(count), strict=True)
     drawn = torch.cat([starting_noise(each, latent, share) for each, share in empty])
-    solver = sampler.code(sources[0].seed) if isinstance(sampler, ForeignSampler) else SOLVERS[sampler.solver]
+    solver, settings = _solver(sampler, sources[0].seed)
+    if solver.resizes:
+        _check_growing(latent, models.network(guider.model).channels > form.channels)
     rule = cast(noise.AncestralNoise, ctx.settings.ancestral_noise)
     x = noise.start(start, drawn, sigmas[0], model.levels, model.process)
     last, previews = x, Previews(form)
@@ -95,9 +98,33 @@ def sample(
         if len(sigmas) > 1:
             draw = partial(noise.noise_for, solver.noise, sigmas=sigmas, rule=rule, process=model.process)
             fresh = noise.joined([draw(each.seed, share) for each, share in shares])
-            x = partial(solver.run, **sampler.settings)(seen, x, sigmas, fresh, on_step)
+            x = partial(solver.run, **settings)(seen, x, sigmas, fresh, on_step)
     x = model.process.finish(x, sigmas[-1])
     return Sampled(left(latent, x, form), left(latent, last, form))
+
+
+def _solver(sampler: Sampler, seed: int) -> tuple[Solver, Mapping[str, Any]]:
+    """Return a solver, and what it is called with besides."""
+    if isinstance(sampler, ForeignSampler):
+        return sampler.code(seed), sampler.settings
+    if sampler.solver != UPSCALING:
+        return SOLVERS[sampler.solver], sampler.settings
+    settings = {**sampler.settings}
+    return LCM_UPSCALE, {"resize": partial(resize, method=settings.pop("upscale_method")), **settings}
+
+
+UPSCALING = "lcm_upscale"
+
+
+def _check_growing(latent: Latent, is_beside: bool) -> None:
+    if latent.noise_mask is not None or is_beside:
+        raise InputError(
+            "The sampler changes the size of the latent, and what lies beside it can't follow.",
+            input="sampler",
+            got="a noise mask" if latent.noise_mask is not None else "a model that wants a picture beside the latent",
+            expected="a latent without a noise mask, and a model that takes nothing beside it",
+            hint="Take another sampler, and enlarge the latent between two of them.",
+        )
 
 
 @dataclass(slots=True, eq=False)

@@ -25,10 +25,14 @@ SEEDS = 2**64
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """The noise argument of a solver: ``noise(sigma, sigma_next)`` is unit noise for that step, like x in shape."""
+    """The noise argument of a solver: ``noise(sigma, sigma_next)`` is unit noise for that step, like x in shape.
+
+    ``like(x)`` is unit noise like x, whatever its size; it is 0 of kinds that have noise of one size only.
+    """
 
     draw: Callable[[Tensor, Tensor], Tensor]
     process: Process = VE
+    like: Callable[[Tensor], Tensor] = torch.zeros_like
 
     def __call__(self, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         return self.draw(sigma, sigma_next)
@@ -68,11 +72,15 @@ def start(latent: Tensor, noise: Tensor, sigma: Tensor, levels: NoiseLevels, pro
     return process.start(latent, noise, sigma, full)
 
 
-def ancestral(seed: int, x: Tensor, rule: AncestralNoise = "next-seed") -> Callable[[Tensor, Tensor], Tensor]:
+def ancestral(seed: int, x: Tensor, rule: AncestralNoise = "next-seed", process: Process = VE) -> Noise:
     """Fresh unit noise at each call, from a generator on x's device."""
     shifted = rule == "next-seed" and x.device.type == "cpu"
     generator = _generator(seed + 1 if shifted else seed, x.device)
-    return lambda _sigma, _sigma_next: torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
+
+    def like(x: Tensor) -> Tensor:
+        return torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
+
+    return Noise(lambda _sigma, _sigma_next: like(x), process, like)
 
 
 TREE_DIGITS = 6
@@ -105,7 +113,7 @@ def noise_for(
 ) -> Noise:
     """The noise of one run of a solver of that kind. ``sigmas`` has at least one step."""
     if kind == "ancestral":
-        return Noise(ancestral(seed, x, rule), process)
+        return ancestral(seed, x, rule, process)
     if kind == "none":
         return Noise(lambda _sigma, _sigma_next: torch.zeros_like(x), process)
     return Noise(brownian(seed, x, sigmas, on_device=kind == "brownian_device"), process)
@@ -115,4 +123,11 @@ def joined(noises: Sequence[Noise]) -> Noise:
     """The noise of a batch whose equal parts have noise of their own, in order."""
     if len(noises) == 1:
         return noises[0]
-    return Noise(lambda sigma, sigma_next: torch.cat([each(sigma, sigma_next) for each in noises]), noises[0].process)
+
+    def like(x: Tensor) -> Tensor:
+        return torch.cat([each.like(part) for each, part in zip(noises, x.chunk(len(noises)), strict=True)])
+
+    def draw(sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        return torch.cat([each(sigma, sigma_next) for each in noises])
+
+    return Noise(draw, noises[0].process, like)

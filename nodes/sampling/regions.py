@@ -89,12 +89,13 @@ def resized_mask(mask: Tensor, height: int, width: int) -> Tensor:
 def weights(region: Region, x: Tensor) -> Tensor:
     """How much each cell of the region counts, as (batch or 1, 1, ..., height, width) over its area of ``x``.
 
-    An area without a mask fades out towards borders that are not borders of the latent.
+    An area without a mask fades out towards borders that are not borders of the latent. A mask is resized to that of
+    ``x``, an area stays where it is.
     """
     height, width = x.shape[-2:]
     area = (region.area or Area(height, width, 0, 0)).within(height, width)
     if region.mask is not None:
-        mask = area.of(region.mask[: x.shape[0]]).to(x)
+        mask = area.of(resized_mask(region.mask[: x.shape[0]].to(x), height, width))
         return mask.view(len(mask), *[1] * (x.ndim - 3), *mask.shape[-2:]) * region.strength
     if region.area is None:
         return x.new_full((1,) * x.ndim, region.strength)

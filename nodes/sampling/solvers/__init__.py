@@ -12,6 +12,7 @@ from nodes.sampling.solvers.er_sde import er_sde
 from nodes.sampling.solvers.euler import ddpm, euler, euler_ancestral, euler_ancestral_cfg_pp, euler_cfg_pp, lcm
 from nodes.sampling.solvers.gradient_estimation import gradient_estimation, gradient_estimation_cfg_pp
 from nodes.sampling.solvers.heun import heun, heunpp2
+from nodes.sampling.solvers.lcm_upscale import lcm_upscale
 from nodes.sampling.solvers.record import Solve, Solver
 from nodes.sampling.solvers.res import (
     res_multistep,
@@ -69,4 +70,7 @@ SOLVERS: Mapping[str, Solver] = {
 }
 """Solvers by name, in the order that editors show."""
 
-__all__ = ["SOLVERS", "Solve", "Solver"]
+LCM_UPSCALE = Solver(lcm_upscale, "ancestral", resizes=True)
+"""A solver that editors don't show among the others: it needs a function besides."""
+
+__all__ = ["LCM_UPSCALE", "SOLVERS", "Solve", "Solver"]

@@ -27,6 +27,7 @@ class Solver:
 
     ``drops_penultimate``: its schedules leave out the last value before 0. ``guided``: it reads the unconditional
     prediction (``denoise.both``). ``fresh_background``: under a mask its background noise is ``background_noise``.
+    ``resizes``: it changes the size of x, and gets a function for that as ``resize``.
     """
 
     run: Solve
@@ -34,3 +35,4 @@ class Solver:
     drops_penultimate: bool = False
     guided: bool = False
     fresh_background: bool = False
+    resizes: bool = False

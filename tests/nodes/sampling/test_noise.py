@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nodes.sampling.noise import background_noise, noise_for, start, starting_noise
+from nodes.sampling.noise import background_noise, joined, noise_for, start, starting_noise
 from nodes.sampling.noise_levels import FlowLevels, stable_diffusion
 from nodes.sampling.process import FLOW
 
@@ -113,3 +113,21 @@ class TestBrownian:
 
 KNOWN = [-0.267452, 1.672116]
 """Of the path that made the reference's pictures with dpmpp_sde."""
+
+
+@pytest.mark.parametrize("kind", ["ancestral", "none"])
+def test_noise_may_have_another_size(kind):
+    x, small, large = torch.zeros(2, 4, 8, 8), torch.zeros(2, 4, 4, 6), torch.zeros(2, 4, 16, 8)
+    noise = noise_for(kind, 3, x, SIGMAS)
+    drawn = [noise(SIGMAS[0], SIGMAS[1]), noise.like(small), noise.like(large)]
+    assert [each.shape for each in drawn] == [x.shape, small.shape, large.shape]
+    generator = seeded(4)
+    expected = [torch.randn(each.shape, generator=generator) * (kind == "ancestral") for each in (x, small, large)]
+    assert all(torch.equal(*pair) for pair in zip(drawn, expected, strict=True))
+
+
+def test_parts_of_a_batch_have_noise_of_their_own_in_another_size_too():
+    x, large = torch.zeros(1, 4, 8, 8), torch.zeros(2, 4, 16, 8)
+    noises = [noise_for("ancestral", seed, x, SIGMAS) for seed in (3, 5)]
+    alone = [noise_for("ancestral", seed, x, SIGMAS).like(large[:1]) for seed in (3, 5)]
+    assert torch.equal(joined(noises).like(large), torch.cat(alone))

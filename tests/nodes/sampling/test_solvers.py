@@ -16,7 +16,7 @@ from nodes.sampling.process import FLOW
 from nodes.sampling.regions import EVERYWHERE, Area, Region
 from nodes.sampling.schedules import karras_sigmas
 from nodes.sampling.seam import Guided, ignore_step
-from nodes.sampling.solvers import SOLVERS
+from nodes.sampling.solvers import LCM_UPSCALE, SOLVERS
 from nodes.sampling.solvers.unipc import LAST_SIGMA
 from tests.nodes.sampling.gaussian import SPREAD, Gaussian, falling, no_noise, path
 
@@ -369,3 +369,47 @@ def test_no_step_waits_for_the_device(name):
     noise = Noise(lambda sigma, sigma_next: torch.empty_like(x))
     with NoCopies():
         assert SOLVERS[name].run(denoise, x, karras_sigmas(6, 0.03, 14.6), noise).is_meta
+
+
+class Doubling:
+    """Predicts twice x, and keeps the sizes that it saw."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def __call__(self, x, sigma):
+        self.sizes.append(tuple(x.shape[-2:]))
+        return 2 * x
+
+
+class TestUpscaling:
+    SIGMAS = torch.tensor([8.0, 4.0, 2.0, 1.0, 0.5, 0.0])
+
+    def sampled(self, noise=None, **settings):
+        denoise, x = Doubling(), torch.ones(2, 4, 8, 6)
+        found = LCM_UPSCALE.run(denoise, x, self.SIGMAS, noise or noise_for("ancestral", 3, x, self.SIGMAS), **settings)
+        return found, denoise.sizes
+
+    def test_without_growth_it_is_lcm(self):
+        x = torch.ones(2, 4, 8, 6)
+        usual = SOLVERS["lcm"].run(Doubling(), x, self.SIGMAS, noise_for("ancestral", 3, x, self.SIGMAS))
+        assert torch.equal(self.sampled()[0], usual)
+
+    @pytest.mark.parametrize(("steps", "heights"), [
+        (-1, [8, 11, 13, 16, 16, 16]), (2, [8, 12, 16, 16, 16, 16]), (1, [8] + [16] * 5), (0, [8] * 6),
+        (5, [8, 10, 11, 13, 14, 16]), (1000, [8, 9, 11, 12, 13, 15]),
+    ])  # fmt: skip
+    def test_it_grows_by_equal_parts(self, steps, heights):
+        found, sizes = self.sampled(scale_ratio=2.0, scale_steps=steps)
+        assert [height for height, _ in [*sizes, found.shape[-2:]]] == heights
+        assert found.shape[:2] == (2, 4) and found.shape[-1] == round(6 * heights[-1] / 8)
+
+    def test_it_shrinks_as_well_with_the_function_that_it_is_given(self):
+        seen = []
+
+        def resize(x, width, height):
+            seen.append((width, height))
+            return torch.ones(*x.shape[:2], height, width)
+
+        found, _ = self.sampled(scale_ratio=0.1, scale_steps=1, resize=resize)
+        assert seen == [(1, 1)] and found.shape == (2, 4, 1, 1)
