@@ -431,7 +431,9 @@ export interface Preview {
 }
 
 /**
- * How far a node of a job is. Only the newest of each node is sent to a client that is slow.
+ * How far a node of a job is, and a word on its last step, such as a loss.
+ *
+ * Only the newest of each node is sent to a client that is slow.
  */
 export interface Progress {
   event: "progress";
@@ -439,6 +441,7 @@ export interface Progress {
   node: string;
   value: number;
   maximum: number;
+  note: string;
   session: string | null;
   revision: number | null;
 }

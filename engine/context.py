@@ -99,7 +99,7 @@ class Context:
         self,
         node: str,
         environment: Environment,
-        report: Callable[[int, int, Callable[[], bytes] | None], None],
+        report: Callable[[int, int, Callable[[], bytes] | None, str], None],
         cancelled: Callable[[], bool],
         warn: Callable[[str], None],
         places: Folders | None = None,
@@ -144,10 +144,10 @@ class Context:
         """Say that this result is not quite what was asked for: it is used, and not remembered."""
         self.exact = False
 
-    def progress(self, value: int, maximum: int, preview: Callable[[], bytes] | None = None) -> None:
+    def progress(self, value: int, maximum: int, preview: Callable[[], bytes] | None = None, note: str = "") -> None:
         """Say that ``value`` of ``maximum`` steps are done; stop if the run was cancelled.
 
-        ``preview`` makes a JPEG or PNG. It is called only when somebody looks.
+        ``preview`` makes a JPEG or PNG. It is called only when somebody looks. ``note`` is a word on the step.
         """
         self.check()
-        self._report(value, maximum, preview)
+        self._report(value, maximum, preview, note)

@@ -41,7 +41,10 @@ class NodeStarted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A node did ``value`` of ``maximum`` steps. ``preview`` makes a picture of them, when somebody looks."""
+    """A node did ``value`` of ``maximum`` steps, and notes something of the last one, such as a loss.
+
+    ``preview`` makes a picture of them, when somebody looks.
+    """
 
     seq: int
     job: str
@@ -49,6 +52,7 @@ class Progress:
     value: int
     maximum: int
     preview: Callable[[], bytes] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

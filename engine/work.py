@@ -140,8 +140,8 @@ class Work:
     def _context(self, task: Task) -> Context:
         id = task.node.id
 
-        def report(value: int, maximum: int, preview: Callable[[], bytes] | None) -> None:
-            self.emit(events.Progress, node=id, value=value, maximum=maximum, preview=preview)
+        def report(value: int, maximum: int, preview: Callable[[], bytes] | None, note: str) -> None:
+            self.emit(events.Progress, node=id, value=value, maximum=maximum, preview=preview, note=note)
 
         def warn(message: str) -> None:
             self.emit(events.Warned, message=message, node=id)

@@ -58,8 +58,8 @@ class Bars:
                 self._begin(event)
             case events.NodeStarted(node=node):
                 self._nodes[node] = self.progress.add_task(f"  {self.story.name(node)}", total=None, count="")
-            case events.Progress(node=node, value=value, maximum=maximum) if node in self._nodes:
-                count = f"{value}/{maximum}"
+            case events.Progress(node=node, value=value, maximum=maximum, note=note) if node in self._nodes:
+                count = f"{value}/{maximum} {note}".rstrip()
                 self.progress.update(self._nodes[node], completed=value, total=maximum, count=count)
                 self._parts[node] = value / maximum if maximum else 0.0
                 self._move()

@@ -95,7 +95,7 @@ class Lines:
         line = self.story.line(event)
         now = time.monotonic()
         if isinstance(event, events.Progress) and now - self._spoke > QUIET_SECONDS:
-            line = f"  {self.story.name(event.node):<34} {event.value} of {event.maximum}"
+            line = f"  {self.story.name(event.node):<34} {event.value} of {event.maximum} {event.note}".rstrip()
         if line:
             self._spoke = now
             typer.echo(line, err=True)

@@ -88,7 +88,7 @@ def train(
     losses: list[float] = []
     for number in range(steps):
         losses.append(ladder.climb(partial(tuning.step, number)))
-        ctx.progress(number + 1, steps, partial(curve.png, tuple(losses)))
+        ctx.progress(number + 1, steps, partial(curve.png, tuple(losses)), f"loss {losses[-1]:.4g}")
     tensors = {name: file.tensor(name).clone() for name in file.infos} | learned(trained, DTYPES[kind.dtype])
     return LoraModel(tensors), losses
 

@@ -27,7 +27,7 @@ def to_event(message: Message) -> events.Event | None:
     """Return what a run would have told, if it tells that."""
     match message:
         case Progress():
-            return events.Progress(0, message.job, message.node, message.value, message.maximum)
+            return events.Progress(0, message.job, message.node, message.value, message.maximum, note=message.note)
         case Fact() if message.kind in KINDS:
             node = {"node": message.node} if message.kind in NODES else {}
             return KINDS[message.kind](seq=message.seq, job=message.job, **node, **message.body)

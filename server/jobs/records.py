@@ -123,12 +123,13 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a node is. Only the newest of each node is kept, in memory."""
+    """How far a node is, and a word on its last step. Only the newest of each node is kept, in memory."""
 
     job: str
     node: str
     value: int
     maximum: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

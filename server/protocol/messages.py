@@ -78,13 +78,17 @@ class Fact(Part):
 
 
 class Progress(Part):
-    """How far a node of a job is. Only the newest of each node is sent to a client that is slow."""
+    """How far a node of a job is, and a word on its last step, such as a loss.
+
+    Only the newest of each node is sent to a client that is slow.
+    """
 
     event: Literal["progress"] = "progress"
     job: str
     node: str
     value: int
     maximum: int
+    note: str = ""
     session: str | None = None
     revision: int | None = None
 

@@ -46,8 +46,8 @@ def fact(event: JobEvent, place: Place) -> Fact:
 def progress(said: JobProgress, place: Place) -> Progress:
     """Return progress as it is sent."""
     return Progress(
-        job=said.job, node=said.node, value=said.value, maximum=said.maximum, session=place.session,
-        revision=place.revision,
+        job=said.job, node=said.node, value=said.value, maximum=said.maximum, note=said.note,
+        session=place.session, revision=place.revision,
     )  # fmt: skip
 
 

@@ -127,6 +127,7 @@ class Progressed:
     node: str
     value: int
     maximum: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,8 +210,8 @@ class Dispatcher:
             case contract.Began(job=job, time=at):
                 worker.begin(job, at)
                 live.begin(job, worker.name, at)
-            case contract.Progressed(job=job, node=node, value=value, maximum=maximum):
-                live.say(Progress(job, node, value, maximum))
+            case contract.Progressed(job=job, node=node, value=value, maximum=maximum, note=note):
+                live.say(Progress(job, node, value, maximum, note))
             case contract.Previewed(job=job, node=node, image=image):
                 live.say(Preview(job, node, image))
             case contract.Ended():

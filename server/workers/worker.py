@@ -203,7 +203,7 @@ class Worker:
     def _tell(self, job: str, event: events.Event) -> None:
         """Report what a run tells. Its beginning and end are told by this worker."""
         if isinstance(event, events.Progress):
-            self._outbox.add(Progressed(job, event.node, event.value, event.maximum))
+            self._outbox.add(Progressed(job, event.node, event.value, event.maximum, event.note))
             if event.preview and self._looked_at:
                 self._preview(job, event.node, event.preview)
         elif kind := KINDS.get(type(event)):

@@ -65,7 +65,7 @@ def test_a_file_by_its_fingerprint():
 def test_progress_is_reported_until_the_run_is_cancelled():
     stop, told, warned = threading.Event(), [], []
     context = Context("7", environment(), lambda *step: told.append(step), stop.is_set, warned.append)
-    context.progress(1, 20)
+    context.progress(1, 20, note="loss 0.5")
     context.check()
     context.warn("slow")
     stop.set()
@@ -73,7 +73,7 @@ def test_progress_is_reported_until_the_run_is_cancelled():
         context.progress(2, 20)
     with pytest.raises(Cancelled):
         context.check()
-    assert told == [(1, 20, None)] and warned == ["slow"] and caught.value.node == "7"
+    assert told == [(1, 20, None, "loss 0.5")] and warned == ["slow"] and caught.value.node == "7"
 
 
 def test_a_context_knows_settings_folders_and_files():

@@ -25,7 +25,7 @@ class Nowhere:
 def context(folders: Folders) -> Context:
     """Return a context that finds pictures in folders, and no models."""
     environment = Environment(Settings(), folders, Nowhere())
-    return Context("1", environment, lambda value, maximum, preview: None, lambda: False, lambda text: None)
+    return Context("1", environment, lambda *step: None, lambda: False, lambda text: None)
 
 
 class Beneath(Nowhere):
@@ -44,4 +44,4 @@ class Beneath(Nowhere):
 def model_context(models: Path, **settings: Any) -> Context:
     """Return a context over a models folder. A ``FileRef`` names a file in it."""
     environment = Environment(Settings(**settings), Folders(models=(models,)), Beneath(models))
-    return Context("1", environment, lambda value, maximum, preview: None, lambda: False, lambda text: None)
+    return Context("1", environment, lambda *step: None, lambda: False, lambda text: None)

@@ -1,5 +1,6 @@
 """Training in a workflow: what it learns, that it is a value like others, and what is refused."""
 
+import re
 import threading
 from collections.abc import Mapping
 from io import BytesIO
@@ -222,6 +223,7 @@ def test_each_step_tells_of_itself_and_can_be_the_last(engine: Engine) -> None:
     with pytest.raises(Cancelled):
         engine.run(TRAIN, {"train.seed": 77, "train.steps": 50}, on_event=hear, cancel=cancel)
     assert [(event.value, event.maximum) for event in heard] == [(1, 50), (2, 50)]
+    assert all(re.fullmatch(r"loss \d\.\d+", event.note) for event in heard)
     assert Image.open(BytesIO(heard[-1].preview())).size == (640, 400)
     assert trained(engine, seed=77)[3] == 3
 

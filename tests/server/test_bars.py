@@ -29,6 +29,8 @@ def test_one_bar_for_each_running_node_and_one_for_all(bars):
     bars(events.NodeStarted(3, "j", "2", "KSampler", "never run"))
     bars(events.Progress(4, "j", "2", 5, 20))
     assert shown(bars) == {"total": (0.25, 2, "0/2 nodes"), "2 KSampler": (5, 20, "5/20")}
+    bars(events.Progress(4, "j", "2", 10, 20, note="loss 0.5"))
+    assert shown(bars)["2 KSampler"] == (10, 20, "10/20 loss 0.5")
     bars(events.NodeFinished(5, "j", "2", 1.0))
     assert shown(bars) == {"total": (1, 2, "1/2 nodes")}
     bars(events.Remembered(6, "j", "3", "Loader"))

@@ -77,7 +77,7 @@ def test_every_event_is_one_json_line(event, kind, capsys):
 
 def test_event_data_keeps_its_fields():
     data = event_data(events.Progress(5, "j", "2", 1, 20, lambda: b""))
-    assert data == {"event": "progress", "seq": 5, "job": "j", "node": "2", "value": 1, "maximum": 20}
+    assert data == {"event": "progress", "seq": 5, "job": "j", "node": "2", "value": 1, "maximum": 20, "note": ""}
 
 
 RESULT = Result(

@@ -53,7 +53,7 @@ def test_nothing_is_left_behind_by_one_that_is_cancelled(models: Path, monkeypat
         made.append(weakref.ref(module))
         return module
 
-    def stop(value: int, maximum: int, preview: object = None) -> None:
+    def stop(value: int, maximum: int, preview: object = None, note: str = "") -> None:
         raise Cancelled("enough")
 
     monkeypatch.setattr(train_lora, "assemble", watched)

@@ -31,7 +31,7 @@ def running(folders: Folders) -> Iterator[Context]:
         yield found
 
 
-Told = list[tuple[int, int, Callable[[], bytes] | None]]
+Told = list[tuple[int, int, Callable[[], bytes] | None, str]]
 
 
 @pytest.fixture

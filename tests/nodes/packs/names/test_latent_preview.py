@@ -30,7 +30,7 @@ def test_a_callback_tells_the_steps_with_pictures(told: Told) -> None:
     kept: dict[str, object] = {}
     x0 = torch.zeros(1, 4, 6, 8)
     latent_preview.prepare_callback(model, 4, kept)(0, x0, x0, 4)
-    ((value, maximum, preview),) = told
+    ((value, maximum, preview, _),) = told
     assert (value, maximum) == (1, 4) and kept == {"x0": x0}
     assert preview is not None and Image.open(BytesIO(preview())).size == (8, 6)
 

@@ -67,7 +67,7 @@ def test_a_picture_is_the_preview_of_the_node_that_runs(server: PromptServer, to
     server.send_sync(BinaryEventTypes.UNENCODED_PREVIEW_IMAGE, picture, server.client_id)
     server.send_sync(BinaryEventTypes.PREVIEW_IMAGE_WITH_METADATA, (picture, {"node_id": "1"}))
     assert [step[:2] for step in told] == [(0, 1), (0, 1)] and server.last_node_id == "1"
-    assert all(preview is not None and preview().startswith(b"\x89PNG") for _, _, preview in told)
+    assert all(preview is not None and preview().startswith(b"\x89PNG") for _, _, preview, _ in told)
 
 
 def test_handlers_of_prompts_are_collected_with_the_pack_that_made_them(server: PromptServer) -> None:
