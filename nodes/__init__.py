@@ -24,6 +24,7 @@ MODULES = (
     "model_options",
     "model_patches",
     "model_guidance",
+    "skip_layers",
     "step_caching",
     "text",
     "text_sdxl",

@@ -121,6 +121,26 @@ def apply_controlnet_advanced(
     return Steered(_steered(positive, control, both=False), _steered(negative, control, both=False))
 
 
+@node(
+    "ControlNetApplySD3", category="conditioning/controlnet", display_name="Apply Controlnet with VAE", deprecated=True
+)
+def apply_controlnet_sd3(
+    positive: Conditioning,
+    negative: Conditioning,
+    control_net: ControlNet,
+    vae: Vae,
+    image: Image,
+    strength: Strength = 1.0,
+    start_percent: Fraction = 0.0,
+    end_percent: Fraction = 1.0,
+) -> Steered:
+    """Steer prompts by a picture, as ControlNetApplyAdvanced does with a VAE.
+
+    ControlNets for Stable Diffusion 3 and Flux are not known yet: sampling with one is an error that says so.
+    """
+    return apply_controlnet_advanced(positive, negative, control_net, image, strength, start_percent, end_percent, vae)
+
+
 def _steered(conditioning: Conditioning, control: Control, *, both: bool) -> Conditioning:
     """Return prompts with a ControlNet behind those that they have."""
     return Conditioning(

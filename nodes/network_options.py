@@ -116,3 +116,20 @@ class StepCaching:
     end: float
     guided: bool
     verbose: bool
+
+
+@wire("SkippedBlocks")
+@dataclass(frozen=True, slots=True)
+class SkippedBlocks:
+    """Guidance away from what a transformer predicts without its ``double`` and ``single`` blocks of these numbers.
+
+    It counts while the part of the sampling that is done lies between ``start`` and ``end``. A ``scale`` of None leaves
+    the blocks out for the negative prompt instead. ``rescaling`` pulls the spread of the result back, 0 to 1.
+    """
+
+    double: tuple[int, ...]
+    single: tuple[int, ...]
+    scale: float | None
+    start: float
+    end: float
+    rescaling: float = 0.0

@@ -10,6 +10,7 @@ from engine.errors import InputError
 from nodes.models.families.checkpoint import LatentFormat
 from nodes.pixels.resize import cycled, fitted
 from nodes.sampling.inpaint import latent_mask
+from nodes.sampling.regions import resized_mask
 
 
 def beside(
@@ -37,6 +38,37 @@ def beside(
         )
     shown = latent if picture is None else _laid((picture.float() - form.shift) * form.scale, latent)
     return torch.cat([hidden.round(), shown], dim=1)
+
+
+def packed(
+    options: Mapping[str, Any], channels: int, form: LatentFormat, latent: Tensor, mask: Tensor | None
+) -> Tensor:
+    """Return the ``channels`` that a transformer takes after those of a latent, where it is made to edit.
+
+    First come those of a picture, in the model's scale; a network that fills gets the mask after it, with a channel
+    for each pixel of a cell. Without a picture it is empty, without a mask everything is filled.
+
+    Raises:
+        InputError: the network wants another number of channels.
+    """
+    picture = options.get("concat_latent_image")
+    shown = torch.zeros_like(latent) if picture is None else _laid(picture.float(), latent)
+    shown = (shown - form.shift) * form.scale
+    if channels == form.channels:
+        return shown
+    if channels != form.channels + form.factor**2:
+        raise InputError(
+            "The model takes more channels than the latent has.",
+            got=f"a model that wants {channels} more channels",
+            expected=f"{form.channels}, or {form.channels + form.factor**2} with a mask",
+        )
+    hidden = options.get("concat_mask", mask)
+    if hidden is None:
+        hidden = torch.ones(1, 1, 1, 1)
+    height, width = latent.shape[-2:]
+    pixels = resized_mask(hidden.reshape(-1, *hidden.shape[-2:]).to(latent), height * form.factor, width * form.factor)
+    cells = pixels.view(-1, height, form.factor, width, form.factor).permute(0, 2, 4, 1, 3)
+    return torch.cat([shown, cycled(cells.reshape(-1, form.factor**2, height, width), len(latent))], dim=1)
 
 
 def _laid(picture: Tensor, latent: Tensor) -> Tensor:

@@ -6,13 +6,15 @@ from functools import partial
 from typing import Any
 
 from nodes.foreign import ForeignGuider, ForeignOptions
+from nodes.models import skipping
 from nodes.models.hooks import HOOKS, Hook, middle
-from nodes.network_options import GuidanceChange, PerturbedAttention, SelfAttention
+from nodes.network_options import GuidanceChange, PerturbedAttention, SelfAttention, SkippedBlocks
 from nodes.pixels.operations import operation
 from nodes.recipes import Guider, LatentOperation, Model, PerpendicularGuidance, RescaledGuidance
 from nodes.sampling.corrections import Corrected, Correction, blurred_attention, perturbed
 from nodes.sampling.guidance import Guidance, Part, Scaled, classifier_free, dual, perpendicular, rescaled
 from nodes.sampling.guidance_changes import Changes, changes
+from nodes.sampling.noise_levels import NoiseLevels
 from nodes.sampling.prediction import Predictor
 from nodes.sampling.seam import GuidedDenoiser
 
@@ -66,7 +68,7 @@ def _between(model: Model, predict: Predictor, sides: Sequence[Sequence[Part]]) 
     return changed.around(inner) if changed.before or changed.after else inner
 
 
-def corrected(guider: Guider, guided: Guidance) -> GuidedDenoiser:
+def corrected(guider: Guider, guided: Guidance, levels: NoiseLevels) -> GuidedDenoiser:
     """Return a denoiser under what options of its model add to guidance, in their order."""
     corrections: list[Correction] = []
     needs_uncond = False
@@ -75,6 +77,11 @@ def corrected(guider: Guider, guided: Guidance) -> GuidedDenoiser:
             case PerturbedAttention(scale=scale) if scale:
                 hindered = _hooked(guided.positive, middle.not_attending)
                 corrections.append(perturbed(guided.predict, hindered, scale))
+            case SkippedBlocks(scale=None) if guided.negative:
+                left_out = skipping.skip(option, levels)
+                guided = replace(guided, negative=skipping.skipping(guided.negative, left_out))
+            case SkippedBlocks(scale=float()):
+                corrections.append(skipping.away(guided, option, skipping.skip(option, levels)))
             case SelfAttention(scale=scale, blur=blur) if scale and guided.negative:
                 needs_uncond, attended = True, middle.Attended()
                 guided = replace(guided, negative=_hooked(guided.negative, attended))

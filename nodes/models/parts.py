@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.errors import ModelError
 from nodes.models import control
-from nodes.models.beside import beside
+from nodes.models.beside import beside, packed
 from nodes.models.compiled import as_written
 from nodes.models.families.checkpoint import Inputs
 from nodes.models.hooks import HOOKS, hooked
@@ -72,7 +72,8 @@ def _inputs(cond: Cond, work: Work, is_negative: bool) -> dict[str, Any]:
     inputs = {name: value.to(unet.device) if torch.is_tensor(value) else value for name, value in given.items()}
     channels = unet.network.channels - unet.latent.channels
     if channels > 0:
-        inputs[CONCAT] = beside(cond.options, channels, unet.latent, work.latent, work.mask)
+        show = packed if unet.network.call else beside
+        inputs[CONCAT] = show(cond.options, channels, unet.latent, work.latent, work.mask)
     return inputs
 
 

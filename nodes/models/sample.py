@@ -11,7 +11,7 @@ from torch import Tensor
 from engine.context import Context
 from engine.errors import InputError
 from nodes.foreign import ForeignGuider, ForeignNoise, ForeignOptions, ForeignSampler
-from nodes.models import control, hooked_weights, spaces, step_caches
+from nodes.models import control, hooked_weights, skipping, spaces, step_caches
 from nodes.models.families.checkpoint import LatentFormat
 from nodes.models.frugal import FrugalNetwork
 from nodes.models.guider import corrected, guidance, resolved
@@ -219,7 +219,9 @@ def _denoiser(
     hooks = network_hooks(guider.model, models, work.levels)
     frugal = FrugalNetwork(models, guider.model, unet, ctx.warn, variants)
     network = step_caches.easily(frugal, guider.model, work.levels)
-    ranged = hooked_weights.scheduled(control.ranged(model.predictor(network)), guider.model, work.levels, sigmas)
+    ranged = hooked_weights.scheduled(
+        skipping.ranged(control.ranged(model.predictor(network))), guider.model, work.levels, sigmas
+    )
     predict = laid(ranged, hooks)
     foreign = guider.model.option(ForeignOptions)
     if foreign and foreign.around:
@@ -229,7 +231,7 @@ def _denoiser(
     if isinstance(guider, ForeignGuider):
         guided = guider.code(predict, paired(*sides), sigmas)
     else:
-        guided = corrected(guider, guidance(guider, predict, paired(*sides)))
+        guided = corrected(guider, guidance(guider, predict, paired(*sides)), work.levels)
     guided = step_caches.lazily(guided, guider.model, work.levels)
     if mask is None:
         return guided

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -14,12 +13,13 @@ from nodes.sampling.seam import Guided
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What a correction gets: x, its noise level, and x0 as predicted for the negative and the positive side."""
+    """What a correction gets: x, its noise level, x0 as predicted for each side, and what guidance made of these."""
 
     x: Tensor
     sigma: Tensor
     uncond: Tensor
     cond: Tensor
+    guided: Tensor
 
 
 Correction: TypeAlias = Callable[[Point], Tensor]
@@ -37,15 +37,17 @@ class Corrected:
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         if self.guidance.is_single and not self.needs_uncond:
             alone = self.guidance(x, sigma)
-            return alone + self._added(Point(x, sigma, alone, alone))
+            return alone + self._added(Point(x, sigma, alone, alone, alone))
         return self.both(x, sigma).denoised
 
     def both(self, x: Tensor, sigma: Tensor) -> Guided:
         guided, cond = self.guidance.sides(x, sigma)
-        return guided._replace(denoised=guided.denoised + self._added(Point(x, sigma, guided.uncond, cond)))
+        return guided._replace(
+            denoised=guided.denoised + self._added(Point(x, sigma, guided.uncond, cond, guided.denoised))
+        )
 
     def _added(self, at: Point) -> Tensor:
-        return torch.stack([correction(at) for correction in self.corrections]).sum(0)
+        return sum((correction(at) for correction in self.corrections), at.x.new_zeros(()))
 
 
 def perturbed(predict: Callable[..., Tensor], hindered: Sequence[Part], scale: float) -> Correction:

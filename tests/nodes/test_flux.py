@@ -8,6 +8,7 @@ import torch
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 
 from engine.errors import InputError, ModelError
+from nodes.control import apply_controlnet_sd3, load_controlnet
 from nodes.flux import (
     KONTEXT_SIZES,
     clip_text_encode_flux,
@@ -17,6 +18,7 @@ from nodes.flux import (
     flux_kontext_multi_reference_latent_method,
     reference_latent,
 )
+from nodes.inpaint import inpaint_model_conditioning, instruct_pix_to_pix_conditioning
 from nodes.latent import empty_latent_image, empty_sd3_latent_image, set_latent_noise_mask
 from nodes.loaders import load_checkpoint, load_lora, load_lora_model_only, load_vae
 from nodes.loaders_apart import load_clip, load_two_clips, load_unet
@@ -341,3 +343,62 @@ def test_options_that_reach_into_unets_are_refused(ctx, loaded):
     model = with_option(loaded.MODEL, FreeU(1.1, 1.2, 0.9, 0.2, True))
     with pytest.raises(ModelError, match="UNet"):
         sampled(ctx, model, positive, empty_sd3_latent_image(64, 64, 1))
+
+
+@pytest.fixture(scope="module")
+def editing(ctx):
+    """Models that are shown a picture, and a mask: canny or depth, and fill."""
+    for name, channels in (("depth", 32), ("fill", 96)):
+        tensors = tiny_flux.transformer(taken=4 * channels)
+        tiny.write(ctx.folders.models[0] / "diffusion_models" / f"{name}.safetensors", tensors, {})
+    return {name: load_unet(ctx, f"{name}.safetensors", "default") for name in ("depth", "fill")}
+
+
+@torch.no_grad()
+def shown(cond, beside, taken):
+    """One Euler step from pure noise, with channels beside the latent."""
+    module, x = tiny_flux.reference(tiny_flux.transformer(taken=taken)), noise()
+    tokens = torch.cat([FluxPipeline._pack_latents(each, *each.shape) for each in (x, *beside)], -1)
+    out = module(
+        tokens, cond.context, cond.pooled, torch.tensor([1.0]),
+        FluxPipeline._prepare_latent_image_ids(1, 4, 4, "cpu", torch.float32), torch.zeros(cond.context.shape[1], 3),
+        torch.tensor([3.5]), return_dict=False,
+    )[0]  # fmt: skip
+    return (x - FluxPipeline._unpack_latents(out, 64, 64, 8)) / 0.3611 + 0.1159
+
+
+def test_a_model_for_edges_or_depth_is_shown_a_picture(ctx, loaded, editing):
+    positive = clip_text_encode(ctx, "a cat", loaded.CLIP)
+    pixels = torch.rand(1, 64, 64, 3, generator=torch.manual_seed(0))
+    told = instruct_pix_to_pix_conditioning(ctx, positive, positive, loaded.VAE, pixels)
+    found = sampled(ctx, editing["depth"], told.positive, told.latent, steps=1)
+    picture = (vae_encode(ctx, pixels, loaded.VAE).samples - 0.1159) * 0.3611
+    assert psnr(found, shown(positive.entries[0], [picture], 128)) >= 110
+
+
+def test_a_model_that_fills_is_shown_a_picture_and_the_pixels_of_a_mask(ctx, loaded, editing):
+    positive = clip_text_encode(ctx, "a cat", loaded.CLIP)
+    pixels, mask = torch.rand(1, 64, 64, 3, generator=torch.manual_seed(0)), torch.zeros(1, 64, 64)
+    mask[:, 13:30, 5:] = 1
+    told = inpaint_model_conditioning(ctx, positive, positive, loaded.VAE, pixels, mask, noise_mask=False)
+    found = sampled(ctx, editing["fill"], told.positive, told.latent, steps=1)
+    hidden = told.positive.entries[0].options["concat_latent_image"]
+    cells = mask.reshape(1, 8, 8, 8, 8).permute(0, 2, 4, 1, 3).reshape(1, 64, 8, 8)
+    expected = shown(positive.entries[0], [(hidden - 0.1159) * 0.3611, cells], 384)
+    assert psnr(found, expected) >= 110
+
+
+def test_without_a_picture_all_of_an_empty_one_is_filled(ctx, loaded, editing):
+    positive = clip_text_encode(ctx, "a cat", loaded.CLIP)
+    found = sampled(ctx, editing["fill"], positive, empty_sd3_latent_image(64, 64, 1), steps=1)
+    empty = torch.full((1, 16, 8, 8), -0.1159 * 0.3611)
+    assert psnr(found, shown(positive.entries[0], [empty, torch.ones(1, 64, 8, 8)], 384)) >= 110
+
+
+def test_a_controlnet_for_unets_is_refused(ctx, loaded):
+    tiny.write(ctx.folders.models[0] / "controlnet" / "canny.safetensors", tiny.control(), {})
+    positive = clip_text_encode(ctx, "a cat", loaded.CLIP)
+    net = load_controlnet(ctx, "canny.safetensors")
+    steered = apply_controlnet_sd3(positive, positive, net, loaded.VAE, torch.rand(1, 64, 64, 3))
+    with pytest.raises(ModelError, match="steers a UNet"):
+        sampled(ctx, loaded.MODEL, steered.positive, empty_sd3_latent_image(64, 64, 1))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nodes.models.families import components
@@ -30,6 +31,9 @@ DIFFUSERS = (
 
 REFERENCE = "reference_"
 """How the inputs are called that hold latents which the network refers to, before their number."""
+
+SKIP = "skip"
+"""The input that says which blocks are left out of a call, by the numbers of ``double`` and ``single`` ones."""
 
 METHOD = "reference_method"
 """The input that says how their places are told apart, as ``_offsets`` has it."""
@@ -177,18 +181,41 @@ def call(module: "nn.Module", x: "Tensor", timestep: "Tensor", inputs: Mapping[s
         more, beside = _patched(latent)
         tokens, places = torch.cat([tokens, more], 1), torch.cat([places, beside + offset.to(places)])
     context = inputs["context"].to(x.dtype)
-    guidance = inputs.get("guidance")
-    out = module(
-        tokens,
-        encoder_hidden_states=context,
-        pooled_projections=inputs["pooled"].to(x.dtype),
-        timestep=timestep,
-        img_ids=places,
-        txt_ids=torch.zeros(context.shape[1], 3, device=x.device),
-        guidance=guidance,
-        return_dict=False,
-    )[0]
+    arguments = {
+        "encoder_hidden_states": context,
+        "pooled_projections": inputs["pooled"].to(x.dtype),
+        "timestep": timestep,
+        "img_ids": places,
+        "txt_ids": torch.zeros(context.shape[1], 3, device=x.device),
+        "guidance": inputs.get("guidance"),
+    }
+    with _without(_left_out(module, inputs)):
+        out = module(tokens, **arguments, return_dict=False)[0]
     return _latents(out[:, :count], x.shape[-2:])
+
+
+def _left_out(module: Any, inputs: Mapping[str, Any]) -> Sequence[tuple["nn.ModuleList", Sequence[int]]]:
+    skip = inputs.get(SKIP)
+    if skip is None:
+        return ()
+    return (module.transformer_blocks, skip.double), (module.single_transformer_blocks, skip.single)
+
+
+@contextmanager
+def _without(blocks: Sequence[tuple["nn.ModuleList", Sequence[int]]]) -> Iterator[None]:
+    """Have blocks, given by their lists and numbers, hand on what they get. A number that is not there is no block."""
+    left_out: list[Any] = [these[number] for these, numbers in blocks for number in numbers if number < len(these)]
+    for block in left_out:
+        block.forward = _handing_on
+    try:
+        yield
+    finally:
+        for block in left_out:
+            del block.forward
+
+
+def _handing_on(hidden_states: "Tensor", encoder_hidden_states: "Tensor", **others: Any) -> tuple["Tensor", "Tensor"]:
+    return encoder_hidden_states, hidden_states
 
 
 def _offsets(x: "Tensor", referred: Sequence["Tensor"], method: str) -> Iterator["Tensor"]:

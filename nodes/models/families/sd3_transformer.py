@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodes.models.families import components
 from nodes.models.families.checkpoint import Cut
+from nodes.models.families.flux_transformer import SKIP
 from nodes.models.working import transformer_bytes
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ HEAD = 64
 PROBES = ("x_embedder.proj.weight", "y_embedder.mlp.0.weight", "joint_blocks.0.x_block.attn.qkv.weight", "pos_embed")
 DIFFUSERS = ("pos_embed.proj.weight", "pos_embed.pos_embed", "transformer_blocks.0.attn.add_q_proj.weight")
 """Tensors that every transformer has in the original layout, and in diffusers'."""
-
-SKIP = "skip_layers"
-"""The input that holds a tuple of the blocks that are left out."""
 
 OUTER: Mapping[str, str] = {
     "x_embedder.proj": "pos_embed.proj",
@@ -145,6 +143,7 @@ def call(module: "nn.Module", x: "Tensor", timestep: "Tensor", inputs: Mapping[s
     """
     from torch.nn.functional import pad
 
+    left_out = inputs.get(SKIP)
     patch: int = module.config.patch_size  # type: ignore[union-attr,assignment]
     height, width = x.shape[-2:]
     whole = pad(x, (0, -width % patch, 0, -height % patch), mode="circular")
@@ -153,7 +152,7 @@ def call(module: "nn.Module", x: "Tensor", timestep: "Tensor", inputs: Mapping[s
         encoder_hidden_states=inputs["context"].to(x.dtype),
         pooled_projections=inputs["pooled"].to(x.dtype),
         timestep=timestep,
-        skip_layers=inputs.get(SKIP),
+        skip_layers=left_out.double if left_out else None,
         return_dict=False,
     )[0]
     return out[..., :height, :width]
