@@ -40,6 +40,23 @@ class Source(NamedTuple):
     name: str
 
 
+class Meaning(NamedTuple):
+    """What the latents of a file are: ``space`` as in ``LatentFormat``, None where it does not tell."""
+
+    space: str | None
+    channels: int
+
+    def __str__(self) -> str:
+        return self.space or f"{self.channels} channels"
+
+
+def differ(one: Meaning | None, other: Meaning | None) -> bool:
+    """Tell whether the latents of two files are known to be different."""
+    if one is None or other is None:
+        return False
+    return one.channels != other.channels or (None not in (one.space, other.space) and one.space != other.space)
+
+
 @registry.check
 def misfits(nodes: Mapping[str, BoundNode], folders: Folders) -> list[Fault]:
     """Return a fault for every node that gets a latent of one family and a VAE or model of another.
@@ -55,11 +72,10 @@ def misfits(nodes: Mapping[str, BoundNode], folders: Folders) -> list[Fault]:
         sources = _source(latent[1], nodes), _source(partner[1], nodes)
         if None in sources or sources[0] == sources[1]:
             continue
-        spaces = [_space(source, folders) for source in sources if source]
-        if None not in spaces and spaces[0] != spaces[1]:
-            found.append(
-                _misfit(node, latent[0], [f"{s.name} ({f})" for s, f in zip(sources, spaces, strict=True) if s])
-            )
+        meanings = [_meaning(source, folders) for source in sources if source]
+        if differ(*meanings):
+            named = [f"{s.name} ({m})" for s, m in zip(sources, meanings, strict=True) if s]
+            found.append(_misfit(node, latent[0], named))
     return found
 
 
@@ -139,8 +155,8 @@ def _loaded(node: BoundNode) -> Source | None:
     return None
 
 
-def _space(source: Source, folders: Folders) -> str | None:
-    """Return the family whose latents a file takes and gives; None where it does not tell, or can't be read."""
+def _meaning(source: Source, folders: Folders) -> Meaning | None:
+    """Return what the latents are that a file takes and gives; None where it can't be read without torch."""
     version = _version(source, folders)
     return _told(*version) if version else None
 
@@ -173,7 +189,7 @@ def _untold(path: Path, changed: int, size: int) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)
-def _told(path: Path, changed: int, size: int) -> str | None:
+def _told(path: Path, changed: int, size: int) -> Meaning | None:
     from nodes.models import families
     from nodes.models.families.facts import PREDICTION
     from nodes.models.weights import told_by_header
@@ -183,6 +199,7 @@ def _told(path: Path, changed: int, size: int) -> str | None:
         if weights is None:
             return None
         stated = {**weights.metadata, PREDICTION: "eps"}  # else a tensor is read for it, which takes torch
-        return families.detect(replace(weights, metadata=stated)).latent.space
+        latent = families.detect(replace(weights, metadata=stated)).latent
+        return Meaning(latent.space, latent.channels)
     except (LoomisError, OSError):
         return None

@@ -142,6 +142,8 @@ def _named(value: Any, prefix: str, depth: int) -> Iterator[tuple[str, Tensor]]:
     for key, item in items:
         if isinstance(item, Tensor):
             yield f"{prefix}{key}", item.detach()
+        elif isinstance(item, int | float) and f".{key}".endswith(".alpha"):
+            yield f"{prefix}{key}", torch.tensor(float(item))
         elif depth > 1:
             yield from _named(item, f"{prefix}{key}.", depth - 1)
 

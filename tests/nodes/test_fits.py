@@ -10,6 +10,7 @@ from engine.folders import Folders
 from engine.graph import Link
 from nodes import vocabulary
 from nodes.fits import misfits, missing_parts
+from nodes.models.families import components, ldm_vae
 from tests.nodes.models import tiny, tiny_xl
 
 SPECS = vocabulary()
@@ -24,6 +25,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
         {"config": tiny.METADATA["config"].replace("0.5", "0.18215")},
     )
     tiny.write(folder / "checkpoints" / "xl.safetensors", tiny_xl.tensors(tiny_xl.modules()), {})
+    many = ldm_vae.build({**tiny.VAE, "latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False})
+    stated = {"config": tiny.METADATA["config"]}
+    tiny.write(folder / "vae" / "many.safetensors", components.vae_layout(many.state_dict()), stated)
     alone = {name: tensor for name, tensor in tiny.tensors().items() if name.startswith("model.")}
     tiny.write(folder / "checkpoints" / "alone.safetensors", alone)
     torch.save(alone, folder / "checkpoints" / "alone.ckpt")
@@ -50,6 +54,14 @@ def graph(*between: BoundNode, last: str = "s") -> dict[str, BoundNode]:
 def test_what_a_latent_went_through_does_not_hide_where_it_is_from(folders: Folders) -> None:
     (fault,) = misfits(graph(node("u", "LatentUpscaleBy", samples=("s", 0)), last="u"), folders)
     assert (fault.node, fault.input) == ("d", "samples") and "xl.safetensors (sdxl)" in fault.message
+
+
+def test_a_vae_of_unknown_family_with_other_channels_does_not_fit(folders: Folders) -> None:
+    nodes = graph()
+    nodes["v"] = node("v", "VAELoader", {"vae_name": "many.safetensors"})
+    nodes["d"] = node("d", "VAEDecode", samples=("s", 0), vae=("v", 0))
+    (fault,) = misfits(nodes, folders)
+    assert fault.message == ("Node d: a latent of xl.safetensors (sdxl) does not fit many.safetensors (16 channels).")
 
 
 def test_a_guider_stands_for_its_model(folders: Folders) -> None:

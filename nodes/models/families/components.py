@@ -83,7 +83,7 @@ def has_vae(weights: Weights) -> bool:
 
 def has_text_encoder(weights: Weights) -> bool:
     """Tell whether a file holds a text encoder, in whichever layout."""
-    return any(name.endswith("token_embedding.weight") for name in weights.infos)
+    return any(name.endswith(("token_embedding.weight", "shared.weight")) for name in weights.infos)
 
 
 def vae(weights: Weights, facts: Facts) -> Network | None:

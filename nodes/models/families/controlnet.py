@@ -48,7 +48,7 @@ def detect(weights: Weights) -> Network:
     except (KeyError, IndexError, ValueError, StopIteration) as error:
         raise ModelError(
             f"the tensors of {weights.path.name} do not make up a ControlNet",
-            got=repr(error),
+            got=f"{looks_like(weights)}, {error!r}",
             expected="the names and shapes of a whole ControlNet",
         ) from error
     raise ModelError(

@@ -24,6 +24,8 @@ MARKS: tuple[tuple[str, str], ...] = (
     (".lokr_w", "a LoRA"),
     ("ctrl_to_base", "a ControlNet-XS"),
     ("enc_zero_convs", "a ControlNet-XS"),
+    (".controlnet_x_embedder.", "a ControlNet for another family"),
+    (".controlnet_blocks.", "a ControlNet for another family"),
     ("control_model.", "a ControlNet"),
     ("input_hint_block.", "a ControlNet"),
     (".controlnet_", "a ControlNet"),

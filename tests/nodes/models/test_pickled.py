@@ -66,6 +66,12 @@ def test_a_program_is_not_read(tmp_path: Path) -> None:
         open_weights(tmp_path / "x.pt")
 
 
+def test_an_alpha_may_be_a_number(tmp_path: Path) -> None:
+    torch.save({"a.lora_up.weight": torch.ones(2), "a.alpha": 4, "step": 9}, tmp_path / "x.pt")
+    weights = open_weights(tmp_path / "x.pt")
+    assert list(weights.infos) == ["a.lora_up.weight", "a.alpha"] and weights.tensor("a.alpha").item() == 4
+
+
 def test_tensors_one_level_down_carry_both_names(tmp_path: Path) -> None:
     torch.save({"string_to_param": {"*": torch.ones(2, 4)}, "name": "style"}, tmp_path / "x.pt")
     assert list(open_weights(tmp_path / "x.pt").infos) == ["string_to_param.*"]

@@ -19,6 +19,8 @@ def holding(path: Path, *names: str) -> Weights:
     ("unet.mid_block.attentions.0.proj_in.lora.up.weight", "a LoRA"),
     ("lllite_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q.down.0.weight", "a ControlNet-LLLite"),
     ("style_embedding", "a style model"),
+    ("controlnet_blocks.0.weight", "a ControlNet for another family"),
+    ("control_model.enc_zero_convs_out.0.0.weight", "a ControlNet-XS"),
     ("lora_unet_mid_block_attentions_0_proj_in.on_input", "an (IA)3 of LyCORIS"),
     ("down_blocks.0.motion_modules.0.norm.weight", "a motion module"),
     ("cond_stage_model.transformer.text_model.final_layer_norm.bias", "a Stable Diffusion 1 checkpoint"),
