@@ -48,6 +48,8 @@ class ModelMap:
                 port = spec.ports.get(name) if spec else None
                 if port is None or not isinstance(port.choices, Files) or not isinstance(value, str):
                     continue
+                if value in port.choices.also:
+                    continue
                 new = self._other(value, port.choices.folder, folders)
                 if new is not None and new != value:
                     yield id, name, value, new

@@ -71,7 +71,7 @@ def load_image_text_set(
     captions = [image_set.caption(path) for path in paths]
     if without := dict.fromkeys(path.name for path, text in zip(paths, captions, strict=True) if text is None):
         shown = ", ".join([*without][:SHOWN])
-        ctx.warn(f"{len(without)} pictures in {folder} have no caption beside them: {shown} ...")
+        ctx.warn(f"Pictures in {folder} without a caption beside them: {len(without)} ({shown} ...).")
     images = image_set.batch(paths, resize_method, width, height)
     texts = [*dict.fromkeys(text or "" for text in captions)]
     encoded: dict[str, Cond] = {}

@@ -1,12 +1,14 @@
 """Other models in the place of those that a workflow names."""
 
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 
 from engine.folders import Folders
 from engine.formats.load import Loaded
 from engine.model_map import ModelMap, nearest_model
+from engine.node import Files
 from tests.engine.words import Vocabulary, n
 
 REGISTRY = Vocabulary().registry
@@ -52,6 +54,18 @@ def test_the_nearest_takes_the_place_of_what_is_not_here(folders):
     assert found["1"] == "sub/V1-5-Pruned-emaonly.safetensors"
     assert found.keys() == {"1", "6"}
     assert mapped(folders, {"v1-5-pruned.ckpt": "here.safetensors"}, nearest=True)["1"] == "here.safetensors"
+
+
+def test_a_choice_that_is_no_file_stays_as_it_is(folders):
+    words = Vocabulary()
+
+    @words.registry.node("Maybe")
+    def maybe(name: Annotated[str, Files("checkpoints", ("[None]",))]) -> str:
+        return name
+
+    prompt = {"1": n("Maybe", name="[None]")}
+    loaded = ModelMap({}, nearest=True).apply(Loaded(prompt, None, (), "api", "json"), words.registry, folders)
+    assert loaded.prompt == prompt and loaded.warnings == ()
 
 
 def test_nothing_is_mapped_unasked_and_nothing_into_nothing(folders, tmp_path):

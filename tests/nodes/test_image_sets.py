@@ -51,7 +51,7 @@ def test_a_picture_has_the_caption_beside_it(engine: Engine) -> None:
     ((cat,),) = found["4"]
     assert images.shape == (3, 8, 8, 3) and images[1, 0, 0].tolist() == [0, 0, 1]
     assert [torch.equal(each.context, cat.entries[0].context) for each in conditioning.entries] == [False, True, False]
-    assert any("1 pictures in set have no caption beside them: c.png" in text for text in told)
+    assert any("Pictures in set without a caption beside them: 1 (c.png ...)." in text for text in told)
 
 
 def test_a_changed_caption_is_encoded_again(engine: Engine, folder: Path) -> None:
