@@ -10,8 +10,11 @@ from typing import Any
 from engine.binding import BoundNode
 from engine.errors import Cancelled, LoomisError, NodeFailure, OutOfMemory, Raised, shortened
 
-NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
-"""What torch says, as a RuntimeError, when the CPU's memory ran out."""
+NO_MEMORY = (
+    "DefaultCPUAllocator: ", "MPS backend out of memory", "CUDA error: out of memory", "_ALLOC_FAILED",
+)  # fmt: skip
+"""What torch says, as a RuntimeError, when memory ran out: the CPU's, that of Apple's GPUs, or that which CUDA and its
+libraries take beside the allocator."""
 
 MOST_FRAMES = 30
 LONGEST_FRAME = 400
@@ -29,8 +32,9 @@ LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
 
 def ran_out(error: BaseException) -> bool:
     """Whether an error says that memory ran out."""
-    is_torchs = type(error).__name__ == "OutOfMemoryError" or NO_MEMORY in str(error)
-    return is_torchs or isinstance(error, MemoryError | OutOfMemory)
+    if isinstance(error, MemoryError | OutOfMemory) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in NO_MEMORY)
 
 
 def located(error: BaseException, node: BoundNode) -> LoomisError:

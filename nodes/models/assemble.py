@@ -77,13 +77,17 @@ class Source:
 
 
 def empty(source: Source) -> nn.Module:
-    """Return the module of a network without memory. Raises ModelError where the file has not all its tensors."""
+    """Return the module of a network without memory, in the dtype that its tensors will have.
+
+    Raises ModelError where the file has not all of them.
+    """
     with torch.device("meta"):
         module = source.network.build(source.network.config)
         if source.network.keeps:
             names = [name for name in source.network.keys if name.endswith(SCALE)]
             widen(module, frozenset(name.removesuffix(f".{SCALE}") for name in names))
     _check(source.network, source.weights, module.state_dict())
+    nn.Module.to(module, source.casts[-1])  # diffusers' own warns that it does
     return module.eval().requires_grad_(False)
 
 

@@ -81,7 +81,7 @@ def network(unet: Unet) -> Network:
     """Return the UNet as a function of x, timestep and the inputs of parts."""
 
     def call(x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
-        residuals = control.residuals(x, timestep, inputs, vector(inputs))
+        residuals = control.residuals(x, timestep, inputs, vector(inputs, unet.dtype))
         if CONCAT in inputs:
             x = torch.cat([x, inputs[CONCAT].to(x)], dim=1)
         hooks = inputs.get(HOOKS, ())
@@ -92,7 +92,7 @@ def network(unet: Unet) -> Network:
                 expected="a model of Stable Diffusion 1, 2 or XL",
                 hint="Leave out the node that patches the model.",
             )
-        with as_written(bool(hooks)), hooked(unet.module, hooks, x, timestep):
+        with as_written(bool(hooks)), hooked(unet.module, hooks, x):
             return unet(x, timestep, {**inputs, **residuals})
 
     return call

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from torch import nn
 
+from engine.failures import ran_out
 from nodes.models.assemble import Source, empty, filled
 from nodes.models.controlnet import Controlnet
 from nodes.models.memory import staying
@@ -64,7 +65,8 @@ def placed(
 ) -> Placed:
     """Return a network whole where its ``whole`` bytes fit beside ``working`` bytes, else with what blocks fit.
 
-    When it shall be ``streamed`` some blocks come and go in any case: all of them where all would fit.
+    When it shall be ``streamed``, or the device runs out of memory with all of it, some blocks come and go in any case:
+    all of them where all would fit.
     """
     room = residents.room(recipe) - working
     passing: Mapping[str, int] = {}
@@ -90,4 +92,9 @@ def placed(
         return make(module, bring)
 
     stay = whole - sum(passing.values()) + window
-    return residents.get(recipe, stay, build, lambda made: Parts([made.module], window))
+    try:
+        return residents.get(recipe, stay, build, lambda made: Parts([made.module], window))
+    except Exception as error:
+        if passing or not ran_out(error):
+            raise
+    return placed(residents, recipe, found, whole, source, make, working, streamed=True)

@@ -20,12 +20,19 @@ PAUSE = 0.1
 """Seconds between two previews at least."""
 
 
-def preview(denoised: Tensor, form: LatentFormat) -> bytes:
-    """Return the first picture of a batch as a JPEG, by a linear map from latent channels to colours."""
+def coloured(denoised: Tensor, form: LatentFormat) -> Tensor:
+    """Return the first picture of a batch (h, w, 3), 0 to 255, by a linear map from latent channels to colours.
+
+    It is on the CPU; from a GPU it comes when the step that makes it is done there.
+    """
     matrix = torch.tensor(form.rgb, dtype=torch.float32, device=denoised.device)
     colours = torch.einsum("chw,cr->hwr", denoised[0].float(), matrix)
-    pixels = ((colours + 1) * 127.5).clamp(0, 255).byte().cpu().numpy()
-    picture = Image.fromarray(pixels)
+    return ((colours + 1) * 127.5).clamp(0, 255).byte().cpu()
+
+
+def preview(pixels: Tensor) -> bytes:
+    """Return a picture (h, w, 3), 0 to 255, as a JPEG of ``PREVIEW_PIXELS`` or more."""
+    picture = Image.fromarray(pixels.numpy())
     scale = max(1, PREVIEW_PIXELS // max(picture.size))
     picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BILINEAR)
     buffer = io.BytesIO()
@@ -48,8 +55,9 @@ class Previews:
 
         @cache
         def made() -> bytes:
-            began = self._clock()
-            picture = preview(denoised, self._form)
+            pixels = coloured(denoised, self._form)
+            began = self._clock()  # what a GPU took for the step is no cost of the preview
+            picture = preview(pixels)
             ended = self._clock()
             self._due = ended + max(PAUSE, (ended - began) * (1 / SHARE - 1))
             return picture

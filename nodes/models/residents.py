@@ -46,7 +46,7 @@ class Residents:
 
     def __init__(self, device: torch.device, budget_bytes: int, host_bytes: int = 0) -> None:
         self.device = device
-        self.budget_bytes = budget_bytes
+        self._budget_bytes = budget_bytes
         self.host_bytes = host_bytes
         self._places: dict[Hashable, _Place] = {}
         self._aside: dict[Hashable, tuple[Resident, list[dict[str, Tensor]]]] = {}
@@ -101,6 +101,15 @@ class Residents:
         with self._lock:
             found = self._aside.get(recipe)
             return found[1] if found else ()
+
+    @property
+    def budget_bytes(self) -> int:
+        """The bytes that may be taken: of a GPU at most nine tenths of what others leave of it at the moment."""
+        if self.device.type != "cuda":
+            return self._budget_bytes
+        free, _ = torch.cuda.mem_get_info(self.device)
+        own = torch.cuda.memory_reserved(self.device)
+        return min(self._budget_bytes, (free + own) * 9 // 10)
 
     @property
     def held_bytes(self) -> int:

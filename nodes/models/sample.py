@@ -222,7 +222,7 @@ def _denoiser(
     ranged = hooked_weights.scheduled(
         skipping.ranged(control.ranged(model.predictor(network))), guider.model, work.levels, sigmas
     )
-    predict = laid(ranged, hooks)
+    predict = laid(ranged, hooks, work.levels)
     foreign = guider.model.option(ForeignOptions)
     if foreign and foreign.around:
         sides = [_marked(side, place) for place, side in enumerate(sides)]

@@ -47,6 +47,7 @@ class Stream:
         self._last: str | None = None
         self._coming: tuple[str, Future[dict[str, Tensor]]] | None = None
         self._thread = ThreadPoolExecutor(1, "loomis-stream")
+        self._left: Any = None
         self._copies: Any = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         for name in sizes:
             child = module.get_submodule(name)
@@ -68,11 +69,13 @@ class Stream:
         following = self._follows.get(name, name)
         if following != name:
             self._expect(following)
-            self._coming = following, self._thread.submit(self._load, following)
+            self._coming = following, self._thread.submit(self._load, following, self._left)
 
     def _leave(self, name: str, child: nn.Module, _arguments: Any, _output: Any) -> None:
         child.load_state_dict(self._empty[name], assign=True)
         self._here.discard(name)
+        if self._copies is not None:
+            self._left = torch.cuda.current_stream(self.device).record_event()
 
     def _expect(self, name: str) -> None:
         self._here.add(name)
@@ -88,7 +91,7 @@ class Stream:
                 self._here.discard(coming[0])
                 coming = None
             self._expect(name)
-            tensors = self._load(name)
+            tensors = self._load(name, self._left)
         if self._copies is not None:
             used_on = torch.cuda.current_stream(self.device)
             used_on.wait_stream(self._copies)
@@ -96,6 +99,9 @@ class Stream:
                 tensor.record_stream(used_on)
         return tensors
 
-    def _load(self, name: str) -> dict[str, Tensor]:
+    def _load(self, name: str, left: Any) -> dict[str, Tensor]:
+        """Bring a block when what ``left`` stands for is done: until then the memory of the blocks before is in use."""
+        if left is not None:
+            left.synchronize()
         with torch.no_grad(), torch.cuda.stream(self._copies) if self._copies else nullcontext():
             return {leaf: self._source(f"{name}.{leaf}") for leaf in self._empty[name]}

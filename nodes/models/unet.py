@@ -53,7 +53,7 @@ class Unet:
 
 def _as_unet(module: nn.Module, x: Tensor, timestep: Tensor, inputs: Mapping[str, Any]) -> Tensor:
     """Call a UNet of diffusers."""
-    added = vector(inputs) | {name: inputs[name] for name in RESIDUALS if name in inputs}
+    added = vector(inputs, x.dtype) | {name: inputs[name] for name in RESIDUALS if name in inputs}
     prediction: Tensor = module(laid_out(x), timestep, inputs[CONTEXT].to(x.dtype), return_dict=False, **added)[0]
     return prediction
 
@@ -66,8 +66,11 @@ def laid_out(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
-def vector(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the argument of diffusers' networks that holds the inputs for their vector, if there are any."""
+def vector(inputs: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Any]:
+    """Return the argument of diffusers' networks that holds the inputs for their vector, if there are any.
+
+    Such a vector as it is has to be in the ``dtype`` of the network.
+    """
     found = {name: inputs[name] for name in VECTOR if name in inputs}
-    labels = {LABELS: inputs[LABELS]} if LABELS in inputs else {}
+    labels = {LABELS: inputs[LABELS].to(dtype)} if LABELS in inputs else {}
     return {"added_cond_kwargs": found, **labels} if found else labels

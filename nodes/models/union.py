@@ -51,7 +51,7 @@ class TypeEmbedding(TimestepEmbedding):  # type: ignore[misc]
     def forward(self, given: tuple[int | None, Tensor]) -> Tensor:
         """Return the embedding (1, width) of a type (None: of a type not told), where and as a tensor beside it is."""
         type, like = given
-        is_type = torch.tensor([float(type == each) for each in range(self.types)], device=like.device)
+        is_type = (torch.arange(self.types, device=like.device) == (-1 if type is None else type)).float()
         codes = get_timestep_embedding(is_type, CODE_WIDTH, flip_sin_to_cos=True, downscale_freq_shift=0)
         embedded: Tensor = super().forward(codes.reshape(1, -1).to(like.dtype))
         return embedded

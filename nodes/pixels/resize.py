@@ -1,5 +1,7 @@
 """Change the size of pictures and latents, with the methods that workflow files name."""
 
+from functools import lru_cache
+
 import numpy
 import torch
 from PIL import Image
@@ -31,7 +33,7 @@ def fitted(samples: Tensor, like: Tensor, method: str = "bilinear") -> Tensor:
 
 def cycled(samples: Tensor, count: int) -> Tensor:
     """Return ``count`` items of a batch, from the first again where there are fewer."""
-    return samples[torch.arange(count) % len(samples)]
+    return samples[torch.arange(count, device=samples.device) % len(samples)]
 
 
 def centred(samples: Tensor, length: int, axis: int) -> Tensor:
@@ -76,11 +78,20 @@ def bislerp(samples: Tensor, width: int, height: int) -> Tensor:
 
 def _slerp_last(samples: Tensor, length: int) -> Tensor:
     """Resize the last axis of (batch, channels, ..., old length)."""
-    old = samples.shape[-1]
+    left, right, t = _neighbours(samples.shape[-1], length, samples.device)
+    return slerp(samples[..., left], samples[..., right], t)
+
+
+@lru_cache(8)
+def _neighbours(old: int, length: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return for each cell of the new length its neighbours in the old one, and how far it is from the left one.
+
+    They are kept: not every device has float64, and to bring them there waits until all work there is done.
+    """
     position = ((torch.arange(length, dtype=torch.float64) + 0.5) * (old / length) - 0.5).clamp(0, old - 1)
     left = position.floor().long()
     right = (left + 1).clamp(max=old - 1)
-    return slerp(samples[..., left], samples[..., right], (position - left).float())
+    return left.to(device), right.to(device), (position - left).float().to(device)
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:

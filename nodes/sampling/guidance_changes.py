@@ -57,12 +57,14 @@ TINY = 1e-12
 def tangential(s: Sides, scale: float) -> Sides:
     """Tangential damping: uncond loses what is not along the main direction of both sides.
 
-    Kwon et al. (2025), arXiv 2503.18137, section 4.
+    Kwon et al. (2025), arXiv 2503.18137, section 4. That direction is the first right singular vector of the two, which
+    is known from their three inner products.
     """
-    pair = torch.stack([s.cond.flatten(1), s.uncond.flatten(1)], 1).float()
-    main = torch.linalg.svd(pair, full_matrices=False).Vh[:, :1]
-    along = (pair[:, 1:] @ main.mT) @ main
-    return replace(s, uncond=along[:, 0].reshape(s.uncond.shape).to(s.uncond))
+    both = _dot(s.cond, s.uncond)
+    angle = torch.atan2(2 * both, _dot(s.cond, s.cond) - _dot(s.uncond, s.uncond)) / 2
+    main = angle.cos() * s.cond + angle.sin() * s.uncond
+    unit = main / _length(main).clamp(min=TINY)
+    return replace(s, uncond=_dot(s.uncond, unit) * unit)
 
 
 def frequencies(low: float, high: float, cutoff: int) -> Before:
@@ -89,17 +91,17 @@ def operated(operation: Callable[[Tensor], Tensor]) -> Before:
 
 def rising(lowest: float) -> Before:
     """Along the batch the scale rises from ``lowest`` to what was asked for: frames of a video."""
-    return _ramped(lowest, lambda count: torch.linspace(0, 1, count))
+    return _ramped(lowest, lambda x: torch.linspace(0, 1, len(x), device=x.device))
 
 
 def triangular(lowest: float) -> Before:
     """Along the batch the scale rises from ``lowest`` to what was asked for in the middle, and falls again."""
-    return _ramped(lowest, lambda count: 1 - torch.linspace(-1, 1, count).abs())
+    return _ramped(lowest, lambda x: 1 - torch.linspace(-1, 1, len(x), device=x.device).abs())
 
 
-def _ramped(lowest: float, ramp: Callable[[int], Tensor]) -> Before:
+def _ramped(lowest: float, ramp: Callable[[Tensor], Tensor]) -> Before:
     def before(s: Sides, scale: float) -> Sides:
-        scales = lowest + (scale - lowest) * ramp(len(s.x)).to(s.x).view(-1, *[1] * (s.x.ndim - 1))
+        scales = lowest + (scale - lowest) * ramp(s.x).view(-1, *[1] * (s.x.ndim - 1))
         return replace(s, cond=s.uncond + (s.cond - s.uncond) * scales / scale)
 
     return before
@@ -129,7 +131,7 @@ def bounded(guided: Tensor, s: Sides, first_sigma: float, longest: float) -> Ten
     """
     if longest:
         guided = guided * (longest * _length(s.cond) / _length(guided).clamp(min=TINY)).clamp(max=1.0)
-    return torch.where(s.sigma < first_sigma, guided, s.cond)
+    return guided if s.sigma < first_sigma else s.cond
 
 
 def directed(guided: Tensor, s: Sides, scale: float) -> Tensor:

@@ -72,7 +72,7 @@ def differential(
 
     def mask_at(mask: Tensor, sigma: Tensor) -> Tensor:
         done = (levels.timestep(sigma) - end) / (begin - end).clamp(min=1e-6)
-        counts = (mask >= done.to(mask)) & (mask > 0)
+        counts = (mask >= done) & (mask > 0)
         return strength * counts.to(mask) + (1 - strength) * mask
 
     return mask_at

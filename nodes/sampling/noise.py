@@ -103,9 +103,16 @@ def brownian(seed: int, x: Tensor, sigmas: Tensor, on_device: bool = False) -> C
     def draw(sigma: Tensor, sigma_next: Tensor) -> Tensor:
         a, b = (min(max(s.item(), low), high) for s in (sigma, sigma_next))
         increment: Tensor = tree()(a, b) if a < b else -tree()(b, a)
-        return increment.to(x) / (sigma_next - sigma).abs().sqrt()
+        return _beside(increment, x) / (sigma_next - sigma).abs().sqrt()
 
     return draw
+
+
+def _beside(drawn: Tensor, x: Tensor) -> Tensor:
+    """``drawn`` on x's device. A copy to a GPU that is not from pinned memory waits for all work there."""
+    if drawn.device != x.device and x.device.type == "cuda":
+        return drawn.pin_memory().to(x, non_blocking=True)
+    return drawn.to(x)
 
 
 def noise_for(

@@ -98,7 +98,7 @@ def test_it_is_the_attention_that_diffusers_has(ctx):
     given = {"boxes": places, "masks": masks, "positive_embeddings": texts}
     with torch.no_grad():
         expected = gated(x, t, context, cross_attention_kwargs={"gligen": given}, return_dict=False)[0]
-        with hooked(plain, (grounded(made, boxes),), x, t):
+        with hooked(plain, (grounded(made, boxes),), x):
             found = plain(x, t, context, return_dict=False)[0]
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 

@@ -16,11 +16,10 @@ HOOKS = "hooks"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One pass through a UNet: height and width of the latent in cells, and the timestep, 0 to 999."""
+    """One pass through a UNet: height and width of the latent in cells."""
 
     height: int
     width: int
-    timestep: float
 
     def sizes(self, levels: int) -> list[tuple[int, int]]:
         """Return height and width on each level of the network, from the outermost: each is half of the one before."""
@@ -42,12 +41,12 @@ Hook: TypeAlias = Callable[[Any, Call], Iterable[Removable]]
 
 
 @contextmanager
-def hooked(module: nn.Module, hooks: Sequence[Hook], x: Tensor, timestep: Tensor) -> Iterator[None]:
+def hooked(module: nn.Module, hooks: Sequence[Hook], x: Tensor) -> Iterator[None]:
     """Have hooks on a UNet for one call with ``x`` (batch, channels, height, width)."""
     handles: list[Removable] = []
     try:
         if hooks:
-            call = Call(x.shape[-2], x.shape[-1], timestep[0].item())
+            call = Call(x.shape[-2], x.shape[-1])
             for hook in hooks:
                 handles.extend(hook(module, call))
         yield

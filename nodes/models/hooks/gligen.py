@@ -6,6 +6,7 @@ Not compared with the reference.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -91,8 +92,13 @@ def _diffusers_name(original: str) -> str:
 def grounded(made: Grounding, boxes: Sequence[GligenBox]) -> Any:
     """Return the hook: after self-attention each block attends to the boxes with their texts."""
 
+    @cache  # they come from the host, and to bring them waits until all work on the device is done
+    def objects_of(call: Call) -> Tensor:
+        found: Tensor = made.position(**_objects(made, boxes, call))
+        return found
+
     def put(module: Any, call: Call) -> Iterator[RemovableHandle]:
-        objects = made.position(**_objects(made, boxes, call))
+        objects = objects_of(call)
         for name, block in module.named_modules():
             if name in made.fusers:
                 seen: list[Tensor] = []
@@ -105,15 +111,15 @@ def grounded(made: Grounding, boxes: Sequence[GligenBox]) -> Any:
 def _objects(made: Grounding, boxes: Sequence[GligenBox], call: Call) -> dict[str, Tensor]:
     """Return boxes as parts of the picture, texts, and which of the places are taken."""
     like = made.position.null_positive_feature
-    places, masks = like.new_zeros(1, MOST_BOXES, 4), like.new_zeros(1, MOST_BOXES)
-    texts = like.new_zeros(1, MOST_BOXES, like.shape[-1])
+    places, masks = torch.zeros(1, MOST_BOXES, 4), torch.zeros(1, MOST_BOXES)
+    texts = torch.zeros(1, MOST_BOXES, like.shape[-1])
     for number, box in enumerate(boxes[:MOST_BOXES]):
         sides = box.x / call.width, box.y / call.height
         ends = (box.x + box.width) / call.width, (box.y + box.height) / call.height
-        places[0, number] = like.new_tensor([*sides, *ends])
+        places[0, number] = torch.tensor([*sides, *ends])
         masks[0, number] = 1
-        texts[0, number] = box.text[0].to(like)
-    return {"boxes": places, "masks": masks, "positive_embeddings": texts}
+        texts[0, number] = box.text[0]
+    return {"boxes": places.to(like), "masks": masks.to(like), "positive_embeddings": texts.to(like)}
 
 
 def _noting(seen: list[Tensor]) -> Any:

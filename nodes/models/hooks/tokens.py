@@ -1,6 +1,7 @@
 """Cheaper self-attention: within tiles, or over fewer tokens. Neither is compared with the reference."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -15,8 +16,8 @@ Change = Callable[[Tensor], Tensor]
 """(batch, tokens, width) -> the same with other tokens."""
 
 
-def tiled(option: Tiling) -> Any:
-    """Return the hook of HyperTile (tfernd, 2023): attention within tiles, which differ from call to call."""
+def tiled(option: Tiling, timestep: float) -> Any:
+    """Return the hook of HyperTile (tfernd, 2023): attention within tiles, which differ from timestep to timestep."""
 
     def put(module: Any, call: Call) -> Iterator[RemovableHandle]:
         sizes = call.sizes(len(module.down_blocks))
@@ -24,7 +25,7 @@ def tiled(option: Tiling) -> Any:
             if level > option.depth:
                 continue
             least = option.cells * (2**level if option.scales else 1)
-            draw = Random(f"{call.timestep} {number}")
+            draw = Random(f"{timestep} {number}")
             height, width = sizes[level]
             down, across = (draw.choice(tile_counts(side, least, option.swap)) for side in (height, width))
             if down * across > 1:
@@ -70,20 +71,29 @@ def merged(option: TokenMerging) -> Any:
     return put
 
 
+@lru_cache(8)
+def places(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the numbers of the upper left token of every 2 x 2, and of the others, on a device.
+
+    They are kept: to bring them there waits until all work there is done.
+    """
+    numbers = torch.arange(height * width).view(height, width)
+    is_first = torch.zeros(height, width, dtype=torch.bool)
+    is_first[: height // 2 * 2 : 2, : width // 2 * 2 : 2] = True
+    return numbers[is_first].to(device), numbers[~is_first].to(device)
+
+
 class Merging:
     """Merges tokens of a picture of height x width, and puts them back."""
 
     def __init__(self, height: int, width: int, ratio: float) -> None:
-        places = torch.arange(height * width).view(height, width)
-        stays = torch.zeros(height, width, dtype=torch.bool)
-        stays[: height // 2 * 2 : 2, : width // 2 * 2 : 2] = True
-        self.stays, self.goes = places[stays], places[~stays]
-        self.count = min(len(self.goes), int(height * width * ratio))
+        self.height, self.width = height, width
+        self.count = min(height * width - (height // 2) * (width // 2), int(height * width * ratio))
         self.away = self.kept = self.target = torch.empty(0)
 
     def merge(self, x: Tensor) -> Tensor:
         """Return (batch, fewer tokens, width): the tokens that are kept, then the 2 x 2 ones with what is like them."""
-        stays, goes = self.stays.to(x.device), self.goes.to(x.device)
+        stays, goes = places(self.height, self.width, x.device)
         unit = torch.nn.functional.normalize(x.float(), dim=-1)
         likeness, nearest = (unit[:, goes] @ unit[:, stays].mT).max(-1)
         order = likeness.argsort(dim=-1, descending=True)
@@ -97,8 +107,9 @@ class Merging:
         """Return (batch, all tokens, width): a token that was merged has the value of what it was merged into."""
         few = self.kept.shape[1]
         kept, whole = x[:, :few], x[:, few:]
-        found = x.new_empty(x.shape[0], len(self.stays) + len(self.goes), x.shape[-1])
-        found[:, self.stays.to(x.device)] = whole
+        stays, _ = places(self.height, self.width, x.device)
+        found = x.new_empty(x.shape[0], self.height * self.width, x.shape[-1])
+        found[:, stays] = whole
         found.scatter_(1, self.kept[..., None].expand_as(kept), kept)
         taken = _at(whole, self.target)
         return found.scatter_(1, self.away[..., None].expand_as(taken), taken)

@@ -8,7 +8,7 @@ import nodes
 from engine import Engine, Folders
 from engine.events import Progress
 from nodes.models.families.checkpoint import LatentFormat
-from nodes.models.preview import PAUSE, SHARE, Previews, preview
+from nodes.models.preview import PAUSE, SHARE, Previews, coloured, preview
 
 FORM = LatentFormat(4, 8, 1.0, ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0)))
 
@@ -16,7 +16,7 @@ FORM = LatentFormat(4, 8, 1.0, ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0)))
 def test_colours_are_a_linear_map_of_channels() -> None:
     latent = torch.zeros(2, 4, 8, 16)
     latent[0, 0], latent[0, 1], latent[0, 2] = 1.0, 0.0, -1.0
-    picture = Image.open(io.BytesIO(preview(latent, FORM)))
+    picture = Image.open(io.BytesIO(preview(coloured(latent, FORM))))
     assert picture.size == (256, 128)
     assert picture.getpixel((100, 50)) == pytest.approx((255, 127, 0), abs=4)
 
@@ -47,6 +47,27 @@ def test_previews_take_a_small_share_of_the_time(step: float, cost: float) -> No
             assert clock.now - before == pytest.approx(2 * cost)
     assert 1 < made <= 100 / PAUSE + 1
     assert taken <= SHARE * clock.now + cost
+
+
+def test_what_a_gpu_takes_for_the_step_is_no_cost_of_the_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, made, copied = Clock(), 0, torch.Tensor.cpu
+
+    def cpu(tensor: torch.Tensor) -> torch.Tensor:
+        clock.now += 1.0
+        return copied(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "cpu", cpu)
+    previews = Previews(FORM, clock)
+    for _ in range(20):
+        clock.now += 0.01
+        if make := previews.of(torch.zeros(1, 4, 8, 8)):
+            before, clock.cost = clock.now, 0.004
+            make()
+            assert clock.now - before == pytest.approx(1.008)
+            clock.cost, made = 0.0, made + 1
+        else:
+            clock.now += 1.0
+    assert made > 8
 
 
 def test_all_who_look_get_the_same_bytes_and_nobody_who_does_not_pays() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.sampling.guidance import Sides, classifier_free
-from nodes.sampling.guidance_changes import changes
+from nodes.sampling.guidance_changes import changes, tangential
 
 
 def noise(seed, *shape):
@@ -57,6 +57,14 @@ def test_tangential_damping_keeps_what_is_shared():
     )
     across = Sides(SIDES.x, SIDES.sigma, SIDES.cond, noise(2) * 1e-3)
     torch.testing.assert_close(guided("tangential", sides=across), SIDES.cond * 3, atol=0.1, rtol=0.1)
+
+
+def test_the_main_direction_is_the_first_singular_vector_of_both_sides():
+    cond, uncond = noise(3), noise(4)
+    pair = torch.stack([cond.flatten(1), uncond.flatten(1)], 1).double()
+    main = torch.linalg.svd(pair, full_matrices=False).Vh[:, :1]
+    along = ((pair[:, 1:] @ main.mT) @ main).reshape(uncond.shape).float()
+    torch.testing.assert_close(tangential(Sides(cond, SIDES.sigma, cond, uncond), 3.0).uncond, along)
 
 
 def test_frequencies_are_scaled_apart():

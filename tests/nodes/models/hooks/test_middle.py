@@ -17,7 +17,7 @@ def unet():
 
 
 def run(unet, *hooks):
-    with torch.no_grad(), hooked(unet, hooks, X, T):
+    with torch.no_grad(), hooked(unet, hooks, X):
         return unet(X, T, CONTEXT, return_dict=False)[0]
 
 
