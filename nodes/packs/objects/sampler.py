@@ -91,6 +91,7 @@ def _solver(function: Function, seed: int) -> Any:
             on_step(int(step["i"]), step["denoised"])
 
         extra: dict[str, Any] = {"model_options": {}, "seed": seed}
+        sigmas = sigmas.to(x.device)  # foreign functions compute on the device of x
         return function(Denoise(denoise), x, sigmas, extra_args=extra, callback=callback, disable=True, **settings)
 
     return run

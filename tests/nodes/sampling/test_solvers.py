@@ -18,6 +18,7 @@ from nodes.sampling.schedules import karras_sigmas
 from nodes.sampling.seam import Guided, ignore_step
 from nodes.sampling.solvers import LCM_UPSCALE, SOLVERS
 from nodes.sampling.solvers.unipc import LAST_SIGMA
+from tests.nodes.card import card
 from tests.nodes.sampling.gaussian import SPREAD, Gaussian, falling, no_noise, path
 
 STOCHASTIC = [name for name, solver in SOLVERS.items() if solver.noise != "none" and name != "dpm_adaptive"]
@@ -413,3 +414,23 @@ class TestUpscaling:
 
         found, _ = self.sampled(scale_ratio=0.1, scale_steps=1, resize=resize)
         assert seen == [(1, 1)] and found.shape == (2, 4, 1, 1)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_solver_keeps_to_the_device_of_x_and_waits_for_nothing_there(monkeypatch, name):
+    """Over a GPU that is simulated; only dpm_adaptive looks at what came out, to choose its next step."""
+    x, sigmas = torch.ones(1, 2, 4, 4), torch.tensor([10.0, 4.0, 1.0, 0.3, 0.0])
+    solver = SOLVERS[name]
+
+    def run(x):
+        return solver.run(Gaussian(), x, sigmas, noise_for(solver.noise, 1, x, sigmas, "same-seed"))
+
+    expected = run(x)
+    with card(monkeypatch) as waits:
+        start = x.to("cuda")
+        waits.noted = True
+        found = run(start)
+        waits.noted = False
+        found = found.cpu()
+    assert name == "dpm_adaptive" or waits == []
+    torch.testing.assert_close(found, expected)
