@@ -134,6 +134,13 @@ def vocabulary() -> Registry:
         await asyncio.sleep(seconds)
         return value
 
+    @node("Await")
+    async def awaiting(value: int, path: str) -> int:
+        """Work until a file is there."""
+        while not await asyncio.to_thread(Path(path).exists):
+            await asyncio.sleep(0.01)
+        return value
+
     @node("Stuck", resource="gpu")
     def stuck(value: int, seconds: float) -> int:
         """Look at nothing while it works, as code in C does."""

@@ -318,7 +318,8 @@ def test_who_loses_a_session_hears_it(tmp_path: Path) -> None:
 
 
 def test_a_session_survives_the_server_with_its_run(tmp_path: Path) -> None:
-    graph = {"1": n("Nap", value=5, seconds=0.4), "2": n("Show", value=("1", 0))}
+    gate = tmp_path / "gate"
+    graph = {"1": n("Await", value=5, path=str(gate)), "2": n("Show", value=("1", 0))}
 
     async def main() -> None:
         async with online(tmp_path) as server, server.client() as client:
@@ -331,6 +332,7 @@ def test_a_session_survives_the_server_with_its_run(tmp_path: Path) -> None:
             found = await client.result("session.get", **on)
             assert (found["revision"], found["graph"]["1"]["inputs"]["value"]) == (2, 6)
             assert found["runs"] == [run]
+            gate.touch()
             end = await client.ended(run["job"])
             assert (end["kind"], end["session"], end["current"]) == ("succeeded", on["session"], True)
             await client.all_remembered()
