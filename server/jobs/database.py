@@ -54,6 +54,12 @@ MIGRATIONS = (
     CREATE TABLE sessions (id TEXT PRIMARY KEY, changed REAL NOT NULL, revision INTEGER NOT NULL, body TEXT NOT NULL);
     CREATE INDEX sessions_by_change ON sessions (changed);
     """,
+    """
+    ALTER TABLE sessions ADD COLUMN nbytes INTEGER NOT NULL DEFAULT 0;
+    UPDATE sessions SET nbytes = length(body);
+    DROP INDEX sessions_by_change;
+    CREATE INDEX sessions_by_change ON sessions (changed, nbytes, id);
+    """,
 )
 """Step by step from an empty file. A step that was released never changes; a new one is added at the end."""
 

@@ -51,7 +51,7 @@ IS_ROW = (
 class Retention:
     """How much of the past is kept: the newest ``jobs`` that ended, less when all jobs take more than ``nbytes``.
 
-    A batch counts as one job.
+    A batch counts as one job. What sessions of editors take is not counted.
     """
 
     jobs: int = 10_000
@@ -166,7 +166,8 @@ class JobStore:
         ((pages,), (free,), (size,)) = (
             self.rows(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
         )
-        used = (pages - free) * size
+        ((sessions,),) = self.rows("SELECT coalesce(sum(nbytes), 0) FROM sessions")
+        used = (pages - free) * size - sessions
         if used > self._retention.nbytes:
             share = 1.05 - self._retention.nbytes / used
             surplus = max(surplus, math.ceil(ended * min(share, 1.0)))

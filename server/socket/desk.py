@@ -80,6 +80,10 @@ class Desk:
 
     async def keep(self) -> None:
         """Write the graph to disk."""
+        async with self._lock:
+            await self._write()
+
+    async def _write(self) -> None:
         session = self.session
         await asyncio.to_thread(self._store.keep, session.id, session.revision, session.version)
 
@@ -243,7 +247,8 @@ class Desk:
 
     async def rest(self) -> None:
         """Write what is not written yet, and do no more of it later."""
-        if self._keeping:
-            self._keeping.cancel()
-            self._keeping = None
-            await self.keep()
+        keeping, self._keeping = self._keeping, None
+        async with self._lock:
+            if keeping:
+                keeping.cancel()
+                await self._write()

@@ -8,6 +8,7 @@ import pytest
 
 from server.protocol.edits import AddNode
 from server.session.errors import NoSession, TooManySessions
+from server.socket import desk as desk_module
 from server.socket import desks
 from server.socket.desk import Desk
 from server.socket.desks import Desks
@@ -70,5 +71,22 @@ def test_a_session_that_was_left_for_long_comes_back_from_disk(tmp_path: Path, m
         assert again is not left
         assert (again.session.prompt, again.session.revision) == (left.session.prompt, 2)
         assert again.session.states["1"].state == "runs"
+
+    run(tmp_path, test)
+
+
+def test_a_session_that_is_closed_while_it_is_written_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_module, "KEEP_SECONDS", 0.0)
+
+    async def test(all_: Desks) -> None:
+        desk = await watched(all_)
+        add = AddNode(op="add", class_type="Number", inputs={"value": "\u00e9" * 2_000_000})
+        await desk.change(lambda: desk.session.draft([add]))
+        await asyncio.sleep(0.001)
+        await desk.rest()
+        all_.close(desk.session.id)
+        await asyncio.sleep(0.1)
+        with pytest.raises(NoSession):
+            await all_.find(desk.session.id)
 
     run(tmp_path, test)
