@@ -36,6 +36,9 @@ from server.jobs.submit import digest, encode, make_job, parts
 from server.jobs.writer import Change, Fact
 from server.refresh import refresh_packs
 
+ENDS_OF_ROUTES = ("/cancel", "/events", "/workflow")
+"""What follows the id of a job in an address. An id that ends so would be taken for another one."""
+
 FEW_NODES = 500
 """A workflow with more nodes is encoded and checked in a thread, so that others are served meanwhile."""
 
@@ -90,12 +93,12 @@ class Jobs:
             JobConflict: the id belongs to a job with other content.
             StoreError: the disk is full or can't be written.
         """
-        if submission.id in (".", ".."):
+        if submission.id in (".", "..") or (submission.id or "").endswith(ENDS_OF_ROUTES):
             raise InputError(
                 f"A job can't be called {submission.id}.",
                 input="id",
                 got=submission.id,
-                expected="any other text",
+                expected="any text but . and .. and what ends with " + ", ".join(ENDS_OF_ROUTES),
                 hint="Choose another id, or leave it out.",
             )
         nodes = submission.workflow.get("nodes")

@@ -12,7 +12,7 @@ from server.jobs.service import Jobs
 from server.session.errors import NoSession, TooManySessions
 from server.session.session import Aim, Session
 from server.session.store import SessionStore
-from server.socket.desk import LABEL, Desk
+from server.socket.desk import LABEL, Desk, mark
 
 KEPT_SECONDS = 600.0
 """How long a session that was left stays in memory. Then it is on disk only."""
@@ -71,7 +71,7 @@ class Desks:
         session = desk.session
         for job in self._jobs.queue():
             told = json.loads(self._jobs.sent(job.id)["annotations"]) if LABEL in job.labels else {}
-            if told.get("session") == session.id:
+            if told.get("session") == mark(session.id, job.id):
                 targets = tuple(told["targets"])
                 is_current = told["revision"] == session.revision
                 desk.adopt(job.id, session.aim(targets) if is_current else Aim(targets, {}), told["revision"])

@@ -213,7 +213,7 @@ async def test_a_missing_type_is_told_with_its_node(tmp_path: Path):
         assert error["extra_info"] == {"node_id": "1", "class_type": "Nmber", "node_title": "Mine"}
 
 
-@pytest.mark.parametrize("id", [".", ".."])
+@pytest.mark.parametrize("id", [".", "..", "a/cancel", "a/events", "/workflow"])
 async def test_an_id_that_no_address_can_name_is_refused(tmp_path: Path, id: str):
     async with client(tmp_path) as (http, _):
         answered = await http.post("/prompt", json={"prompt": shown(1), "prompt_id": id})

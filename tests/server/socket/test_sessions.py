@@ -328,6 +328,7 @@ def test_a_session_survives_the_server_with_its_run(tmp_path: Path) -> None:
             await client.result("session.edit", **on, edits=[edit])
             run = await client.result("session.run", **on)
             await client.until(lambda message: message.get("kind") == "node_started")
+            assert on["session"].encode() not in server.services.jobs.sent(run["job"])["annotations"]
         async with online(tmp_path) as server, server.client() as client:
             found = await client.result("session.get", **on)
             assert (found["revision"], found["graph"]["1"]["inputs"]["value"]) == (2, 6)
