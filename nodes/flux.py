@@ -29,7 +29,7 @@ KONTEXT_SIZES = (
 """Width and height of the pictures that Kontext was trained on (Black Forest Labs, flux, Apache-2.0)."""
 
 
-@node("CLIPTextEncodeFlux", category=CATEGORY, resource="gpu", numeric=True)
+@node("CLIPTextEncodeFlux", version=2, category=CATEGORY, resource="gpu", numeric=True)
 def clip_text_encode_flux(
     ctx: Context, clip: Clip, *, clip_l: Prompt, t5xxl: Prompt, guidance: GuidanceScale = 3.5
 ) -> Conditioning:

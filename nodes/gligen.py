@@ -31,7 +31,7 @@ def load_gligen(ctx: Context, gligen_name: Annotated[str, Files(FOLDER)]) -> Gli
     return model
 
 
-@node("GLIGENTextBoxApply", version=3, category="conditioning/gligen", resource="gpu", numeric=True)
+@node("GLIGENTextBoxApply", version=4, category="conditioning/gligen", resource="gpu", numeric=True)
 def apply_gligen_text_box(
     ctx: Context,
     conditioning_to: Conditioning,

@@ -48,6 +48,7 @@ def load_image_set(ctx: Context, folder: Folder, resize_method: ResizeMethod = "
 
 @node(
     "LoadImageTextSetFromFolderNode",
+    version=2,
     category="loaders",
     display_name="Load Image and Text Dataset from Folder",
     experimental=True,

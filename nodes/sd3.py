@@ -11,7 +11,7 @@ from nodes.text import Prompt, conditioning
 Count = Annotated[int, Field(ge=0, le=10_000), Widget(step=1)]
 
 
-@node("CLIPTextEncodeSD3", category="advanced/conditioning", resource="gpu", numeric=True)
+@node("CLIPTextEncodeSD3", version=2, category="advanced/conditioning", resource="gpu", numeric=True)
 def clip_text_encode_sd3(
     ctx: Context,
     clip: Clip,

@@ -23,7 +23,7 @@ Prompt = Annotated[str, Mentions("embeddings", EMBEDDING), Widget(multiline=True
 
 @node(
     "CLIPTextEncode",
-    version=4,
+    version=5,
     category="conditioning",
     display_name="CLIP Text Encode (Prompt)",
     resource="gpu",
@@ -52,7 +52,14 @@ def conditioning(
     return Conditioning(tuple(conds))
 
 
-@node("CLIPTextEncodeControlnet", category="_for_testing/conditioning", resource="gpu", numeric=True, experimental=True)
+@node(
+    "CLIPTextEncodeControlnet",
+    version=2,
+    category="_for_testing/conditioning",
+    resource="gpu",
+    numeric=True,
+    experimental=True,
+)
 def clip_text_encode_controlnet(ctx: Context, clip: Clip, conditioning: Conditioning, text: Prompt) -> Conditioning:
     """Let the ControlNets of a prompt attend to another text than the model does. Not compared with the reference.
 

@@ -11,7 +11,7 @@ from nodes.text import Prompt, conditioning
 Side = Annotated[int, Field(ge=0, le=MAX_SIDE)]
 
 
-@node("CLIPTextEncodeSDXL", version=4, category="advanced/conditioning", resource="gpu", numeric=True)
+@node("CLIPTextEncodeSDXL", version=5, category="advanced/conditioning", resource="gpu", numeric=True)
 def clip_text_encode_sdxl(
     ctx: Context,
     clip: Clip,
@@ -41,7 +41,7 @@ def clip_text_encode_sdxl(
     return conditioning(ctx, text_g, clip, sizes, {"g": text_g, "l": text_l})
 
 
-@node("CLIPTextEncodeSDXLRefiner", version=4, category="advanced/conditioning", resource="gpu", numeric=True)
+@node("CLIPTextEncodeSDXLRefiner", version=5, category="advanced/conditioning", resource="gpu", numeric=True)
 def clip_text_encode_sdxl_refiner(
     ctx: Context,
     *,

@@ -16,7 +16,10 @@ from nodes.weight_hooks import hooked_clips
 
 
 class FolderEmbeddings(Mapping[str, Sequence[Tensor]]):
-    """The textual inversions in the models folder, by the name that a prompt writes (with or without suffix)."""
+    """The textual inversions in the models folder, by the name that a prompt writes (with or without suffix).
+
+    Commas behind a name are not part of it, unless a file has them: they are text.
+    """
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
@@ -24,7 +27,7 @@ class FolderEmbeddings(Mapping[str, Sequence[Tensor]]):
 
     def __getitem__(self, name: str) -> Sequence[Tensor]:
         found = self.ctx.folders.named("embeddings", name)
-        if found is None:
+        if found is None or not found.startswith(name):
             raise KeyError(name)
         file, models = FileRef("embeddings", self.ctx.fingerprint("embeddings", found)), self.ctx.use(pool)
         if found not in self._told:

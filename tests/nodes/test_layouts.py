@@ -209,3 +209,13 @@ def test_an_embedding_tells_what_it_does_not_use(ctx):
     text = "a embedding:more and embedding:more embedding:token"
     clip_text_encode(ctx, text, Clip(FileRef("checkpoints", "base.safetensors")))
     assert len(said) == 1 and "more.safetensors: 1 of its tensors" in said[0]
+
+
+def test_a_comma_behind_an_embedding_is_text(ctx):
+    folder = ctx.folders.models[0] / "embeddings"
+    folder.mkdir(exist_ok=True)
+    save_file({"emb_params": torch.ones(1, 32)}, folder / "plain.safetensors")
+    texts = ("embedding:plain, a", "embedding:plain , a", "embedding:plain a")
+    clip = Clip(FileRef("checkpoints", "base.safetensors"))
+    behind, apart, without = (clip_text_encode(ctx, text, clip).entries[0].context for text in texts)
+    assert torch.equal(behind, apart) and not torch.equal(behind, without)
