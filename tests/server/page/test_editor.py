@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from server.jobs.store import Wanted
-from tests.server.online import Online
+from tests.server.online import Online, online
 from tests.server.page.chromium import CHROMIUM
 from tests.server.socket.test_sessions import png
 from tests.server.words import n
@@ -96,7 +97,10 @@ class Editor:
 
     def has_colour(self, id: str, red: int, green: int) -> None:
         """Wait until a node shows a picture of this colour as current. WEBP is lossy."""
-        self.page.wait_for_function(COLOURED, arg=[id, red, green])
+        last = time.monotonic() + 20
+        while not self.page.evaluate(COLOURED, [id, red, green]):  # wait_for_function takes a promise for a yes
+            assert time.monotonic() < last, f"node {id} does not show {red}, {green}"
+            self.page.wait_for_timeout(20)
 
     def dot(self, id: str, input: str = "", output: int = 0) -> Any:
         which = f"[data-input={input}]" if input else f"[data-output='{output}']"
@@ -364,6 +368,20 @@ def test_what_is_set_while_the_connection_is_lost_is_not(editor: Editor):
     playwright.expect(editor.page.locator("#connection")).to_have_text("connected")
     editor.has_colour("1", 200, 150)
     assert len(editor.commands("session.open")) == 1
+
+
+def test_what_is_set_while_the_server_is_down_is_not_lost(page: Any, tmp_path: Path):
+    with online(tmp_path) as server:
+        editor = Editor(server, page).open()
+    playwright.expect(page.locator("#connection")).to_have_text(re.compile("lost"))
+    editor.field("green", "1").fill("150")
+    for _ in range(2):
+        with page.expect_websocket():
+            pass
+    with online(tmp_path, port=server.port):
+        playwright.expect(page.locator("#connection")).to_have_text("connected")
+        editor.button("Run").click()
+        editor.has_colour("1", 200, 150)
 
 
 def test_a_graph_that_another_tab_takes_can_be_taken_back(editor: Editor, page: Any):

@@ -50,7 +50,11 @@ export class Session extends EventTarget {
 
   #connected(state) {
     this.connection = state;
-    if (state === "closed") this.#ready = Promise.withResolvers();
+    if (state === "closed") {
+      const next = Promise.withResolvers();
+      this.#ready.resolve(next.promise); // who waits already waits for the next one
+      this.#ready = next;
+    }
     if (state === "open" && !this.isTaken) this.open().catch((error) => this.say(error));
     this.#tell("now");
   }
