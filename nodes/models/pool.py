@@ -27,8 +27,8 @@ from nodes.models.placement import Sizes, needed_bytes, placed, sizes
 from nodes.models.precision import Casts, Precision, policy
 from nodes.models.residents import Parts, Residents
 from nodes.models.style import StyleAdapter, style_adapter
-from nodes.models.t5 import T5Model, text_model
-from nodes.models.text import Text, TextModel, embedding
+from nodes.models.t5 import padded, text_model
+from nodes.models.text import Text, embedding
 from nodes.models.unet import Unet
 from nodes.models.upscaler import Upscaler, build_upscaler
 from nodes.models.upscaler import check as check_upscaler
@@ -162,10 +162,6 @@ class Pool:
     def text(self, clip: Clip) -> Text:
         """Return the text encoders of a recipe, patched. ``clip.layer`` is an argument of ``encode``."""
         encoders, recipe = self.encoders(clip), replace(clip, layer=None, options=())
-        padding = clip.option(Padding)
-
-        def padded(model: TextModel) -> TextModel:
-            return replace(model, padding=padding) if isinstance(model, T5Model) else model
 
         def build() -> Text:
             sources = [self._source(recipe, file, each, place) for place, (file, each) in enumerate(encoders)]
@@ -178,7 +174,7 @@ class Pool:
             build,
             lambda text: Parts([model.module for model in text.models]),
         )
-        return replace(text, models=tuple(map(padded, text.models)))
+        return replace(text, models=tuple(padded(model, clip.option(Padding)) for model in text.models))
 
     def encoders(self, clip: Clip) -> tuple[tuple[FileRef, TextEncoder], ...]:
         """Return the text encoders of a recipe, each with its file. Reads headers only.
@@ -189,16 +185,7 @@ class Pool:
         if clip.family is None:
             self._part(clip.file, found[0][1].network if found else None, "text encoder")
             return tuple(found)
-        family = families.TEXTS[clip.family]
-        chosen = family.chosen(found)
-        if chosen is None:
-            names = " and ".join(self.weights(file).path.name for file in clip.files)
-            raise ModelError(
-                f"{names} are not the text encoders of {clip.family}",
-                got=", ".join(encoder.name for _, encoder in found) or "no text encoder",
-                expected=family.expected,
-            )
-        return chosen
+        return families.chosen(clip.family, found, [self.weights(file).path.name for file in clip.files])
 
     def text_family(self, clip: Clip) -> TextFamily | None:
         """Return how the outputs of the text encoders of a recipe are joined; None where that is side by side."""
@@ -302,7 +289,7 @@ class Pool:
 
         Raises ModelError where it changes nothing, or is made for another family.
         """
-        parts = [(self.weights(file), network) for file in files for network in _networks(self.checkpoint(file))]
+        parts = [(self.weights(file), network) for file in files for network in self.checkpoint(file).patchable]
         return lora.check(weights, parts)
 
     def usage(self) -> Usage:
@@ -320,7 +307,7 @@ class Pool:
 
     def _part(self, file: FileRef, network: Network | None, name: str) -> Network:
         if network is None:
-            holds = [kind for kind, part in _parts(self.checkpoint(file)) if part]
+            holds = [kind for kind, _ in self.checkpoint(file).parts]
             path = self.weights(file).path
             raise ModelError(f"{path.name} holds no {name}", got=", ".join(holds), expected=f"a file with a {name}")
         return network
@@ -421,12 +408,3 @@ def kept(model: Model) -> Model:
     """Return a recipe with those options that make another network of it: what the pool keeps it by."""
     chosen = model.option(Compiled)
     return replace(model, options=(chosen,) if chosen else ())
-
-
-def _networks(checkpoint: Checkpoint) -> list[Network]:
-    return [network for kind, network in _parts(checkpoint) if network and kind != "a VAE"]
-
-
-def _parts(checkpoint: Checkpoint) -> list[tuple[str, Network | None]]:
-    text = [("a text encoder", encoder.network) for encoder in checkpoint.text]
-    return [("a diffusion network", checkpoint.unet), ("a VAE", checkpoint.vae), *text]

@@ -1,7 +1,7 @@
 """T5 as a text encoder: a prompt is one chunk, of any length, and every token counts, also those that only fill."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -64,3 +64,8 @@ class T5Model(TextModel):
 def text_model(encoder: TextEncoder, module: nn.Module) -> TextModel:
     """Return a text encoder with the tokenizer that belongs to it."""
     return (T5Model if encoder.name == t5.NAME else TextModel)(encoder, module)
+
+
+def padded(model: TextModel, padding: Padding | None) -> TextModel:
+    """Return a text encoder that fills prompts in a way of its own, where it is T5."""
+    return replace(model, padding=padding) if isinstance(model, T5Model) else model

@@ -1,10 +1,10 @@
 """Model families, one file each. A family knows its files by keys and shapes and says how to build what is in them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.errors import ModelError
 from nodes.models.families import components, flux, sd1, sd2, sd3, sdxl, t5
-from nodes.models.families.checkpoint import Checkpoint, TextFamily
+from nodes.models.families.checkpoint import Checkpoint, Placed, TextFamily
 from nodes.models.families.kinds import looks_like
 from nodes.models.weights import AGAIN, Weights
 
@@ -20,6 +20,21 @@ FAMILIES: tuple[Callable[[Weights], Checkpoint | None], ...] = (
 
 TEXTS: Mapping[str, TextFamily] = {sdxl.NAME: sdxl.TEXT, sd3.NAME: sd3.TEXT, flux.NAME: flux.TEXT}
 """How families use several text encoders, by their names."""
+
+
+def chosen(family: str, found: Sequence[Placed], files: Sequence[str]) -> tuple[Placed, ...]:
+    """Return the text encoders of a family from those found in ``files``, as they stand in its checkpoints.
+
+    Raises ModelError where they are others.
+    """
+    taken = TEXTS[family].chosen(found)
+    if taken is None:
+        raise ModelError(
+            f"{' and '.join(files)} are not the text encoders of {family}",
+            got=", ".join(encoder.name for _, encoder in found) or "no text encoder",
+            expected=TEXTS[family].expected,
+        )
+    return taken
 
 
 def detect(weights: Weights) -> Checkpoint:

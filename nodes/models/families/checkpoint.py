@@ -183,6 +183,18 @@ class Checkpoint:
     inputs: Inputs
 
     @property
+    def parts(self) -> tuple[tuple[str, Network], ...]:
+        """The networks that are there, each with what it is in words."""
+        text = [("a text encoder", encoder.network) for encoder in self.text]
+        found = [("a diffusion network", self.unet), ("a VAE", self.vae), *text]
+        return tuple((kind, network) for kind, network in found if network)
+
+    @property
     def networks(self) -> tuple[Network, ...]:
         """The networks that are there."""
-        return tuple(each for each in (self.unet, self.vae, *(e.network for e in self.text)) if each)
+        return tuple(network for _, network in self.parts)
+
+    @property
+    def patchable(self) -> tuple[Network, ...]:
+        """The networks that LoRAs change: all but the VAE."""
+        return tuple(network for network in self.networks if network is not self.vae)

@@ -9,6 +9,7 @@ from torch import Tensor
 from nodes.loaders_apart import load_unet
 from nodes.models.families import sd3_transformer
 from nodes.models.service import pool
+from nodes.models.skipping import Skip
 from nodes.models.unet import Unet
 from tests.nodes.calls import model_context
 from tests.nodes.models import tiny, tiny_sd3
@@ -53,7 +54,7 @@ def test_odd_sides_are_filled_and_blocks_may_be_left_out(tmp_path: Path) -> None
     filled = torch.cat([torch.cat([x, x[:, :, :1]], 2), torch.cat([x, x[:, :, :1]], 2)[..., :1]], 3)
     found = unet(x, torch.tensor([500.0]), inputs(1))
     assert found.shape == x.shape and psnr(found, expected(tensors, filled, 500.0)[..., :7, :5]) >= 110
-    skipped = unet(filled, torch.tensor([500.0]), {**inputs(1), sd3_transformer.SKIP: (1,)})
+    skipped = unet(filled, torch.tensor([500.0]), {**inputs(1), sd3_transformer.SKIP: Skip((1,), (), 1.0, 0.0)})
     assert psnr(skipped, expected(tensors, filled, 500.0, [1])) >= 110
 
 
