@@ -358,6 +358,12 @@ def test_a_node_of_an_unknown_type_is_shown_with_its_links(editor: Editor):
     playwright.expect(editor.page.locator("svg path")).to_have_count(2)
 
 
+def test_a_list_that_is_no_link_is_shown_as_it_is(editor: Editor):
+    editor.open({"1": n("Number", value=1), "2": n("Nowhere", a=["1", 'x"]'], b=["constructor", 0])})
+    playwright.expect(editor.node("2").locator(".plain")).to_have_text(['["1","x\\"]"]', '["constructor",0]'])
+    playwright.expect(editor.page.locator("svg path")).to_have_count(0)
+
+
 def test_what_is_set_while_the_connection_is_lost_is_not(editor: Editor):
     editor.open()
     editor.live()

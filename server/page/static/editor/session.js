@@ -262,7 +262,7 @@ export class Session extends EventTarget {
   // Questions.
 
   isLink(value) {
-    return Array.isArray(value) && value.length === 2 && value[0] in this.graph;
+    return Array.isArray(value) && value.length === 2 && Object.hasOwn(this.graph, value[0]) && typeof value[1] === "number";
   }
 
   /** Return the nodes that a node takes from. */
