@@ -368,14 +368,6 @@ export interface JobsData {
 }
 
 /**
- * Put another graph (API format, or as the editor saves it) in the place of the whole one.
- */
-export interface LoadGraph {
-  op: "load";
-  workflow: Record<string, unknown>;
-}
-
-/**
  * The state of one node.
  *
  * `remembered`: its result is there; `outputs` are the digests of the values on each output. `runs`: it would
@@ -622,7 +614,7 @@ export interface SessionEdit {
   id: number | string;
   command: "session.edit";
   session: string;
-  edits: (SetInput | UnsetInput | Connect | Disconnect | AddNode | RemoveNode | ReplaceNode | DescribeNode | LoadGraph)[];
+  edits: (SetInput | UnsetInput | Connect | Disconnect | AddNode | RemoveNode | ReplaceNode | DescribeNode)[];
   base?: number | null;
   step?: string | null;
 }

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from server.protocol.model import Asked, Json, Name
+from server.protocol.model import Asked, Name
 
 
 class SetInput(Asked):
@@ -91,14 +91,7 @@ class DescribeNode(Asked):
     pos: Place | None = None
 
 
-class LoadGraph(Asked):
-    """Put another graph (API format, or as the editor saves it) in the place of the whole one."""
-
-    op: Literal["load"]
-    workflow: Json
-
-
 Edit = Annotated[
-    SetInput | UnsetInput | Connect | Disconnect | AddNode | RemoveNode | ReplaceNode | DescribeNode | LoadGraph,
+    SetInput | UnsetInput | Connect | Disconnect | AddNode | RemoveNode | ReplaceNode | DescribeNode,
     Field(discriminator="op"),
 ]

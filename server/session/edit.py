@@ -14,7 +14,6 @@ from server.protocol.edits import (
     DescribeNode,
     Disconnect,
     Edit,
-    LoadGraph,
     RemoveNode,
     ReplaceNode,
     SetInput,
@@ -43,7 +42,6 @@ class Editing:
 
         Raises:
             BadEdit: it makes no sense for the graph.
-            WorkflowError: a graph to load is none.
         """
         match edit:
             case SetInput(node=node, input=input, value=value):
@@ -63,8 +61,6 @@ class Editing:
                 self._replace(edit)
             case DescribeNode(node=node):
                 self.prompt[node] = _described(self._node(node), edit.title, edit.pos)
-            case LoadGraph(workflow=workflow):
-                self.prompt = dict(self._engine.load(workflow).prompt)
             case _:
                 assert_never(edit)
 
@@ -200,7 +196,7 @@ def edited(prompt: Prompt, edits: Iterable[Edit], engine: Engine) -> Editing:
     """Return a batch of edits, done.
 
     Raises:
-        BadEdit, WorkflowError: one of them makes no sense; nothing was changed.
+        BadEdit: one of them makes no sense; nothing was changed.
     """
     editing = Editing(prompt, engine)
     for edit in edits:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from engine import Engine
-from engine.errors import WorkflowError
 from engine.graph import is_link
 from server.protocol.edits import Edit
 from server.session.edit import edited
@@ -94,12 +93,6 @@ def test_replace_keeps_links_title_and_inputs_that_fit(runner: Engine) -> None:
     assert given["2"] == {"class_type": "Number", "inputs": {"value": 2}, "_meta": {"title": "Two"}}
 
 
-def test_load_puts_another_graph_there(runner: Engine) -> None:
-    other = {"7": n("Number", value=1)}
-
-    assert edit(runner, {"op": "load", "workflow": other}) == other
-
-
 @pytest.mark.parametrize(("wrong", "expected"), [
     ({"op": "set", "node": "9", "input": "a", "value": 1}, ["1", "2", "3", "x"]),
     ({"op": "set", "node": "2", "input": "aa", "value": 1}, "a"),
@@ -140,11 +133,6 @@ def test_a_node_has_a_title_and_a_place(runner: Engine) -> None:
     added = edit(runner, {"op": "add", "class_type": "Number", "title": "N", "pos": [1, 2]})["4"]
     assert added["_meta"] == {"title": "N", "pos": [1, 2]}
     assert edit(runner, place, {"op": "replace", "node": "1", "class_type": "Add"})["1"]["_meta"]["pos"] == [4, 5.5]
-
-
-def test_a_graph_that_is_none_can_not_be_loaded(runner: Engine) -> None:
-    with pytest.raises(WorkflowError):
-        edit(runner, {"op": "load", "workflow": {"a": 1}})
 
 
 def test_the_graph_before_stays_as_it_is(runner: Engine) -> None:

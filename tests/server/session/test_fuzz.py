@@ -13,6 +13,7 @@ from server.protocol.codec import FORMS, Unreadable, read_command
 from server.protocol.commands import (
     Command,
     SessionEdit,
+    SessionLoad,
     SessionOpen,
     SessionPlan,
     SessionRedo,
@@ -40,7 +41,7 @@ TYPES = (
     "Nope",
 )
 INPUTS = ("value", "a", "b", "text", "condition", "open", "count", "values", "name", "prefix", "", "__value__")
-OPS = ("set", "unset", "connect", "disconnect", "add", "remove", "replace", "describe", "load", "jump")
+OPS = ("set", "unset", "connect", "disconnect", "add", "remove", "replace", "describe", "jump")
 MOST_NODES = 12
 
 
@@ -79,13 +80,13 @@ class Fuzz:
             "op": self.chance.choice(OPS), "node": self.id(), "input": self.chance.choice(INPUTS),
             "value": self.value(),
             "source": self.id(), "output": self.chance.choice([0, 0, 1, "quotient", -1, 2**40]),
-            "class_type": self.chance.choice(TYPES), "workflow": self.graph(),
+            "class_type": self.chance.choice(TYPES),
             "title": self.chance.choice(["", "A", 3]), "pos": self.chance.choice([[0, 1.5], [1], None]),
         }  # fmt: skip
         fields = {
             "set": ("node", "input", "value"), "unset": ("node", "input"), "disconnect": ("node", "input"),
             "connect": ("node", "input", "source", "output"), "add": ("node", "class_type"), "remove": ("node",),
-            "replace": ("node", "class_type"), "load": ("workflow",), "describe": ("node", "title", "pos"),
+            "replace": ("node", "class_type"), "describe": ("node", "title", "pos"),
         }.get(edit["op"], tuple(edit))  # fmt: skip
         kept = {name: edit[name] for name in ("op", *fields)}
         if self.chance.random() < 0.05:
@@ -93,7 +94,7 @@ class Fuzz:
         return kept
 
     def command(self) -> Any:
-        others = ["session.open", "session.plan", "session.run", "session.undo", "session.redo"]
+        others = ["session.open", "session.load", "session.plan", "session.run", "session.undo", "session.redo"]
         kind = self.chance.choice(["session.edit"] * 10 + others)
         message: dict[str, Any] = {"id": 1, "command": kind}
         match kind:
@@ -104,6 +105,8 @@ class Fuzz:
                 message |= {"session": "s"}
             case "session.open":
                 message |= {"workflow": self.graph()}
+            case "session.load":
+                message |= {"session": "s", "workflow": self.graph()}
             case _:
                 message |= {"session": "s", "targets": self.chance.choice([None, [], ["1"], ["Show"], [self.id()]])}
         return message
@@ -114,6 +117,8 @@ def do(session: Session, engine: Engine, command: Command) -> Session:
     match command:
         case SessionOpen(workflow=workflow):
             session = Session("s", engine, None if workflow is None else engine.load(workflow))
+        case SessionLoad(workflow=workflow):
+            session.take(session.loaded(None if workflow is None else engine.load(workflow)))
         case SessionEdit(edits=edits, base=base, step=step):
             session.edit(edits, base, step)
         case SessionUndo():
