@@ -35,9 +35,12 @@ def encode(submission: Submission) -> bytes:
     return b"{" + BETWEEN.join(f'"{name}": {_text(value)}'.encode() for name, value in parts.items()) + b"}"
 
 
+MANY = 500
+
+
 def _text(value: Any) -> str:
-    """Return a value as JSON. Of a large object each entry is written by itself, so that other threads go on."""
-    if not isinstance(value, Mapping):
+    """Return a value as JSON. Of an object of many entries each is written by itself, so that other threads go on."""
+    if not isinstance(value, Mapping) or len(value) < MANY:
         return json.dumps(value)
     return "{" + ", ".join(f"{json.dumps(name)}: {json.dumps(each)}" for name, each in value.items()) + "}"
 

@@ -37,6 +37,13 @@ def test_the_parts_of_a_submission_are_found_without_reading_it(workflow, extra)
     assert parts(before) == parts(body) and digest(before) == digest(body)
 
 
+def test_a_submission_of_many_nodes_is_written_as_one_of_few(monkeypatch):
+    submission = Submission({"é" * number: n("Number", value=number) for number in range(7)}, extra={"a": [1, {}]})
+    few = encode(submission)
+    monkeypatch.setattr("server.jobs.submit.MANY", 0)
+    assert encode(submission) == few
+
+
 def test_a_job_names_the_model_files_of_its_graph(tmp_path: Path):
     registry = Registry()
 
