@@ -19,7 +19,7 @@ else:
     cut = lazy("nodes.sampling.steps")
 
 
-@node("KSampler", version=3, category="sampling", resource="gpu", numeric=True)
+@node("KSampler", version=4, category="sampling", resource="gpu", numeric=True)
 def ksampler(
     ctx: Context,
     model: Model,
@@ -41,7 +41,7 @@ def ksampler(
 
 
 @node(
-    "KSamplerAdvanced", version=3, category="sampling", display_name="KSampler (Advanced)", resource="gpu", numeric=True
+    "KSamplerAdvanced", version=4, category="sampling", display_name="KSampler (Advanced)", resource="gpu", numeric=True
 )
 def ksampler_advanced(
     ctx: Context,
@@ -73,7 +73,7 @@ class Sampled(NamedTuple):
     denoised_output: Latent
 
 
-@node("SamplerCustom", version=3, category="sampling/custom_sampling", resource="gpu", numeric=True)
+@node("SamplerCustom", version=4, category="sampling/custom_sampling", resource="gpu", numeric=True)
 def sampler_custom(
     ctx: Context,
     model: Model,
@@ -95,7 +95,7 @@ def sampler_custom(
     return Sampled(*sample.sample(ctx, guider, sampler, sigmas, NoiseSource(noise_seed, add_noise), latent_image))
 
 
-@node("SamplerCustomAdvanced", version=3, category="sampling/custom_sampling", resource="gpu", numeric=True)
+@node("SamplerCustomAdvanced", version=4, category="sampling/custom_sampling", resource="gpu", numeric=True)
 def sampler_custom_advanced(
     ctx: Context, noise: NoiseSource, guider: Guider, sampler: Sampler, sigmas: Sigmas, latent_image: Latent
 ) -> Sampled:

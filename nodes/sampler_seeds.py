@@ -23,7 +23,7 @@ else:
 
 @node(
     "KSamplerSeeds",
-    version=3,
+    version=4,
     category="sampling",
     display_name="KSampler (several seeds)",
     resource="gpu",
@@ -58,7 +58,7 @@ def ksampler_seeds(
 
 @node(
     "KSamplerAdvancedSeeds",
-    version=3,
+    version=4,
     category="sampling",
     display_name="KSampler (Advanced, several seeds)",
     resource="gpu",
@@ -93,7 +93,7 @@ def ksampler_advanced_seeds(
 
 @node(
     "SamplerCustomSeeds",
-    version=3,
+    version=4,
     category="sampling/custom_sampling",
     display_name="SamplerCustom (several seeds)",
     resource="gpu",
@@ -120,7 +120,7 @@ def sampler_custom_seeds(
 
 @node(
     "SamplerCustomAdvancedSeeds",
-    version=3,
+    version=4,
     category="sampling/custom_sampling",
     display_name="SamplerCustomAdvanced (several seeds)",
     resource="gpu",

@@ -173,6 +173,10 @@ def _module(written: str) -> str:
     return module + ".0" if module.endswith(".to_out") else module
 
 
+OF_WHOLE = (Decomposed, orthogonal.Rotated, glora.Generalized)
+"""Changes that depend on the weight itself, so that a part of it does not tell its change."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sliced:
     """The part of a change that belongs to a weight which is a cut of a larger one, as its file has it."""
@@ -185,8 +189,8 @@ class Sliced:
         return self.change.names
 
     def fits(self, file: Weights, weight: Sequence[int]) -> bool:
-        """Tell whether this is a change of a weight of a shape. None is that depends on the weight itself."""
-        return not isinstance(self.change, Decomposed) and self.change.fits(file, self._whole(weight))
+        """Tell whether this is a change of a weight of a shape."""
+        return self.change.fits(file, self._whole(weight))
 
     def added(self, read: Read, weight: "Tensor") -> tuple["Tensor", float]:
         """Return what is added to a weight at strength 1, as a product and its factor."""
@@ -225,7 +229,8 @@ def targets(network: Network) -> dict[str, list[tuple[str, Cut | None]]]:
 def fit(lora: Weights, base: Weights, network: Network) -> dict[str, Change]:
     """Return the changes of a LoRA that belong to a network of the file ``base``, by the name of the weight.
 
-    Reads headers only. Raises ModelError where a shape differs: the LoRA is made for another family, or broken.
+    Reads headers only. Raises ModelError where a shape differs: the LoRA is made for another family, or broken; and
+    where a change depends on a whole weight of which the network has parts.
     """
     names = targets(network)
     fitted = {
@@ -235,6 +240,13 @@ def fit(lora: Weights, base: Weights, network: Network) -> dict[str, Change]:
     }
     for parameter, change in fitted.items():
         weight = network.shape(base, parameter)
+        if isinstance(change, Sliced) and isinstance(change.change, OF_WHOLE):
+            raise ModelError(
+                f"{lora.path.name} changes weights as a whole that are taken apart here, which is not supported yet",
+                got=f"{change.names[0]}, for {parameter}",
+                expected="LoRA, LoHa or LoKr, or a file in diffusers' layout",
+                hint="choose a LoRA of another algorithm",
+            )
         if not change.fits(lora, weight):
             leaves = [name.removesuffix(".weight").rpartition(".")[2] for name in change.names]
             shapes = ", ".join(f"{leaf} {lora.shape(name)}" for leaf, name in zip(leaves, change.names, strict=True))

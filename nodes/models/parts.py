@@ -54,6 +54,7 @@ def parts(conditioning: Conditioning, work: Work, is_negative: bool) -> tuple[Pa
             region(cond.options, work.latent, work.levels),
             weights=hooks_of(cond.options),
             fills=bool(cond.options.get("default")),
+            is_joint=work.unet.network.call is not None,
         )
         for cond in conditioning.entries
     )

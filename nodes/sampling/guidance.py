@@ -27,7 +27,8 @@ class Part:
     concatenated between parts that share a call. Other values are handed on as they are, and parts share a call
     only if theirs are equal. So are ``weights``, which say what the network's weights are for it, where not as usual.
     A part that ``fills`` counts where the others of its side leave something of 1, instead of as its region says.
-    ``steering`` names inputs that belong to the region and not to the text.
+    ``steering`` names inputs that belong to the region and not to the text. Where the context attends to x too, the
+    part ``is_joint``: it shares calls with contexts of its length only.
     """
 
     inputs: Inputs
@@ -35,6 +36,7 @@ class Part:
     weights: tuple[Any, ...] = ()
     fills: bool = False
     steering: frozenset[str] = frozenset()
+    is_joint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,7 @@ def _groups(calls: Iterable[_Call]) -> list[list[_Call]]:
 
 def _shareable(a: _Call, b: _Call) -> bool:
     left, right = a.inputs, b.inputs
-    if a.part.weights != b.part.weights:
+    if a.part.weights != b.part.weights or (a.part.is_joint and left[CONTEXT].shape[1] != right[CONTEXT].shape[1]):
         return False
     return a.x.shape == b.x.shape and left.keys() == right.keys() and all(_fit(k, left[k], right[k]) for k in left)
 
@@ -223,8 +225,8 @@ def _fit(name: str, a: Any, b: Any) -> bool:
 
 
 CONTEXT = "context"
-"""The input (batch, tokens, width) that is attended to: repeating all its tokens changes nothing under softmax, so
-contexts of different length can share a call."""
+"""The input (batch, tokens, width) that is attended to: repeating all its tokens changes nothing under softmax where
+nothing else is attended to with them, so contexts of different length can share a call."""
 
 LONGEST_REPEAT = 4
 

@@ -25,6 +25,7 @@ from nodes.models.unet import Unet
 from nodes.models.weights import TRAINED, Weights, in_memory
 from nodes.pixels import curve
 from nodes.recipes import Conditioning, Latent, LoraModel, Model
+from nodes.sampling.noise_levels import NoiseLevels
 from nodes.sampling.prediction import Inputs
 from nodes.training.changes import Algorithm, attach, fresh, layers, learned
 from nodes.training.device import generator
@@ -73,11 +74,11 @@ def train(
         Cancelled: the run was cancelled, which is looked for in each step.
     """
     models = ctx.use(pool)
-    weights, unet = models.weights(model.file), models.network(model)
+    weights, unet, form = models.weights(model.file), models.network(model), _form(models, model)
     models.residents.make_room(needed_bytes(Source(unet, weights, models.device, (DTYPES[dtype],))))
     patches = models.patches(model, model.file, unet)
     module = assemble(unet, weights, models.device, (DTYPES[dtype],), patches)
-    examples = _examples(models, model, module, latents, positive)
+    examples = _examples(models, model, module, latents, positive, form)
     file = _beginning(kind, module, weights, unet, settings.seed)
     trained = attach(module, lora.fit(file, weights, unet), file, models.device)
     if checkpointing:
@@ -100,7 +101,8 @@ def steps_of(existing: Weights) -> int:
     return int(told) if told.isdecimal() else 0
 
 
-def _examples(models: Pool, model: Model, module: nn.Module, latents: Latent, positive: Conditioning) -> Examples:
+def _form(models: Pool, model: Model) -> tuple[Prediction, NoiseLevels]:
+    """Return what a model predicts, over which levels. Raises ModelError where that can't be trained."""
     checkpoint = models.checkpoint(model.file)
     form = parametrization(model, checkpoint)
     prediction = next((name for name in TARGETS if PREDICTORS[name] is form.prediction), None)
@@ -111,6 +113,18 @@ def _examples(models: Pool, model: Model, module: nn.Module, latents: Latent, po
             expected="a Stable Diffusion 1, 2 or XL model that predicts the noise (eps) or the velocity (v)",
             hint="Take the model as its loader gives it, without ModelSampling nodes that change what it predicts.",
         )
+    return prediction, form.levels
+
+
+def _examples(
+    models: Pool,
+    model: Model,
+    module: nn.Module,
+    latents: Latent,
+    positive: Conditioning,
+    form: tuple[Prediction, NoiseLevels],
+) -> Examples:
+    checkpoint = models.checkpoint(model.file)
     x = entered(latents, checkpoint.latent, "latents").to(models.device)
     prompts = positive.entries
     if len(prompts) not in (1, len(x)):
@@ -121,10 +135,10 @@ def _examples(models: Pool, model: Model, module: nn.Module, latents: Latent, po
             expected=f"one prompt for all, or {len(x)}",
             hint="Load pictures and captions with LoadImageTextSetFromFolderNode.",
         )
-    work = Work(_unet(models, model, module), checkpoint.inputs, form.levels, x)
+    work = Work(_unet(models, model, module), checkpoint.inputs, form[1], x)
     found = [parts(Conditioning((prompt,)), work, is_negative=False)[0].inputs for prompt in prompts]
     inputs = [_row(found[place % len(found)], place) for place in range(len(x))]
-    return Examples(x, inputs, prediction, form.levels)
+    return Examples(x, inputs, *form)
 
 
 def _row(inputs: Inputs, place: int) -> dict[str, torch.Tensor]:

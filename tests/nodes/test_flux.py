@@ -8,6 +8,7 @@ import torch
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 
 from engine.errors import InputError, ModelError
+from nodes.conditioning import conditioning_concat
 from nodes.control import apply_controlnet_sd3, load_controlnet
 from nodes.flux import (
     KONTEXT_SIZES,
@@ -55,7 +56,8 @@ def loaded(ctx):
 
 def sampled(ctx, model, positive, latent, **settings):
     chosen = {"seed": 5, "steps": 4, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple", **settings}
-    return ksampler(ctx, model, positive=positive, negative=positive, latent_image=latent, **chosen).samples
+    sides = {"positive": positive, "negative": positive, **chosen}
+    return ksampler(ctx, model, latent_image=latent, **sides).samples
 
 
 def predicted(module, cond, x, sigma, guidance):
@@ -211,18 +213,38 @@ def test_a_lora_of_fused_matrices(ctx, loaded, layout):
     check_lora(ctx, loaded, f"{layout}.safetensors", content, tensors)
 
 
-def test_a_lora_in_the_layout_of_diffusers(ctx, loaded):
+OF_WHOLE = {
+    "glora": {"a1.weight": (64, 2), "a2.weight": (2, 64), "b1.weight": (192, 2), "b2.weight": (2, 64)},
+    "oft": {"oft_blocks": (24, 8, 8)},
+    "dora": {"lora_up.weight": (192, 2), "lora_down.weight": (2, 64), "dora_scale": (192, 1)},
+}
+
+
+@pytest.mark.parametrize("kind", OF_WHOLE)
+def test_changes_that_depend_on_a_fused_matrix_are_refused(ctx, loaded, kind):
+    """The module has three parts of it, and each would need the whole."""
+    module = "lora_unet_double_blocks_0_img_attn_qkv"
+    content = {f"{module}.{name}": torch.ones(shape) for name, shape in OF_WHOLE[kind].items()}
+    tiny.write(ctx.folders.models[0] / "loras" / f"{kind}.safetensors", content, {})
+    with pytest.raises(ModelError, match="which is not supported yet") as error:
+        load_lora_model_only(ctx, loaded.MODEL, f"{kind}.safetensors", 1.0)
+    assert error.value.got.endswith("for transformer_blocks.0.attn.to_q.weight")
+
+
+@pytest.mark.parametrize("prefix", ["transformer.", "lycoris_"])
+def test_a_lora_in_the_layout_of_diffusers(ctx, loaded, prefix):
     width, tensors = tiny_flux.WIDTH, tiny_flux.transformer()
     (up, down), (wide, narrow) = low_rank(width, width, 3), low_rank(4 * width, width, 4)
-    content = {
-        "transformer.transformer_blocks.1.attn.add_k_proj.lora_B.weight": up,
-        "transformer.transformer_blocks.1.attn.add_k_proj.lora_A.weight": down,
-        "transformer.single_transformer_blocks.0.proj_mlp.lora_B.weight": wide,
-        "transformer.single_transformer_blocks.0.proj_mlp.lora_A.weight": narrow,
-    }
+    content = {}
+    for module, first, second in (
+        ("transformer_blocks.1.attn.add_k_proj", up, down),
+        ("single_transformer_blocks.0.proj_mlp", wide, narrow),
+    ):
+        written = prefix + (module.replace(".", "_") if prefix.endswith("_") else module)
+        content |= {f"{written}.lora_B.weight": first, f"{written}.lora_A.weight": second}
     tensors["double_blocks.1.txt_attn.qkv.weight"][width : 2 * width] += 0.7 * up @ down
     tensors["single_blocks.0.linear1.weight"][3 * width :] += 0.7 * wide @ narrow
-    check_lora(ctx, loaded, "diffusers.safetensors", content, tensors)
+    check_lora(ctx, loaded, f"{prefix}diffusers.safetensors", content, tensors)
 
 
 def check_lora(ctx, loaded, name, content, tensors):
@@ -292,6 +314,17 @@ def test_blocks_that_come_and_go_give_the_same_bits(ctx, loaded):
     models.residents.drop()
 
 
+def test_prompts_of_other_lengths_do_not_change_each_other(ctx, loaded):
+    cat, dog = (clip_text_encode(ctx, text, loaded.CLIP) for text in ("a cat", "a dog"))
+    latent, long = empty_sd3_latent_image(64, 64, 1), conditioning_concat(dog, dog)
+
+    def beside(negative):
+        return sampled(ctx, loaded.MODEL, cat, latent, steps=1, cfg=3.0, negative=negative)
+
+    alone = [sampled(ctx, loaded.MODEL, each, latent, steps=1) for each in (cat, long)]
+    torch.testing.assert_close(beside(long), alone[1] + 3 * (alone[0] - alone[1]), rtol=1e-4, atol=1e-4)
+
+
 def test_a_picture_is_referred_to(ctx, loaded):
     positive = clip_text_encode(ctx, "a cat", loaded.CLIP)
     seen = Latent(torch.randn(1, 16, 6, 4, generator=torch.manual_seed(3)))
@@ -303,6 +336,13 @@ def test_a_picture_is_referred_to(ctx, loaded):
     made = [sampled(ctx, loaded.MODEL, each, latent) for each in (positive, twice, apart)]
     assert all(each.shape == (2, 16, 8, 8) for each in made)
     assert not torch.allclose(made[0], made[1]) and not torch.allclose(made[1], made[2])
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 8, 8), (1, 16, 2, 8, 8)])
+def test_a_picture_of_another_family_is_not_referred_to(ctx, loaded, shape):
+    told = reference_latent(clip_text_encode(ctx, "a cat", loaded.CLIP), Latent(torch.ones(shape)))
+    with pytest.raises(InputError, match="refers to is not of the model's family"):
+        sampled(ctx, loaded.MODEL, told, empty_sd3_latent_image(64, 64, 1))
 
 
 @pytest.mark.parametrize(

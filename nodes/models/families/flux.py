@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from engine.errors import InputError
 from nodes.models.families import components, flux_transformer, t5
 from nodes.models.families.checkpoint import (
     Checkpoint,
@@ -34,7 +35,7 @@ NAME = "flux"
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "")
 L_PREFIX = "text_encoders.clip_l.transformer.text_model."
 
-ADAPTERS = ("lora_unet_", "transformer.", "lora_transformer_", "diffusion_model.", "")
+ADAPTERS = ("lora_unet_", "lycoris_", "transformer.", "lora_transformer_", "diffusion_model.", "")
 """What LoRA files put before the name of a module of the transformer."""
 
 LENGTH = 256
@@ -107,8 +108,11 @@ def inputs(
 ) -> Mapping[str, Any]:
     """Return what the network gets for a prompt: context, pooled vector, guidance, and latents that it refers to.
 
-    A guidance of None leaves out what tells the network of it. Raises ModelError where the prompt has no pooled vector,
-    or one of another width.
+    A guidance of None leaves out what tells the network of it.
+
+    Raises:
+        ModelError: the prompt has no pooled vector, or one of another width.
+        InputError: a latent that it refers to is of another family.
     """
     import torch
 
@@ -119,6 +123,14 @@ def inputs(
     if referred := cond.options.get("reference_latents", ()):
         found[flux_transformer.METHOD] = cond.options.get("reference_latents_method", "offset")
     for place, latent in enumerate(referred):
+        if latent.ndim != 4 or latent.shape[1] != LATENT.channels:
+            raise InputError(
+                "A latent that the prompt refers to is not of the model's family.",
+                input="positive" if not is_negative else "negative",
+                got=f"a latent of shape {tuple(latent.shape)}",
+                expected=f"(batch, {LATENT.channels}, height, width)",
+                hint="Make it with the VAE that belongs to the model.",
+            )
         found[f"{flux_transformer.REFERENCE}{place}"] = (latent.float() - LATENT.shift) * LATENT.scale
     return found
 

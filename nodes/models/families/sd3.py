@@ -34,7 +34,7 @@ PREFIXES = ("model.diffusion_model.", "diffusion_model.", "")
 L_PREFIX = "text_encoders.clip_l.transformer.text_model."
 G_PREFIX = "text_encoders.clip_g.transformer."
 
-ADAPTERS = ("lora_unet_", "transformer.", "lora_transformer_", "diffusion_model.", "")
+ADAPTERS = ("lora_unet_", "lycoris_", "transformer.", "lora_transformer_", "diffusion_model.", "")
 """What LoRA files put before the name of a module of the transformer."""
 
 G_ADAPTERS = (

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from engine.errors import ModelError
 from nodes.models.families import components
 from nodes.models.families.checkpoint import Checkpoint, Defaults, LatentFormat, Network, TextEncoder
 from nodes.models.t5_tokenizer import PAD, VOCABULARY
@@ -49,7 +50,10 @@ def _inputs(cond: "Cond", shape: Any, is_negative: bool) -> Mapping[str, Any]:
 
 
 def encoder(weights: Weights, length: int) -> TextEncoder | None:
-    """Return T5's encoder of a file, which fills prompts to ``length`` tokens; None where there is none."""
+    """Return T5's encoder of a file, which fills prompts to ``length`` tokens; None where there is none.
+
+    Raises ModelError where it has another vocabulary, as those of mT5 and UMT5 have.
+    """
     prefix = components.prefix_of(weights, PREFIXES, (TABLE, FINAL_NORM, BIAS, GATE))
     if prefix is None:
         return None
@@ -61,6 +65,14 @@ def encoder(weights: Weights, length: int) -> TextEncoder | None:
     names["embed_tokens.weight"] = TABLE
     keys = {new: prefix + old for new, old in components.with_factors(names).items()}
     shapes = {name: weights.shape(key) for name, key in keys.items()}
+    rows, _ = shapes["embed_tokens.weight"]
+    if rows != VOCABULARY:
+        raise ModelError(
+            f"{weights.path.name} holds a text encoder of T5's build with another vocabulary",
+            got=f"{rows} tokens",
+            expected=f"{VOCABULARY} tokens, as T5 of version 1.1 has",
+            hint="choose a file of T5-XXL",
+        )
     made = Network(config(shapes), build, keys, prefix, ADAPTERS, originals=names, keeps=True)
     return TextEncoder(NAME, made, VOCABULARY, length, made.config["d_model"], PAD, -1, True)
 

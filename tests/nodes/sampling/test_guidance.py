@@ -57,6 +57,17 @@ def test_contexts_of_different_length_share_a_call_by_repetition():
     assert [call["context"] for call in network.calls] == [(4, 154, 8)]
 
 
+def test_joint_contexts_share_a_call_only_where_they_are_equally_long():
+    network = Network()
+    long, short, other = (replace(part(value, tokens=tokens), is_joint=True) for value, tokens in LENGTHS)
+    cond, uncond = blended(network, [[long, other], [short]], X, SIGMA)
+    assert (shown(cond), shown(uncond)) == (3, 3)
+    assert [call["context"] for call in network.calls] == [(2, 154, 8), (4, 77, 8)]
+
+
+LENGTHS = ((1, 154), (3, 77), (5, 77))
+
+
 def test_contexts_that_would_grow_too_long_are_called_apart():
     network = Network()
     blended(network, [[part(1, tokens=77)], [part(3, tokens=77 * 5)]], X, SIGMA)

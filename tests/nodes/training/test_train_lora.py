@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.context import Context
-from engine.errors import Cancelled
+from engine.errors import Cancelled, ModelError
 from nodes.models.service import pool
 from nodes.models.weights import TRAINED, in_memory
 from nodes.recipes import Cond, Conditioning, FileRef, Latent, Model
@@ -19,7 +19,7 @@ from nodes.training import train_lora
 from nodes.training.train_lora import Kind, steps_of, train
 from nodes.training.tuning import Settings
 from tests.nodes.calls import model_context
-from tests.nodes.models import tiny
+from tests.nodes.models import tiny, tiny_flux
 
 MODEL = Model(FileRef("checkpoints", "tiny"))
 LATENT = Latent(torch.ones(2, 4, 8, 8))
@@ -110,3 +110,14 @@ def test_each_latent_has_its_own_picture_beside_it(tmp_path: Path) -> None:
 def test_how_long_a_file_was_trained(tmp_path: Path) -> None:
     assert steps_of(in_memory(tmp_path / "a_120_steps_00001_.safetensors", {})) == 120
     assert steps_of(in_memory(tmp_path / "a.safetensors", {})) == steps_of(in_memory(TRAINED, {})) == 0
+
+
+def test_a_flow_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be larger than the memory, and would be read for nothing."""
+    tiny.write(tmp_path / "diffusion_models" / "flux", tiny_flux.transformer(), {})
+    made: list[object] = []
+    monkeypatch.setattr(train_lora, "assemble", lambda *args: made.append(args))
+    given = Model(FileRef("diffusion_models", "flux")), LATENT, TEXT, Kind("LoRA", 2, "fp32"), SETTINGS
+    with pytest.raises(ModelError, match="can't be trained"):
+        train(model_context(tmp_path, device="cpu"), *given, steps=1, dtype="fp32", checkpointing=False)
+    assert not made

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.errors import ModelError
 from nodes.models import families
 from nodes.models.assemble import assemble
 from nodes.models.families.checkpoint import Network
@@ -38,6 +39,13 @@ def test_it_is_the_encoder_of_transformers(tmp_path: Path, prefix: str) -> None:
     weights, network = opened(tmp_path, {prefix + name: t for name, t in tiny_t5.encoder().items()})
     assert (network.config["num_layers"], network.config["num_heads"], network.config["d_kv"]) == (2, 2, 8)
     torch.testing.assert_close(states(weights, network), expected(), rtol=1e-5, atol=1e-5)
+
+
+def test_an_encoder_with_another_vocabulary_is_refused(tmp_path: Path) -> None:
+    content = tiny_t5.encoder() | {"shared.weight": torch.zeros(256_384, tiny_t5.WIDTH, dtype=torch.float16)}
+    with pytest.raises(ModelError, match="another vocabulary") as error:
+        families.detect(open_weights(tiny.write(tmp_path / "umt5", content, {})))
+    assert error.value.got == "256384 tokens"
 
 
 def test_matrices_stay_in_float16_and_compute_in_float32(tmp_path: Path) -> None:
