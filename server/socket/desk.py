@@ -74,10 +74,10 @@ class Desk:
         """Let what ``draft`` makes be the graph; in live mode, have it run."""
         async with self._lock:
             change = self.session.take(await asyncio.to_thread(draft))
+            if self._keeping is None:
+                self._keeping = asyncio.create_task(self._keep_soon())
             if self.is_live:
                 await self._have_run()
-        if self._keeping is None:
-            self._keeping = asyncio.create_task(self._keep_soon())
         return change
 
     async def _keep_soon(self) -> None:
@@ -155,9 +155,11 @@ class Desk:
             try:
                 await self._submit(step, partial=False, priority=LIVE_PRIORITY, extra={})
                 return
-            except LoomisError as error:
-                self._refuse(error)
+            except BaseException as error:
                 step = self._live.ended(step.job)
+                if not isinstance(error, LoomisError):  # the client is gone, most often
+                    raise
+                self._refuse(error)
 
     def _refuse(self, error: LoomisError) -> None:
         told = ErrorData.of(error)
@@ -249,8 +251,8 @@ class Desk:
         """Be watched by nobody: live mode ends, other runs go on."""
         self.tell = None
         self.left_at = time.monotonic()
-        await self.set_live(False, None)
         await self.rest()
+        await self.set_live(False, None)
 
     async def rest(self) -> None:
         """Write what is not written yet, and do no more of it later."""

@@ -151,8 +151,8 @@ class Sessions:
 
     async def leave(self) -> None:
         """Let go of all sessions; they are kept for a while."""
-        for desk in self._watched.values():
-            await desk.leave()
+        while self._watched:  # others take sessions from it meanwhile
+            await self._watched.popitem()[1].leave()
 
     async def value(self, command: commands.ValueGet) -> Answer:
         """Send a value. Raises NotRemembered, or WorkflowError where there is no such output, item or form."""

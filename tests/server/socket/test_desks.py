@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from server.protocol.codec import FORMS
 from server.protocol.edits import AddNode
+from server.protocol.outbox import Outbox
 from server.session.errors import NoSession, TooManySessions
 from server.socket import desk as desk_module
 from server.socket import desks
 from server.socket.desk import Desk
 from server.socket.desks import Desks
+from server.socket.listening import Listening
+from server.socket.sender import Sender
+from server.socket.sessions import Sessions
 from tests.server.words import served
 
 
@@ -90,3 +95,45 @@ def test_a_session_that_is_closed_while_it_is_written_is_gone(tmp_path: Path, mo
             await all_.find(desk.session.id)
 
     run(tmp_path, test)
+
+
+def test_an_edit_whose_client_is_cut_off_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_module, "KEEP_SECONDS", 60.0)
+
+    async def test(all_: Desks) -> None:
+        desk = await watched(all_)
+        await desk.set_live(True, None)
+        adds = [AddNode(op="add", class_type="Show", inputs={"value": 1})]
+        editing = asyncio.create_task(desk.change(lambda: desk.session.draft(adds)))
+        while not desk.under_way:
+            await asyncio.sleep(0)
+        editing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await editing
+        await desk.leave()
+        monkeypatch.setattr(desks, "KEPT_SECONDS", 0.0)
+        await watched(all_)
+        assert (await all_.find(desk.session.id)).session.revision == 2
+
+    run(tmp_path, test)
+
+
+def test_sessions_are_left_while_another_connection_takes_one(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with served(tmp_path) as services:
+            all_ = Desks(services.engine, services.jobs)
+            listening = Listening(services.jobs, Sender(next(iter(FORMS.values())), Outbox(), NotImplemented))
+            sessions = Sessions(services.engine, all_, listening, lambda said: None)
+            opened = [await watched(all_) for _ in range(3)]
+            for desk in opened:
+                desk.watch(lambda said: None, listening.sessions)
+                desk.left_at = 0.0
+                await desk.change(lambda desk=desk: desk.session.draft([AddNode(op="add", class_type="Number")]))
+            leaving = asyncio.create_task(sessions.leave())
+            await asyncio.sleep(0)
+            for desk in (opened[0], opened[2]):
+                desk.watch(lambda said: None, {})
+            await leaving
+            assert [desk.tell is None for desk in opened] == [False, True, False]
+
+    asyncio.run(main())
