@@ -107,17 +107,9 @@ class Jobs:
         id = submission.id or str(uuid.uuid4())
         if submission.id and (known := await self._known(id, digest(body))):
             return known
-        future = self._submitting[id] = asyncio.get_running_loop().create_future()
-        try:
-            job = await self._accept(submission, id, body, large)
-        except BaseException:
-            future.cancel()
-            raise
-        else:
-            future.set_result(job)
-        finally:
-            del self._submitting[id]
-        return job
+        accepting = self._submitting[id] = asyncio.create_task(self._accept(submission, id, body, large))
+        accepting.add_done_callback(lambda _: self._submitting.pop(id))
+        return await asyncio.shield(accepting)  # what is on disk is queued, also where nobody waits for it any more
 
     async def _known(self, id: str, submitted: bytes) -> Job | None:
         """Return the job that has this id already, if one has."""

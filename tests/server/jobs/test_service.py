@@ -48,6 +48,17 @@ async def test_what_was_sent_is_kept_as_it_was(tmp_path: Path):
         assert job.outputs["2"]["notes"] == {"text": ["21"]}
 
 
+async def test_a_job_is_queued_though_who_submits_it_is_gone_before_it_is_on_disk(tmp_path: Path):
+    async with served(tmp_path) as services:
+        submitting = asyncio.create_task(services.jobs.submit(Submission(shown(7), id="a")))
+        for _ in range(2):
+            await asyncio.sleep(0)
+        submitting.cancel()
+        assert [event.kind for event in await until(services.jobs, "succeeded")][-1] == "succeeded"
+        assert submitting.cancelled()
+        assert (await services.jobs.submit(Submission(shown(7), id="a"))).state == "succeeded"
+
+
 async def test_a_workflow_that_is_not_valid_is_refused_and_nothing_changes(tmp_path: Path):
     async with served(tmp_path) as services:
         with pytest.raises(ValidationError):
