@@ -41,10 +41,11 @@ export class Adding {
   async #look() {
     const words = this.#input.value.trim();
     const number = (this.#asked += 1);
-    const ask = (name) => fetchJson(`api/v1/nodes?${new URLSearchParams({ [name]: words })}`);
-    const found = await ask("search").catch((error) => this.#session.say(error));
+    const ask = (name) =>
+      fetchJson(`api/v1/nodes?${new URLSearchParams({ [name]: words })}`).catch((error) => this.#session.say(error));
+    const found = await ask("search");
     const alike = found?.length === 0 ? await ask("like") : [];
-    if (number !== this.#asked || !found) return;
+    if (number !== this.#asked || !found || !alike) return;
     const told = found.length ? "" : alike.length ? "No node type has these words. Did you mean:" : "No node type is called like that.";
     this.#dialog.querySelector(".told").textContent = told;
     this.#list.replaceChildren(...[...found, ...alike].slice(0, MOST).map((type, place) => this.#option(type, place)));
