@@ -7,7 +7,7 @@ from engine.errors import Fault, FileError, listed, shortened
 from engine.folders import Folders
 from engine.graph import Node
 from engine.schema import Choice, FileChoices, Files, InputFile, InputFolder, Mentions, ModelFolder, Port
-from engine.spelling import nearest
+from engine.spelling import nearest, nearest_file
 
 
 class BadInput(Exception):
@@ -58,7 +58,7 @@ class Choices:
             except FileError as error:
                 raise BadInput("value_not_in_list", error.message, value, error.expected, error.hint) from None
             options = self.names(source)
-        near = nearest(value, options)
+        near = nearest(value, options) if isinstance(source, tuple) else nearest_file(value, options)
         raise BadInput(
             "value_not_in_list",
             f"{shortened(value, 80)!r} is not there."
@@ -78,7 +78,7 @@ class Choices:
             except FileError as error:
                 raise BadInput("value_not_in_list", error.message, name, error.expected, error.hint) from None
             if found is None:
-                stems = {option.rsplit(".", 1)[0]: option for option in self.names(source)}
+                stems = [option.rsplit(".", 1)[0] for option in self.names(source)]
                 near = nearest(name, stems)
                 raise BadInput(
                     "value_not_in_list",

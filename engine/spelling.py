@@ -17,6 +17,13 @@ def nearest(value: str, options: Iterable[str], cutoff: float = 0.5) -> str | No
     return lowered[found[0]] if found else None
 
 
+def nearest_file(name: str, options: Iterable[str]) -> str | None:
+    """Return the file whose name is spelled most like ``name``, or None when none is. Suffixes don't count."""
+    stems = {option.rsplit(".", 1)[0]: option for option in options}
+    near = nearest(name.rsplit(".", 1)[0], stems)
+    return stems[near] if near else None
+
+
 def meant(path: Path, otherwise: str = "Check the path.") -> str:
     """Say which file or folder may be meant by a path at which nothing is."""
     near = nearest_path(path)

@@ -26,6 +26,8 @@ def test_a_file_that_is_not_there(tmp_path: Path):
     (fault,) = faults({"1": n("Load", name="portrat.safetensors"), "o": n("Save", image=("1", 0))}, folders)
     assert (fault.code, fault.expected) == ("value_not_in_list", "portrait.safetensors")
     assert fault.hint == f"Did you mean 'portrait.safetensors'? If not, put the file into {folder}."
+    other = {"1": n("Load", name="sd_xl_base_1.0.safetensors"), "o": n("Save", image=("1", 0))}
+    assert faults(other, folders)[0].hint == f"Put the file into {folder}."
     fault = fault_of("Load", name="a.safetensors")
     assert fault.expected == "one that is there, and none is there yet"
     assert fault.hint == "Put the file into /nonexistent/models/checkpoints."

@@ -4,12 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from engine.spelling import meant, nearest, nearest_path
+from engine.spelling import meant, nearest, nearest_file, nearest_path
 
 
 def test_the_nearest_name():
     assert nearest("ksampler", ["KSampler", "VAEDecode"]) == "KSampler"
     assert nearest("x", []) is None and nearest("zzzz", ["KSampler"]) is None
+
+
+def test_the_nearest_file_is_not_the_one_with_the_same_suffix():
+    files = ["tiny-portrait.safetensors", "xl/sd_xl_base_1.0.safetensors"]
+    assert nearest_file("tiny-portrat.ckpt", files) == files[0]
+    assert nearest_file("sd_xl_base.safetensors", files) == files[1]
+    assert nearest_file("dreamshaper_8.safetensors", files) is None
 
 
 @pytest.fixture

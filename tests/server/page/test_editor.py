@@ -252,6 +252,13 @@ def test_a_link_is_drawn_only_where_it_fits(editor: Editor):
     editor.is_state("6", "! invalid")
 
 
+def test_a_graph_with_faults_everywhere_is_told_them_when_it_shall_run(editor: Editor):
+    editor.open({"1": n("Add", b=5), "2": n("Show", value=("1", 0))})
+    editor.is_state("2", re.compile("^! invalid"))
+    editor.page.get_by_role("button", name="Run", exact=True).click()
+    playwright.expect(editor.page.locator("#said")).to_have_text("Node 1 (Add), input a: it is missing.")
+
+
 def test_a_link_is_made_with_the_keyboard(editor: Editor):
     editor.open({"1": n("Number", value=4), "2": n("Add", b=5)})
     editor.dot("1").press("Enter")

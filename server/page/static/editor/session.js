@@ -251,10 +251,15 @@ export class Session extends EventTarget {
     return this.#socket.ask("session.cancel", { session: this.#id }).catch((error) => this.say(error));
   }
 
-  /** Return the nodes that nothing else takes from; those that save may be replaced by what they would save. */
+  /**
+   * Return the nodes that nothing else takes from; those that save may be replaced by what they would save.
+   * Invalid ones are left out, but where all are invalid and would save: the server says why nothing can run.
+   */
   #ends(saving) {
     const taken = new Set(Object.keys(this.graph).flatMap((id) => this.sources(id)));
-    const ends = Object.keys(this.graph).filter((id) => !taken.has(id) && this.nodes[id]?.state !== "invalid");
+    const all = Object.keys(this.graph).filter((id) => !taken.has(id));
+    const valid = all.filter((id) => this.nodes[id]?.state !== "invalid");
+    const ends = saving && !valid.length ? all : valid;
     const saves = (id) => !saving && this.types[this.graph[id].class_type]?.output_node;
     return [...new Set(ends.flatMap((id) => (saves(id) ? this.sources(id) : [id])))];
   }
