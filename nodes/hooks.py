@@ -11,9 +11,11 @@ from nodes.recipes import Clip, FileRef
 from nodes.weight_hooks import LORAS, ClipHooks, Hooks, TimestepsRange, WeightHook, combined
 
 if TYPE_CHECKING:
-    from nodes.models import files
+    from nodes.models import files, service
+    from nodes.models.pool import Pool
 else:
     files = lazy("nodes.models.files")
+    service = lazy("nodes.models.service")
 
 LoraName = Annotated[str, Files(LORAS)]
 ModelName = Annotated[str, Files("checkpoints")]
@@ -105,16 +107,27 @@ def combine_hooks_8(
     return combined(hooks_A, hooks_B, hooks_C, hooks_D, hooks_E, hooks_F, hooks_G, hooks_H)
 
 
-@node("SetClipHooks", category="advanced/hooks/clip", display_name="Set CLIP Hooks", experimental=True)
+@node("SetClipHooks", category="advanced/hooks/clip", display_name="Set CLIP Hooks", experimental=True, resource="io")
 def set_clip_hooks(
-    clip: Clip, apply_to_conds: bool = True, schedule_clip: bool = False, hooks: Hooks | None = None
+    ctx: Context, clip: Clip, apply_to_conds: bool = True, schedule_clip: bool = False, hooks: Hooks | None = None
 ) -> Clip:
     """Let hooks count while prompts are encoded, instead of those that the text encoders had.
 
     With ``apply_to_conds`` the prompts carry them from then on. With ``schedule_clip`` a prompt is encoded for each
     strength that the keyframes have, else once without them. Not compared with the reference.
     """
-    return replace(clip, options=(ClipHooks(hooks, apply_to_conds, schedule_clip),)) if hooks else clip
+    if not hooks:
+        return clip
+    _check(ctx.use(service.pool), clip, hooks)
+    return replace(clip, options=(ClipHooks(hooks, apply_to_conds, schedule_clip),))
+
+
+def _check(models: "Pool", clip: Clip, hooks: Hooks) -> None:
+    """Raise ModelError where a LoRA is made for another family, which text encoders alone do not tell."""
+    if any(models.checkpoint(file).unet for file in clip.files):
+        for hook in hooks:
+            if hook.file.folder == LORAS and hook.strength_clip:
+                models.unused(models.weights(hook.file), clip.files)
 
 
 class Ranges(NamedTuple):

@@ -35,7 +35,11 @@ class ImageTextSet(NamedTuple):
 
 
 @node(
-    "LoadImageSetFromFolderNode", category="loaders", display_name="Load Image Dataset from Folder", experimental=True
+    "LoadImageSetFromFolderNode",
+    version=2,
+    category="loaders",
+    display_name="Load Image Dataset from Folder",
+    experimental=True,
 )
 def load_image_set(ctx: Context, folder: Folder, resize_method: ResizeMethod = "None") -> Image:
     """Load the pictures of a folder in the input folder as one batch, by name.
@@ -48,7 +52,7 @@ def load_image_set(ctx: Context, folder: Folder, resize_method: ResizeMethod = "
 
 @node(
     "LoadImageTextSetFromFolderNode",
-    version=2,
+    version=3,
     category="loaders",
     display_name="Load Image and Text Dataset from Folder",
     experimental=True,

@@ -39,13 +39,18 @@ def pictures_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:
 
 
 def _pictures(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
-    inside = sorted(folder.iterdir())
+    inside = _shown(folder)
     yield from (path for path in inside if path.suffix.lower() in suffixes and path.is_file())
     for below in inside:
         if below.is_dir():
-            own = [path for path in sorted(below.iterdir()) if path.suffix.lower() in suffixes and path.is_file()]
+            own = [path for path in _shown(below) if path.suffix.lower() in suffixes and path.is_file()]
             times = REPEATS.match(below.name)
             yield from own * (int(times[1]) if times else 1)
+
+
+def _shown(folder: Path) -> list[Path]:
+    """Return what is in a folder, but for what systems and editors hide there, such as copies of pictures."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def caption(picture: Path) -> str | None:

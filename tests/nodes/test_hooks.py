@@ -196,7 +196,7 @@ def custom(ctx, model, sigmas, latent, sides=(POSITIVE, NEGATIVE), starts=True):
 
 class TestEncoding:
     def test_hooks_count_as_a_lora_does(self, two):
-        hooked = set_clip_hooks(CLIP, False, False, create_hook_lora(two, "lora", 1.0, 0.5))
+        hooked = set_clip_hooks(two, CLIP, False, False, create_hook_lora(two, "lora", 1.0, 0.5))
         (cond,) = clip_text_encode(two, "a cat", hooked).entries
         patched = load_lora(two, MODEL, CLIP, "lora", 1.0, 0.5).CLIP
         assert torch.equal(cond.context, clip_text_encode(two, "a cat", patched).entries[0].context)
@@ -205,7 +205,7 @@ class TestEncoding:
 
     def test_the_prompt_carries_them_into_sampling(self, two):
         hooks = create_hook_lora(two, "lora", 0.5, 0.5)
-        prompts = [clip_text_encode(two, text, set_clip_hooks(CLIP, hooks=hooks)) for text in ("a cat", "")]
+        prompts = [clip_text_encode(two, text, set_clip_hooks(two, CLIP, hooks=hooks)) for text in ("a cat", "")]
         model, clip = load_lora(two, MODEL, CLIP, "lora", 0.5, 0.5)
         plain = [clip_text_encode(two, text, clip) for text in ("a cat", "")]
         assert torch.equal(sampled(two, *prompts), sampled(two, *plain, model))
@@ -213,14 +213,23 @@ class TestEncoding:
     def test_with_a_schedule_a_prompt_is_encoded_for_each_strength(self, two):
         frames = create_hook_keyframe(1.0, 0.5, create_hook_keyframe(0.0).HOOK_KF).HOOK_KF
         hooks = set_hook_keyframes(create_hook_lora(two, "lora", 0.0, 0.5), frames)
-        first, second = clip_text_encode(two, "a cat", set_clip_hooks(CLIP, False, True, hooks)).entries
+        first, second = clip_text_encode(two, "a cat", set_clip_hooks(two, CLIP, False, True, hooks)).entries
         assert (first.options["clip_end_percent"], second.options["clip_start_percent"]) == (0.5, 0.5)
         assert torch.equal(first.context, clip_text_encode(two, "a cat", CLIP).entries[0].context)
         patched = load_lora(two, MODEL, CLIP, "lora", 0.0, 0.5).CLIP
         assert torch.equal(second.context, clip_text_encode(two, "a cat", patched).entries[0].context)
 
-    def test_without_hooks_they_stay_as_they_are(self):
-        assert set_clip_hooks(CLIP) == CLIP
+    def test_a_lora_for_another_family_is_refused_before_a_prompt_is_encoded(self, two):
+        """One of which the text encoder may fit, but nothing else."""
+        change = {"up": torch.ones(48, 2), "down": torch.ones(2, 16)}
+        content = {f"lora_unet_double_blocks_0_img_attn_qkv.lora_{n}.weight": tensor for n, tensor in change.items()}
+        tiny.write(two.folders.models[0] / "loras" / "flux", content, {})
+        with pytest.raises(ModelError, match="flux does not fit tiny: it is made for another family"):
+            set_clip_hooks(two, CLIP, False, False, create_hook_lora(two, "flux"))
+        set_clip_hooks(two, CLIP, False, False, create_hook_lora_model_only(two, "flux"))
+
+    def test_without_hooks_they_stay_as_they_are(self, two):
+        assert set_clip_hooks(two, CLIP) == CLIP
 
 
 def test_hooks_go_from_node_to_node_and_are_remembered(tmp_path):
@@ -248,7 +257,7 @@ def test_hooks_go_from_node_to_node_and_are_remembered(tmp_path):
         with Engine(nodes.vocabulary(), folders=Folders((tmp_path,)), data=tmp_path / "data") as engine:
             seen = []
             runs.append(engine.run(graph, targets=["9"], values=["4", "9"], on_event=seen.append).values)
-    assert not any(isinstance(event, NodeStarted) for event in seen)
+    assert not [event for event in seen if isinstance(event, NodeStarted)]
     (hook,) = runs[0]["4"][0][0]
     assert (hook.strength_model, hook.keyframes) == (0.5, (HookKeyframe(0.5),)) and runs[1]["4"] == runs[0]["4"]
     (cond,) = runs[1]["9"][0][0].entries

@@ -24,6 +24,12 @@ def test_pictures_of_folders_count_as_often_as_their_names_say(tmp_path: Path) -
     assert names == ["a.PNG", "b.png", "e.png", "c.png", "d.png", "c.png", "d.png"]
 
 
+def test_what_is_hidden_is_no_picture_of_the_set(tmp_path: Path) -> None:
+    for name in ("a.png", "._a.png", ".ipynb_checkpoints/a-checkpoint.png", "2_cat/.b.png"):
+        picture(tmp_path / name)
+    assert pictures_below(tmp_path, (".png",)) == [tmp_path / "a.png"]
+
+
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     with pytest.raises(FileError, match="no pictures") as caught:

@@ -37,7 +37,7 @@ def test_tokens_encode_to_what_our_node_makes(ctx, text):
 def test_prompts_are_encoded_under_hooks_for_each_strength(ctx):
     frames = (HookKeyframe(0.0), HookKeyframe(1.0, 0.5))
     hooks = (WeightHook(FileRef("loras", "lora"), 1.0, 0.5, frames),)
-    hooked = set_clip_hooks(CLIP, True, True, hooks)
+    hooked = set_clip_hooks(ctx, CLIP, True, True, hooks)
     clip = to_foreign("CLIP", hooked)
     found = clip.encode_from_tokens_scheduled(clip.tokenize("a house"))
     for (context, options), cond in zip(found, clip_text_encode(ctx, "a house", hooked).entries, strict=True):
