@@ -253,12 +253,12 @@ def test_hooks_go_from_node_to_node_and_are_remembered(tmp_path):
         ),
     }
     runs = []
-    for _ in range(2):
+    for values in (["4", "9"], ["4"]):  # the other value may be cheaper to compute than to read
         with Engine(nodes.vocabulary(), folders=Folders((tmp_path,)), data=tmp_path / "data") as engine:
             seen = []
-            runs.append(engine.run(graph, targets=["9"], values=["4", "9"], on_event=seen.append).values)
+            runs.append(engine.run(graph, targets=["9"], values=values, on_event=seen.append).values)
     assert not [event for event in seen if isinstance(event, NodeStarted)]
     (hook,) = runs[0]["4"][0][0]
     assert (hook.strength_model, hook.keyframes) == (0.5, (HookKeyframe(0.5),)) and runs[1]["4"] == runs[0]["4"]
-    (cond,) = runs[1]["9"][0][0].entries
+    (cond,) = runs[0]["9"][0][0].entries
     assert cond.options == {"hooks": (hook,), "start_percent": 0.7, "end_percent": 1.0}
