@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.errors import NodeFailure
 from nodes.models.families import sdxl
-from nodes.models.preview import preview
+from nodes.models.preview import coloured, preview
 from nodes.packs.names import latent_preview
 from nodes.packs.names.comfy.latent_formats import SD15, SDXL
 from tests.nodes.packs.names.conftest import Told
@@ -40,7 +40,7 @@ def test_colours_are_those_of_our_previews() -> None:
     previewer = latent_preview.get_previewer("cpu", SDXL())
     assert previewer is not None
     picture = previewer.decode_latent_to_preview(x0)
-    ours = Image.open(BytesIO(preview(x0, sdxl.LATENT))).resize(picture.size)
+    ours = Image.open(BytesIO(preview(coloured(x0, sdxl.LATENT)))).resize(picture.size)
     difference = numpy.abs(numpy.asarray(picture, dtype=float) - numpy.asarray(ours, dtype=float))
     assert difference.max() < 3
     assert latent_preview.get_previewer("cpu", SimpleNamespace()) is None
