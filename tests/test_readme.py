@@ -48,7 +48,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(block: str) -> Iterator[str]:
-    """Yield the commands of a block; one may go over several lines."""
+    """Yield the commands of a block; one may go over several lines, which a shell joins at a backslash."""
     command = ""
     for line in block.splitlines():
         command += line + "\n"
@@ -57,7 +57,7 @@ def commands(block: str) -> Iterator[str]:
         except ValueError:
             continue
         if not line.endswith("\\"):
-            yield command.strip()
+            yield command.replace("\\\n", "").strip()
             command = ""
     assert not command, f"not a whole command: {command}"
 
